@@ -1,0 +1,72 @@
+# Two commands do everything on a fresh machine with Go, Node, make and gcc:
+#   make demo   builds the page and the program and runs a whole site on this machine
+#   make test   runs every test, the page's in a real browser too
+# They install what they need, once, and say so.
+
+SHELL := /bin/bash
+GO ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TOOLS := $(CURDIR)/.tools
+LINT := $(TOOLS)/golangci-lint
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo /usr/bin/chromium)
+export CHROMIUM
+PACKAGES = $(shell $(GO) list ./... | grep -v /node_modules/)
+
+.PHONY: build demo test test-go test-web bench lint fuzz clean chromium
+
+build: bin/switchyard
+
+bin/switchyard: web/dist/index.html $(shell find . -name '*.go' -not -path './web/node_modules/*' 2>/dev/null) go.mod go.sum
+	@echo "== building bin/switchyard (the first time it also compiles its libraries: some two minutes on two cores)"
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/switchyard
+
+web/node_modules/.done: web/package-lock.json
+	@echo "== installing the page's build tools into web/node_modules (npm ci)"
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.done $(shell find web/src web/index.html web/vite.config.* 2>/dev/null)
+	@echo "== building the page into web/dist"
+	cd web && npm run --silent build
+	@touch web/dist/.keep $@
+
+demo: bin/switchyard
+	@echo "== starting a made-up site on this machine; Ctrl-C ends it"
+	bin/switchyard demo
+
+test: test-go test-web
+
+test-go: web/dist/index.html
+	@echo "== testing the Go packages"
+	$(GO) vet $(PACKAGES)
+	$(GO) test -timeout 20m $(PACKAGES)
+
+chromium:
+	@command -v "$(CHROMIUM)" >/dev/null || { \
+	  echo "== installing Debian's package chromium, for the tests of the page"; \
+	  s=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && s=; \
+	  $$s apt-get update -qq && $$s apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+test-web: web/dist/index.html chromium
+	@echo "== testing the page in headless Chromium"
+	cd web && npm run --silent check && npm test --silent
+
+bench: bin/switchyard
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m $(PACKAGES) 2>&1 | grep -v -E '^(ok|PASS|\?)' | tee bench.txt
+	@echo "== results are in bench.txt"
+
+$(LINT): tools/versions.env
+	@echo "== building the linter into .tools (once; some minutes)"
+	@mkdir -p $(TOOLS)
+	. tools/versions.env && GOBIN=$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$$GOLANGCI_LINT
+	@touch $@
+
+lint: $(LINT) web/dist/index.html
+	$(LINT) run ./...
+	@tools/vulncheck.sh
+
+fuzz:
+	@tools/fuzz.sh
+
+clean:
+	rm -rf bin web/dist/* .tools bench.txt demo-data

@@ -1,0 +1,22 @@
+package arch
+
+// rank is the order of the rooms: one imports only rooms of a lower rank.
+var rank = map[string]int{
+	"unit": 0, "clock": 0, "strictyaml": 0,
+	"site":     1,
+	"sitefile": 2, "driver": 2, "dispatch": 2, "limiter": 2, "reconcile": 2, "store": 2,
+	"fleet": 3, "telemetry": 3, "market": 3, "journal": 3, "ledger": 3,
+	"billing": 4,
+	"api":     5, "web": 5,
+	"app":     6,
+	"emulate": 6,
+	"demo":    7,
+	"cmd":     8,
+	"arch":    9,
+}
+
+// transports are the folders below driver that several drivers share.
+var transports = map[string]bool{"rpc": true, "conform": true, "httpx": true}
+
+// emulateMayImport is what emulated devices may know.
+var emulateMayImport = map[string]bool{"unit": true, "clock": true, "site": true, "sitefile": true, "strictyaml": true}
