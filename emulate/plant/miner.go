@@ -15,7 +15,7 @@ type MinerConfig struct {
 	IP                string
 	Node              int // index in the tree
 	Model             Model
-	// User and Password are what the site file says; empty means the factory's.
+	// User and Password are what the site file says; both empty means the factory's.
 	User, Password string
 	Faults         fault.Set
 	// Asleep makes it start asleep; else it starts hashing at full power.
@@ -31,17 +31,27 @@ type orders struct {
 
 // Miner is one emulated miner. Its commands return at once; the physics follows.
 type Miner struct {
-	cfg  MinerConfig
-	dice *fault.Dice // throws of faces: refusals
-
-	mu   sync.Mutex
-	now  time.Time // site time of the last step
-	told orders    // what the firmware believes
-	obey orders    // what the physics follows
+	cfg   MinerConfig
+	who   View         // what never changes, for View
+	dice  *fault.Dice  // throws of faces: refusals
+	watch func(Change) // nil, or told of every order
+	mu    sync.Mutex   // guards what follows
+	now   time.Time    // site time of the last step
+	told  orders       // what the firmware believes
+	obey  orders       // what the physics follows
+	body  body
 }
 
-// View returns a copy of what the firmware knows, true of the end of the last step.
-func (m *Miner) View() View { return View{} }
+// Change is one order that reached a device, for tests that check what devices were told.
+type Change struct {
+	Device string
+	At     time.Time // site time of the step before
+	Mode   site.Mode
+	Limit  unit.Power
+	// Percent of nameplate; Reboot: the order was to restart.
+	Percent int
+	Reboot  bool
+}
 
 // Sleep tells the miner to stop hashing and stay reachable.
 func (m *Miner) Sleep() { m.tell(func(o *orders) { o.mode = site.ModeSleep }) }
@@ -49,7 +59,8 @@ func (m *Miner) Sleep() { m.tell(func(o *orders) { o.mode = site.ModeSleep }) }
 // Wake tells the miner to hash.
 func (m *Miner) Wake() { m.tell(func(o *orders) { o.mode = site.ModeRun }) }
 
-// SetLimit tells the miner to draw at most p, within its model's range; 0 or less clears it.
+// SetLimit tells the miner to draw at most p, which the physics keeps within the model's
+// MinWatts and MaxWatts; 0 or less clears the limit.
 func (m *Miner) SetLimit(p unit.Power) { m.tell(func(o *orders) { o.limit = max(p, 0) }) }
 
 // SetPercent tells the miner to draw at most a share of its nameplate, 1 to 100.
@@ -60,19 +71,34 @@ func (m *Miner) SetPercent(percent int) {
 // tell changes the orders. A lying miner believes them and does not follow.
 func (m *Miner) tell(change func(*orders)) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	change(&m.told)
 	if _, lies := m.cfg.Faults.Active(fault.Lying, m.now); !lies {
 		change(&m.obey)
+		m.body.retarget = true
+	}
+	c := Change{Device: m.cfg.ID, At: m.now, Mode: m.told.mode, Limit: m.told.limit, Percent: m.told.percent}
+	m.mu.Unlock()
+	if m.watch != nil {
+		m.watch(c)
 	}
 }
 
-// Reboot restarts the control board: hashing stops, the device is away for a while and
-// then does what it was last told.
-func (m *Miner) Reboot() {}
+// Reboot restarts the control board: hashing stops, the device is away for a while (see
+// View.Rebooting) and then does what it was last told.
+func (m *Miner) Reboot() {
+	m.mu.Lock()
+	if _, lies := m.cfg.Faults.Active(fault.Lying, m.now); !lies {
+		m.body.restart()
+	}
+	c := Change{Device: m.cfg.ID, At: m.now, Mode: m.told.mode, Limit: m.told.limit, Percent: m.told.percent, Reboot: true}
+	m.mu.Unlock()
+	if m.watch != nil {
+		m.watch(c)
+	}
+}
 
-// CheckPassword says whether the device accepts the login. A device without a user's name
-// in its protocol takes any user when user is empty.
+// CheckPassword says whether the device accepts the login. A protocol without user names
+// passes an empty user.
 func (m *Miner) CheckPassword(user, pass string) bool {
 	u, p := m.Credentials()
 	return (user == "" || user == u) && pass == p
@@ -80,7 +106,12 @@ func (m *Miner) CheckPassword(user, pass string) bool {
 
 // Credentials returns the login the device has, for protocols that prove a password
 // without sending it. With the wrong-password fault it is not the site file's.
-func (m *Miner) Credentials() (user, password string) { return m.cfg.User, m.cfg.Password }
+func (m *Miner) Credentials() (user, password string) {
+	if _, wrong := m.cfg.Faults.Active(fault.WrongPassword, m.site()); wrong {
+		return m.cfg.User, "not-" + m.cfg.Password
+	}
+	return m.cfg.User, m.cfg.Password
+}
 
 // Refuses says whether the device refuses the present exchange (fault "refusing"). Ask
 // once per command: each call throws the dice.
@@ -89,11 +120,38 @@ func (m *Miner) Refuses() bool {
 	return ok && m.dice.Hit(f.Chance)
 }
 
-// Now returns the device's own clock: site time and its skew.
-func (m *Miner) Now() time.Time { return m.site() }
+// Now returns the device's own clock: site time as of the last step, and its skew.
+func (m *Miner) Now() time.Time { return m.skewed(m.site()) }
+
+// Faults returns the device's faults, not to be written.
+func (m *Miner) Faults() fault.Set { return m.cfg.Faults }
+
+// Driver returns the name of the driver whose protocol the device speaks.
+func (m *Miner) Driver() string { return m.cfg.Driver }
+
+// ID returns the device's name in the site.
+func (m *Miner) ID() string { return m.cfg.ID }
+
+// Group returns the name of the device's group.
+func (m *Miner) Group() string { return m.cfg.Group }
+
+// Truth returns what the miner truly draws and has drawn since the start, and its
+// hashrate, whatever its firmware says.
+func (m *Miner) Truth() (unit.Power, unit.Energy, unit.Hashrate) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.body.draw, m.body.energy.whole, unit.Hashrate(m.body.hash) * unit.TeraHash
+}
 
 func (m *Miner) site() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.now
+}
+
+func (m *Miner) skewed(t time.Time) time.Time {
+	if f, ok := m.cfg.Faults.Active(fault.ClockSkew, t); ok {
+		return t.Add(f.Delay)
+	}
+	return t
 }

@@ -1,0 +1,183 @@
+package plant
+
+import (
+	"fmt"
+	"time"
+
+	"switchyard/emulate/fault"
+	"switchyard/sitefile"
+	"switchyard/unit"
+)
+
+// TenantConfig is one tenant of the plant.
+type TenantConfig struct {
+	ID   string
+	Node int
+	Firm unit.Power
+	Draw sitefile.Draw // zero shares become 50 % and 100 %
+}
+
+// Times of the tenants' ways, which no maker publishes: training jobs start and end over
+// minutes, and stay where they are for a quarter of an hour and more.
+const (
+	wanderTau  = 180.0 // s: the draw towards its present goal
+	wanderHold = 900.0 // s: mean time between two goals
+	afterJump  = 900.0 // s that a goal holds after a jump
+	jumpDip    = 300.0 // s that a tenant takes to go down before it jumps
+)
+
+// tenant is a firm load that obeys nobody. All shares are of firm power.
+type tenant struct {
+	cfg       TenantConfig
+	rng       chance
+	low, high float64
+
+	share, goal float64
+	left        float64 // s until a new goal
+	noise       float64
+	jumpIn      float64 // s until the next jump begins; negative: never
+	moves       []ramp  // under way and waiting, in order
+	at          []daily
+
+	draw               unit.Power
+	wanted, delivered  integral
+	peak               unit.Power
+	steepest           unit.Power // greatest rise seen within a minute
+	minute             [61]unit.Power
+	minuteAt, minutesN int
+	sinceMinute        time.Duration
+}
+
+// ramp is a straight way to a share within some seconds.
+type ramp struct{ to, left float64 }
+
+// daily is a jump at a time of day.
+type daily struct {
+	hour, min int
+	ramp      ramp
+	next      time.Time
+}
+
+func newTenant(c TenantConfig, seed uint64, start time.Time, zone *time.Location) (*tenant, error) {
+	t := &tenant{cfg: c, rng: chance(fault.Hash(seed, "tenant "+c.ID)), low: float64(c.Draw.Low), high: float64(c.Draw.High), jumpIn: -1}
+	if t.high <= 0 {
+		t.high = 1
+	}
+	if t.low <= 0 {
+		t.low = min(0.5, t.high)
+	}
+	if t.low > t.high {
+		return nil, fmt.Errorf("tenant %s: low %v is above high %v", c.ID, c.Draw.Low, c.Draw.High)
+	}
+	for _, j := range c.Draw.At {
+		clock, err := time.Parse("15:04", j.At)
+		if err != nil {
+			return nil, fmt.Errorf("tenant %s: jump at %q: write the time of day like \"13:05\"", c.ID, j.At)
+		}
+		d := daily{hour: clock.Hour(), min: clock.Minute(), ramp: ramp{float64(j.To), j.For.Seconds()}}
+		d.next = d.after(start, zone)
+		t.at = append(t.at, d)
+	}
+	t.goal = t.low + (t.high-t.low)*t.rng.float()
+	t.share, t.left = t.goal, wanderHold*t.rng.float()
+	t.planJump()
+	t.set()
+	return t, nil
+}
+
+// after returns the first time of day d at or after t.
+func (d daily) after(t time.Time, zone *time.Location) time.Time {
+	l := t.In(zone)
+	next := time.Date(l.Year(), l.Month(), l.Day(), d.hour, d.min, 0, 0, zone)
+	if next.Before(t) {
+		next = time.Date(l.Year(), l.Month(), l.Day()+1, d.hour, d.min, 0, 0, zone)
+	}
+	return next
+}
+
+// planJump throws when the next jump comes: between half and one and a half times the mean.
+func (t *tenant) planJump() {
+	t.jumpIn = -1
+	if t.cfg.Draw.Jump > 0 {
+		t.jumpIn = t.cfg.Draw.Jump.Seconds() * (0.5 + t.rng.float())
+	}
+}
+
+func (t *tenant) jumpTime() float64 {
+	if t.cfg.Draw.JumpTime > 0 {
+		return t.cfg.Draw.JumpTime.Seconds()
+	}
+	return 60
+}
+
+// step advances the tenant and returns what it draws; live says whether it has voltage.
+func (t *tenant) step(now time.Time, dt time.Duration, zone *time.Location, live bool) unit.Power {
+	s := dt.Seconds()
+	for i := range t.at {
+		if d := &t.at[i]; !now.Before(d.next) {
+			t.moves = []ramp{d.ramp}
+			d.next = d.after(now.Add(time.Second), zone)
+		}
+	}
+	if t.jumpIn >= 0 {
+		if t.jumpIn -= s; t.jumpIn < 0 {
+			t.moves = append(t.moves, ramp{t.low, jumpDip}, ramp{t.high, t.jumpTime()})
+			t.planJump()
+		}
+	}
+	if len(t.moves) > 0 {
+		t.ramp(s)
+	} else {
+		t.wander(s)
+	}
+	t.noise = 0.8*t.noise + 0.001*t.rng.signed()
+	t.set()
+	wanted := t.draw
+	t.wanted.add(wanted, dt)
+	if !live {
+		t.draw = 0
+	}
+	t.delivered.add(t.draw, dt)
+	t.watch(dt)
+	return t.draw
+}
+
+func (t *tenant) set() {
+	t.draw = t.cfg.Firm.Scale(max(0, min(t.share*(1+t.noise), max(t.share, t.high))))
+}
+
+// ramp follows the first move.
+func (t *tenant) ramp(s float64) {
+	m := &t.moves[0]
+	if m.left > s {
+		t.share += (m.to - t.share) * s / m.left
+		m.left -= s
+		return
+	}
+	t.share, t.goal, t.left = m.to, m.to, afterJump
+	t.moves = t.moves[1:]
+}
+
+// wander goes slowly towards a goal that changes now and then.
+func (t *tenant) wander(s float64) {
+	if t.left -= s; t.left < 0 {
+		t.goal = t.low + (t.high-t.low)*t.rng.float()
+		t.left = wanderHold * (0.5 + t.rng.float())
+	}
+	t.share = lag(t.share, t.goal, s, wanderTau)
+}
+
+// watch keeps the peak and the steepest rise within a minute.
+func (t *tenant) watch(dt time.Duration) {
+	t.peak = max(t.peak, t.draw)
+	if t.sinceMinute += dt; t.sinceMinute < time.Second && t.minutesN > 0 {
+		return
+	}
+	t.sinceMinute = 0
+	t.minute[t.minuteAt] = t.draw
+	t.minuteAt = (t.minuteAt + 1) % len(t.minute)
+	t.minutesN = min(t.minutesN+1, len(t.minute))
+	if t.minutesN == len(t.minute) {
+		t.steepest = max(t.steepest, t.draw-t.minute[t.minuteAt])
+	}
+}
