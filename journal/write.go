@@ -1,0 +1,176 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"switchyard/site"
+	"switchyard/store"
+)
+
+// write is the journal's one writer: a batch every 50 ms, or sooner when one is full or
+// somebody waits; after an error a pause of a second.
+func (j *Journal) write() {
+	defer close(j.done)
+	tick := time.NewTicker(batchWait)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-j.kick:
+		case <-j.stop:
+			j.drain()
+			return
+		}
+		if err := j.drain(); err == nil {
+			continue
+		}
+		pause := time.NewTimer(retryWait)
+		select {
+		case <-pause.C:
+		case <-j.stop:
+			pause.Stop()
+			j.drain()
+			return
+		}
+	}
+}
+
+// drain writes batches until nothing waits or one cannot be written.
+func (j *Journal) drain() error {
+	for {
+		j.mu.Lock()
+		j.noteDropped()
+		// A waiter's entries go in one transaction, so that it pays for one sync.
+		n := len(j.pending)
+		if len(j.waiters) == 0 {
+			n = min(n, batchSize)
+		}
+		batch := append([]Entry(nil), j.pending[:min(n, 16*batchSize)]...)
+		j.mu.Unlock()
+		if len(batch) == 0 {
+			j.settle(j.lastWritten(), nil)
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), writeTime)
+		err := j.db.Tx(ctx, func(t *store.Tx) error { return insert(t, batch) })
+		cancel()
+		if err != nil {
+			j.failed(err)
+			return err
+		}
+		j.wrote(batch)
+	}
+}
+
+func (j *Journal) lastWritten() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.pending) == 0 {
+		j.written = j.seq
+	}
+	return j.written
+}
+
+const columns = "seq, at, wall, plan, subject, device, kind, code, text, detail"
+
+func insert(t *store.Tx, batch []Entry) error {
+	s, err := t.Prepare("INSERT INTO journal_entry (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	defer func() { _ = s.Close() }() // the transaction's end closes it in any case
+	for _, e := range batch {
+		_, err := s.Exec(e.Seq, nanos(e.At), nanos(e.Wall), int64(e.Plan), e.Subject, string(e.Device),
+			string(e.Kind), string(e.Code), e.Text, []byte(e.Detail))
+		if err != nil {
+			return fmt.Errorf("write journal: %w", err)
+		}
+	}
+	return nil
+}
+
+// wrote takes the batch off the queue. Entries may have been dropped from the queue while
+// it was being written, so it goes by number.
+func (j *Journal) wrote(batch []Entry) {
+	last := batch[len(batch)-1].Seq
+	j.mu.Lock()
+	i := 0
+	for i < len(j.pending) && j.pending[i].Seq <= last {
+		i++
+	}
+	j.pending = append(j.pending[:0], j.pending[i:]...)
+	j.written = last
+	if len(j.pending) == 0 {
+		j.written = j.seq
+		if cap(j.pending) > 4*batchSize {
+			j.pending = nil
+		}
+	}
+	was := j.full
+	j.full = false
+	written := j.written
+	j.mu.Unlock()
+	if was {
+		j.log.Info("the journal is written again: there is space on the disk")
+	}
+	j.settle(written, nil)
+}
+
+// failed keeps the entries and tells whoever waits. A full disk is said once, not at every attempt.
+func (j *Journal) failed(err error) {
+	full := errors.Is(err, store.ErrFull)
+	j.mu.Lock()
+	said := j.full && full
+	j.full = full
+	waiting := len(j.pending)
+	j.mu.Unlock()
+	if !said {
+		j.log.Error("the journal cannot be written; entries are kept in memory until it can", "reason", err, "waiting", waiting)
+	}
+	j.settle(-1, err)
+}
+
+// settle answers the waiters up to written, or all of them with err.
+func (j *Journal) settle(written int64, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	kept := j.waiters[:0]
+	for _, w := range j.waiters {
+		switch {
+		case err != nil:
+			w.done <- fmt.Errorf("flush journal: %w", err)
+		case w.seq <= written:
+			w.done <- nil
+		default:
+			kept = append(kept, w)
+		}
+	}
+	clear(j.waiters[len(kept):])
+	j.waiters = kept
+}
+
+// noteDropped writes into the journal itself that something is missing from it, once
+// there is room for that line.
+func (j *Journal) noteDropped() {
+	if j.dropped == 0 || len(j.pending) >= j.bound/2 {
+		return
+	}
+	e := Entry{
+		Kind: KindLost, Subject: "journal", Code: site.ReasonLost, Wall: time.Now(),
+		Text: fmt.Sprintf("%d entries are missing before this line: the journal's queue was full", j.dropped),
+	}
+	e.At = e.Wall
+	if n := len(j.pending); n > 0 {
+		e.At = j.pending[n-1].At
+	}
+	j.dropped = 0
+	j.seq++
+	e.Seq = j.seq
+	j.pending = append(j.pending, e)
+	for s := range j.subs {
+		s.offer(e)
+	}
+}
