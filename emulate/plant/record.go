@@ -140,8 +140,9 @@ func (t *tally) reset() {
 // observe counts power p, lost of it lost here, over the dt that ends at now.
 func (t *tally) observe(now time.Time, dt time.Duration, p, lost unit.Power) {
 	for len(t.queue) > 0 && now.After(t.queue[0].at) {
-		if t.limit = t.queue[0].power; t.limit < 0 {
-			t.limit = own(t.node)
+		t.limit = t.queue[0].power
+		if o := own(t.node); t.limit < 0 || (o >= 0 && o < t.limit) {
+			t.limit = o
 		}
 		t.queue = t.queue[1:]
 	}

@@ -229,8 +229,8 @@ func (w *World) SetBreaker(node site.NodeID, open bool) error {
 }
 
 // SetRecordLimit tells the record that from at on the limit of a node is p, as the grid or
-// an operator may say; a negative p brings back the node's own. Several may be told ahead.
-// It changes what is recorded, and nothing in the plant.
+// an operator may say; a negative p brings back the node's own, which bounds any other.
+// Several may be told ahead. It changes what is recorded, and nothing in the plant.
 func (w *World) SetRecordLimit(node site.NodeID, p unit.Power, at time.Time) error {
 	i, ok := w.tree.Index(node)
 	if !ok {
