@@ -1,0 +1,226 @@
+// Package whatsminer owns two drivers for MicroBT's stock firmware: "whatsminer" (API 1.x
+// and 2.x, JSON on TCP 4028, encrypted writes) and "whatsminer-v3" (API 3.x, framed JSON on
+// TCP 4433).
+//
+// Control is by share of the power limit (set_power_pct, "fast": it acts within seconds
+// while the miner hashes). Watts (adjust_power_limit) would be exact and is not used: on
+// most firmwares it restarts the miner, which then ramps up for minutes. SetPowerLimit does
+// it on purpose. The share is lost when the miner restarts; the next Apply sets it again.
+//
+// Power is Power_RT (power-realtime) where it is told: plain Power is a mean over minutes,
+// which would hide a shed that worked. Hashrate is "HS RT" (MH/s whatever its name says),
+// the maker's realtime figure, in API 3 hash-realtime in TH/s.
+//
+// It never sends the password, never changes pools, network or firmware, never retries on
+// its own but once over an expired token, and takes no acknowledgement for success. Boards,
+// pools, faults and identity move slowly: they are read at the first poll and then one of
+// them every fourth, so that the hot poll is two exchanges; they may be a dozen polls old.
+//
+// SleepTime, WakeTime, Standby and MinPercent are assumptions, not published: power_off
+// takes seconds, a cold start about ten minutes to full hashrate at the factory's
+// frequency speed.
+//
+// Concurrency: a Device has one caller at a time and keeps no connection.
+package whatsminer
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"switchyard/driver"
+	"switchyard/driver/rpc"
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+const (
+	maker = "WhatsMiner"
+	// slowEvery is how many polls lie between two looks at something slow.
+	slowEvery = 4
+	// settled is how long a miner that does not hash yet counts as starting.
+	settled = 20 * time.Minute
+	// minPercent is the least share asked for: below, firmwares hash unsteadily or stop.
+	minPercent = 30
+
+	sleepTime = 30 * time.Second
+	wakeTime  = 10 * time.Minute
+	standby   = 40 * unit.Watt
+)
+
+// Drivers returns both drivers, the newer protocol first: a miner that speaks both is
+// better spoken to in it.
+func Drivers() []driver.Driver {
+	return []driver.Driver{
+		{
+			Name: "whatsminer-v3", About: "WhatsMiner stock firmware, API 3.x (TCP 4433): sleep and percent",
+			Ports: map[string]int{"api": PortV3},
+			Open:  func(t driver.Target) (driver.Device, error) { return OpenV3(t), nil },
+			Probe: ProbeV3,
+		},
+		{
+			Name: "whatsminer", About: "WhatsMiner stock firmware, API 1.x and 2.x (TCP 4028): sleep and percent",
+			Ports: map[string]int{"rpc": rpc.Port},
+			Open:  func(t driver.Target) (driver.Device, error) { return OpenV2(t), nil },
+			Probe: ProbeV2,
+		},
+	}
+}
+
+// memory is what both devices remember between polls.
+type memory struct {
+	target    driver.Target
+	polls     int
+	identity  site.Identity
+	boards    []site.Board
+	pools     []site.Pool
+	faults    []string
+	nameplate site.Opt[unit.Power] // the power limit at 100 %
+	percent   site.Opt[int]        // the share in force, as told or as set
+}
+
+// due says whether slow item i of n is to be read at this poll: all at the first, then one
+// every slowEvery polls.
+func (m *memory) due(i, n int) bool {
+	return m.polls == 0 || m.polls%slowEvery == 0 && m.polls/slowEvery%n == i
+}
+
+// sample begins a sample with what is remembered.
+func (m *memory) sample(asked time.Time) site.Sample {
+	return site.Sample{Device: m.target.Device, Asked: asked, Identity: m.identity,
+		Boards: m.boards, Pools: m.pools, Faults: m.faults}
+}
+
+// limits fills the power limit and the target from the limit that the firmware tells.
+func (m *memory) limits(s *site.Sample, watts site.Opt[float64]) {
+	if !watts.OK || watts.V <= 0 || watts.V > 1e6 {
+		return
+	}
+	m.nameplate = site.Some(unit.Watts(watts.V))
+	s.Target = m.nameplate
+	if p := m.percent; p.OK && p.V > 0 && p.V <= 200 {
+		s.Target = site.Some(m.nameplate.V.Scale(float64(p.V) / 100))
+	}
+}
+
+// share turns a cap into the whole per cent of the nameplate that does not exceed it.
+func (m *memory) share(limit unit.Power) (int, error) {
+	if !m.nameplate.OK {
+		return 0, fmt.Errorf("the miner has not told its power limit: %w", driver.ErrRefused)
+	}
+	percent := int(min(limit*100/m.nameplate.V, 100))
+	if percent < minPercent {
+		return 0, fmt.Errorf("%s is %d %% of %s, and at least %d %% can be asked for: %w",
+			limit, percent, m.nameplate.V, minPercent, driver.ErrRefused)
+	}
+	return percent, nil
+}
+
+func (m *memory) capabilities(percent bool) site.Capabilities {
+	return site.Capabilities{Identity: m.identity, Sleep: true, Percent: percent, MinPercent: minPercent,
+		Nameplate: m.nameplate, Standby: standby, SleepTime: sleepTime, WakeTime: wakeTime}
+}
+
+// state is the miner's state from what it says of itself: whether it was switched off, its
+// hashrate, and how long the mining process runs.
+func state(off site.Opt[bool], rate site.Opt[unit.Hashrate], elapsed site.Opt[time.Duration]) site.State {
+	switch {
+	case off.OK && off.V:
+		return site.StateSleeping
+	case rate.OK && rate.V > 0:
+		return site.StateHashing
+	case !rate.OK && !off.OK:
+		return site.StateUnknown
+	case !rate.OK || !elapsed.OK || elapsed.V < settled:
+		return site.StateStarting // switched on, and btminer says nothing of its work yet
+	}
+	return site.StateFault
+}
+
+// seconds reads a count of seconds, at most a century.
+func seconds(f site.Opt[float64]) site.Opt[time.Duration] {
+	if !f.OK || f.V < 0 || f.V > 100*365*86400 {
+		return site.Opt[time.Duration]{}
+	}
+	return site.Some(time.Duration(f.V * float64(time.Second)))
+}
+
+// power reads watts; what no miner draws is unknown.
+func power(f site.Opt[float64]) site.Opt[unit.Power] {
+	if !f.OK || f.V < 0 || f.V > 1e6 {
+		return site.Opt[unit.Power]{}
+	}
+	return site.Some(unit.Watts(f.V))
+}
+
+// temperature reads degrees; what no sensor that works says is unknown.
+func temperature(f site.Opt[float64]) site.Opt[float64] {
+	if !f.OK || f.V < -60 || f.V > 200 {
+		return site.Opt[float64]{}
+	}
+	return f
+}
+
+// fans reads speeds in the order of keys; absent ones are left out.
+func fans(o rpc.Object, keys ...string) []int {
+	var out []int
+	for _, k := range keys {
+		if f := o.Float(k); f.OK && f.V >= 0 && f.V < 1e5 {
+			out = append(out, int(math.Round(f.V)))
+		}
+	}
+	return out
+}
+
+// errorCodes reads a list of codes in any of its shapes: numbers, texts, or objects whose
+// keys are codes and whose values are times.
+func errorCodes(v any) []string {
+	list, _ := v.(rpc.Array)
+	var out []string
+	add := func(code string) {
+		if n, err := strconv.Atoi(strings.TrimSpace(code)); err == nil && n > 0 && len(out) < 64 {
+			out = append(out, strconv.Itoa(n))
+		}
+	}
+	for _, e := range list {
+		switch e := e.(type) {
+		case rpc.Number:
+			add(string(e))
+		case string:
+			add(e)
+		case rpc.Object:
+			for _, m := range e {
+				add(m.Key)
+			}
+		}
+	}
+	return out
+}
+
+// major returns the leading number of an API version such as "2.0.5" or "whatsminer v1.4.0".
+func major(version string) int {
+	i := strings.IndexAny(version, "0123456789")
+	if i < 0 {
+		return 0
+	}
+	v := 0
+	for ; i < len(version) && version[i] >= '0' && version[i] <= '9' && v < 1000; i++ {
+		v = 10*v + int(version[i]-'0')
+	}
+	return v
+}
+
+// merge keeps what was known where the new reading does not tell.
+func merge(old, now site.Identity) site.Identity {
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{{&now.Make, old.Make}, {&now.Model, old.Model}, {&now.Firmware, old.Firmware}, {&now.Serial, old.Serial}, {&now.MAC, old.MAC}} {
+		if *f.to == "" {
+			*f.to = f.from
+		}
+	}
+	return now
+}
