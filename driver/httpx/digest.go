@@ -1,0 +1,91 @@
+package httpx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/icholy/digest"
+
+	"switchyard/driver"
+)
+
+// Digest is HTTP digest authentication that keeps the device's last challenge and signs
+// ahead with it, so that a request costs one exchange and not two. A device that wants a
+// new nonce says so by a 401, which is answered once.
+type Digest struct {
+	User     string
+	Password driver.Secret
+
+	challenge *digest.Challenge
+	count     int
+}
+
+// Sign puts the credentials on, if there was a challenge before.
+func (d *Digest) Sign(r *http.Request) error {
+	if d.challenge == nil {
+		return nil
+	}
+	d.count++
+	cred, err := digest.Digest(d.challenge, digest.Options{
+		Method: r.Method, URI: r.URL.RequestURI(), GetBody: r.GetBody, Count: d.count,
+		Username: d.User, Password: string(d.Password),
+	})
+	if err != nil {
+		return fmt.Errorf("answer digest challenge: %w: %w", err, driver.ErrUnsupported)
+	}
+	r.Header.Set("Authorization", cred.String())
+	return nil
+}
+
+// Renew takes the challenge of a refused request.
+func (d *Digest) Renew(_ context.Context, _ *Client, refused *http.Response) (bool, error) {
+	ch, err := digest.FindChallenge(refused.Header)
+	if errors.Is(err, digest.ErrNoChallenge) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read digest challenge: %w: %w", err, driver.ErrUnsupported)
+	}
+	d.challenge, d.count = ch, 0
+	return true, nil
+}
+
+// Token is a login token that the device wants raw, or behind a scheme, in the
+// Authorization header. It is fetched at the first refusal and kept until the next.
+type Token struct {
+	// Scheme comes before the token, such as "Bearer "; empty for the raw token.
+	Scheme string
+	// Login fetches a token; its error wraps driver.ErrUnauthorized for wrong credentials.
+	Login func(context.Context, *Client) (string, error)
+
+	value string
+}
+
+// Known says whether there is a token.
+func (t *Token) Known() bool { return t.value != "" }
+
+// Fetch logs in now, ahead of a request.
+func (t *Token) Fetch(ctx context.Context, c *Client) error {
+	t.value = ""
+	v, err := t.Login(ctx, c)
+	if err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	t.value = v
+	return nil
+}
+
+// Sign puts the token on, if there is one.
+func (t *Token) Sign(r *http.Request) error {
+	if t.value != "" {
+		r.Header.Set("Authorization", t.Scheme+t.value)
+	}
+	return nil
+}
+
+// Renew logs in anew.
+func (t *Token) Renew(ctx context.Context, c *Client, _ *http.Response) (bool, error) {
+	return true, t.Fetch(ctx, c)
+}
