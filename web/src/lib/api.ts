@@ -1,0 +1,103 @@
+// Calls to the controller's API: one deadline, one error type that says what to do.
+
+import type {
+  CurveView,
+  Decision,
+  HistoryView,
+  HoldRequest,
+  LimitRequest,
+  LiveView,
+  MapView,
+  ReportView,
+  Session,
+  SiteView,
+  WhyView,
+} from './types'
+
+const base = '/api/v1'
+const deadlineMs = 10_000
+
+/** A call that did not succeed. status 0: the controller did not answer. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+function advice(status: number, detail: string): string {
+  switch (status) {
+    case 401:
+      return 'You are not logged in, or the login has ended. Log in again.'
+    case 403:
+      return detail || 'Your role may not do this. Ask for an operator token.'
+    case 404:
+      return detail || 'The controller does not know this. Reload the page if the site file has changed.'
+    case 429:
+      return 'Too many requests. Wait a few seconds and try again.'
+  }
+  if (status >= 500) return `${detail || 'The controller could not do this'} (${status}). Its log says why.`
+  return detail || `The controller refused this (${status}).`
+}
+
+async function detailOf(r: Response): Promise<string> {
+  try {
+    const body = (await r.json()) as { detail?: string; title?: string; error?: string; errors?: { message?: string }[] }
+    const more = (body.errors ?? []).map((e) => e.message).filter(Boolean)
+    return [body.detail ?? body.error ?? body.title ?? '', ...more].filter(Boolean).join(': ')
+  } catch {
+    return ''
+  }
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { Accept: 'application/json' }
+  if (method !== 'GET') headers['X-Switchyard'] = '1'
+  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  let r: Response
+  try {
+    r = await fetch(base + path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(deadlineMs),
+      credentials: 'same-origin',
+      cache: 'no-store',
+    })
+  } catch {
+    throw new ApiError(0, 'The controller does not answer. Check that it runs and that this machine reaches it.')
+  }
+  if (!r.ok) throw new ApiError(r.status, advice(r.status, await detailOf(r)))
+  if (r.status === 204) return undefined as T
+  const text = await r.text()
+  if (text === '') return undefined as T
+  try {
+    return JSON.parse(text) as T
+  } catch {
+    throw new ApiError(0, 'The answer is not from a Switchyard controller. Check the address.')
+  }
+}
+
+const q = encodeURIComponent
+
+export const api = {
+  session: () => call<Session>('GET', '/session'),
+  login: (token: string) => call<Session | undefined>('POST', '/session', { token }),
+  logout: () => call<void>('DELETE', '/session'),
+  site: () => call<SiteView>('GET', '/site'),
+  live: () => call<LiveView>('GET', '/live'),
+  curve: () => call<CurveView>('GET', '/curve'),
+  map: (group: string) => call<MapView>('GET', `/groups/${q(group)}/map`),
+  decisions: (limit: number) => call<Decision[] | null>('GET', `/decisions?limit=${limit}`),
+  why: (device: string, at?: string) => call<WhyView>('GET', `/why/${q(device)}${at ? `?at=${q(at)}` : ''}`),
+  history: (from: Date, to: Date, step: number) =>
+    call<HistoryView>('GET', `/history?from=${q(from.toISOString())}&to=${q(to.toISOString())}&step=${step}`),
+  report: (date: string) => call<ReportView>('GET', `/report/day?date=${q(date)}`),
+  setLimit: (l: LimitRequest) => call<unknown>('POST', '/limits', l),
+  clearLimit: (id: string) => call<unknown>('DELETE', `/limits/${q(id)}`),
+  hold: (h: HoldRequest) => call<unknown>('POST', '/holds', h),
+  release: (device: string) => call<unknown>('DELETE', `/holds/${q(device)}`),
+  eventsURL: `${base}/events`,
+}

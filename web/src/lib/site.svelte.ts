@@ -1,0 +1,260 @@
+// The page's one store: who is logged in, the site, its live values, and whether these are
+// fresh. It owns the event stream and the polling that stands in for it.
+
+import { ApiError, api } from './api'
+import { SiteClock } from './format'
+import { loadColors } from './paint'
+import type { CurveView, Decision, LiveView, Session, SiteView } from './types'
+
+export type Link = 'connecting' | 'live' | 'polling' | 'lost'
+
+const feedMax = 400
+const pollMs = 3000
+const silenceMs = 12_000
+const retryMs = [1000, 2000, 4000, 8000, 15_000]
+
+class Store {
+  session = $state<Session | null>(null)
+  /** Known after the first answer: false shows the login form. */
+  ready = $state(false)
+  loginNote = $state('')
+  site = $state.raw<SiteView | null>(null)
+  live = $state.raw<LiveView | null>(null)
+  curve = $state.raw<CurveView | null>(null)
+  decisions = $state.raw<Decision[]>([])
+  link = $state<Link>('connecting')
+  /** Site time of the newest values: what "values from" says when the link is lost. */
+  problem = $state('')
+  whyDevice = $state<{ device: string; at?: string } | null>(null)
+  limitNode = $state<string | null>(null)
+
+  clock = $derived(new SiteClock(this.site?.timezone ?? 'UTC'))
+  colors = $derived(this.site ? loadColors(this.site) : new Map<string, string>())
+  names = $derived(new Map<string, string>([
+    ...(this.site?.nodes ?? []).map((n): [string, string] => [n.id, n.name || n.id]),
+    ...(this.site?.groups ?? []).map((g): [string, string] => [g.id, g.name || g.id]),
+    ...(this.site?.tenants ?? []).map((t): [string, string] => [t.id, t.name || t.id]),
+  ]))
+  mayOperate = $derived(this.session?.role === 'operator' || this.session?.role === 'admin')
+  stale = $derived(this.link === 'lost')
+
+  private source: EventSource | null = null
+  private retryTimer = 0
+  private attempt = 0
+  private heard = 0
+  private curveBusy = false
+  private curvePlan = -1
+  private curveAt = 0
+
+  async start(): Promise<void> {
+    const token = tokenFromAddress()
+    try {
+      if (token) await api.login(token)
+    } catch (e) {
+      this.loginNote = e instanceof ApiError && e.status === 401 ? 'The token in the link is not valid (any more). Enter one below.' : (e as Error).message
+    }
+    await this.enter()
+    // The page lives as long as the tab: this timer is never cleared.
+    window.setInterval(() => this.watch(), 1000)
+  }
+
+  async login(token: string): Promise<void> {
+    await api.login(token)
+    this.loginNote = ''
+    await this.enter()
+  }
+
+  async logout(): Promise<void> {
+    try {
+      await api.logout()
+    } catch (e) {
+      // Logging out of a dead controller still clears the screen; the cookie ends by itself.
+      this.loginNote = (e as Error).message
+    }
+    this.leave()
+  }
+
+  /** Asks who we are; then loads the site and opens the stream. */
+  private async enter(): Promise<void> {
+    try {
+      this.session = await api.session()
+      this.ready = true
+      await this.load()
+    } catch (e) {
+      if (e instanceof ApiError && e.status === 401) {
+        this.leave()
+        return
+      }
+      this.problem = (e as Error).message
+      this.link = 'lost'
+      this.schedule(() => void this.enter())
+    }
+  }
+
+  private async load(): Promise<void> {
+    const [site, live, curve, decisions] = await Promise.all([api.site(), api.live(), api.curve().catch(() => null), api.decisions(200)])
+    this.site = site
+    this.live = live
+    this.curve = curve
+    this.decisions = decisions ?? []
+    this.problem = ''
+    document.title = `${site.name} · Switchyard`
+    this.open()
+  }
+
+  private leave(): void {
+    this.close()
+    clearTimeout(this.retryTimer)
+    this.session = null
+    this.site = null
+    this.live = null
+    this.whyDevice = null
+    this.limitNode = null
+    this.ready = true
+    this.link = 'connecting'
+  }
+
+  private close(): void {
+    this.source?.close()
+    this.source = null
+  }
+
+  private open(): void {
+    this.close()
+    this.heard = Date.now()
+    const s = new EventSource(api.eventsURL)
+    this.source = s
+    s.addEventListener('live', (e) => {
+      const v = parse<LiveView>(e.data)
+      if (v) this.take(v, 'live')
+    })
+    s.addEventListener('decision', (e) => {
+      const d = parse<Decision>(e.data)
+      if (d) this.decisions = [d, ...this.decisions].slice(0, feedMax)
+    })
+    s.onopen = () => {
+      this.attempt = 0
+    }
+    s.onerror = () => {
+      // The browser would retry by itself, but neither says so nor falls back to polling.
+      if (this.source !== s) return
+      this.close()
+      void this.poll()
+      this.schedule(() => void this.reopen())
+    }
+  }
+
+  private take(v: LiveView, link: Link): void {
+    this.live = v
+    this.link = link
+    this.problem = ''
+    this.heard = Date.now()
+    if (v.plan !== this.curvePlan || Date.now() - this.curveAt > 5000) void this.refreshCurve(v.plan)
+  }
+
+  private async refreshCurve(plan: number): Promise<void> {
+    if (this.curveBusy || Date.now() - this.curveAt < 1000) return
+    this.curveBusy = true
+    try {
+      this.curve = await api.curve()
+      this.curvePlan = plan
+    } catch {
+      // The live values say that the link is lost; an old curve carries its own time.
+    } finally {
+      this.curveBusy = false
+      this.curveAt = Date.now()
+    }
+  }
+
+  /** Gets values without the stream. */
+  private async poll(): Promise<void> {
+    try {
+      this.take(await api.live(), 'polling')
+    } catch (e) {
+      if (e instanceof ApiError && e.status === 401) {
+        this.loginNote = 'Your login has ended. Log in again.'
+        this.leave()
+        return
+      }
+      this.link = 'lost'
+      this.problem = (e as Error).message
+    }
+  }
+
+  private async reopen(): Promise<void> {
+    if (!this.session) return
+    try {
+      // What happened meanwhile comes from the list, not from the stream; a restarted
+      // controller may have another site file.
+      await this.load()
+    } catch (e) {
+      if (e instanceof ApiError && e.status === 401) {
+        await this.poll()
+        return
+      }
+      this.link = 'lost'
+      this.problem = (e as Error).message
+      this.schedule(() => void this.reopen())
+    }
+  }
+
+  private schedule(f: () => void): void {
+    clearTimeout(this.retryTimer)
+    const wait = retryMs[Math.min(this.attempt, retryMs.length - 1)]!
+    this.attempt++
+    this.retryTimer = window.setTimeout(f, wait)
+  }
+
+  private polled = 0
+  private watch(): void {
+    if (!this.session || !this.site || document.hidden) return
+    const now = Date.now()
+    // A stream that is open and silent is as bad as a closed one.
+    if (this.source && now - this.heard > silenceMs) {
+      this.close()
+      void this.poll()
+      this.schedule(() => void this.reopen())
+    }
+    if (!this.source && this.link === 'polling' && now - this.polled >= pollMs) {
+      this.polled = now
+      void this.poll()
+    }
+  }
+
+  /** The name of a load, node or feed, or the id itself. */
+  nameOf(id: string): string {
+    return this.names.get(id) ?? id
+  }
+
+  /** Whether a subject is a miner: "<group>-<number>". */
+  isDevice(subject: string): boolean {
+    const m = /^(.+)-(\d+)$/.exec(subject)
+    return m != null && (this.site?.groups ?? []).some((g) => g.id === m[1])
+  }
+
+  groupOf(device: string): string {
+    return device.replace(/-\d+$/, '')
+  }
+}
+
+function parse<T>(data: unknown): T | null {
+  try {
+    return JSON.parse(String(data)) as T
+  } catch {
+    return null
+  }
+}
+
+/** Takes #token=... and erases it from the address bar and the history at once. */
+function tokenFromAddress(): string {
+  const m = /^#token=([^&]+)$/.exec(location.hash)
+  if (!m) return ''
+  history.replaceState(null, '', location.pathname)
+  try {
+    return decodeURIComponent(m[1]!)
+  } catch {
+    return m[1]!
+  }
+}
+
+export const store = new Store()
