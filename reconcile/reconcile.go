@@ -79,7 +79,9 @@ type Input struct {
 	Plan    site.PlanID
 	Tree    *site.Tree
 	Devices []Device
-	// Awards by load. A load without an award is left as it is: nothing is told for money.
+	// Awards by load, cleared from what the last Output reported: a device that has become
+	// free since follows from the next step on. A load without an award, or whose award was
+	// asked for nothing (Full zero), is left as it is.
 	Awards map[site.LoadID]site.Award
 	Holds  map[site.DeviceID]site.Hold
 	// Told are commands that others (the limiter) gave since the last step.
