@@ -10,6 +10,7 @@ package sitefile
 import (
 	"time"
 
+	"switchyard/strictyaml"
 	"switchyard/unit"
 )
 
@@ -29,6 +30,8 @@ type File struct {
 	API        API      `yaml:"api"`
 	Emulate    *Emulate `yaml:"emulate"` // read by `switchyard emulate` and the demo only
 	Dir        string   `yaml:"-"`       // the file's folder: relative paths start here
+	// Warnings are what is allowed and yet looks like a slip, with line and key.
+	Warnings strictyaml.Faults `yaml:"-"`
 }
 
 // Site names the site.
@@ -50,8 +53,9 @@ type Node struct {
 	ID     string     `yaml:"id"`
 	Name   string     `yaml:"name"`   // default: the id
 	Parent string     `yaml:"parent"` // default: the connection
-	Limit  unit.Power `yaml:"limit"`
-	// Overload: short-time curve, each step {ratio: 110 %, for: 60s, rest: 10m}.
+	Limit  unit.Power `yaml:"limit"`  // of the power entering it; required at the connection, else none if missing
+	// Overload: short-time curve, each step {ratio: 110 %, for: 60s, rest: 10m}; a higher
+	// ratio is borne for a shorter time. Sorted longest first by Parse.
 	Overload []Overload `yaml:"overload"`
 	Inrush   *Inrush    `yaml:"inrush"`
 	Loss     unit.Ratio `yaml:"loss"`
@@ -83,12 +87,15 @@ type Meter struct {
 
 // Group is miners of one model in one hall.
 type Group struct {
-	ID        string   `yaml:"id"`
-	Name      string   `yaml:"name"`
-	Node      string   `yaml:"node"`
-	Driver    string   `yaml:"driver"` // a driver's name or "auto"
-	Model     string   `yaml:"model"`
-	Addresses []string `yaml:"addresses"` // "10.0.0.7", "10.0.0.1-10.0.3.254", "10.0.4.0/24", "127.0.0.1*300"
+	ID     string `yaml:"id"`
+	Name   string `yaml:"name"`
+	Node   string `yaml:"node"`
+	Driver string `yaml:"driver"` // a driver's name or "auto"
+	Model  string `yaml:"model"`
+	// Addresses: "10.0.0.7", "10.0.0.1-10.0.3.254", "10.0.4.0/24" (its hosts, without the
+	// network's and the broadcast address), "127.0.0.1*300" (one address 300 times, for
+	// ports that step). Their order numbers the miners.
+	Addresses []string `yaml:"addresses"`
 	// Ports replace the standard ones by name; "20000+" gives the i-th miner 20000+i (from 0).
 	Ports       map[string]Port `yaml:"ports"`
 	Credentials *Credentials    `yaml:"credentials"`
@@ -111,7 +118,8 @@ type Port struct {
 	Step   bool
 }
 
-// Credentials are references ("env:NAME", "file:PATH"), never the secrets themselves.
+// Credentials are references ("env:NAME", "file:PATH"), never the secrets themselves. A
+// user's name is no secret and may also stand there plainly.
 type Credentials struct {
 	User     string `yaml:"user"`
 	Password string `yaml:"password"`
@@ -125,9 +133,9 @@ type Tenant struct {
 	// Firm is the contracted critical power, reserved whether drawn or not.
 	Firm unit.Power        `yaml:"firm"`
 	Rate unit.CapacityRate `yaml:"rate"`
-	// Power says who pays for energy: "pass-through" (at cost with losses) or "included".
+	// Power says who pays for energy: "pass-through" (at cost with losses; the default) or "included".
 	Power        string     `yaml:"power"`
-	Availability unit.Ratio `yaml:"availability"` // promised, of the month's time
+	Availability unit.Ratio `yaml:"availability"` // promised, of the month's time; zero: nothing promised
 	// Penalty per MWh of firm power not delivered: also the value of its offer.
 	Penalty unit.Price `yaml:"penalty"`
 	// Ramp is the fastest rise expected, power per minute, until more was seen; default firm per minute.
@@ -142,7 +150,7 @@ type Market struct {
 	Bitcoin Bitcoin `yaml:"bitcoin"`
 }
 
-// Price is the power price source: exactly one of CSV, URL and Fixed.
+// Price is the power price source: exactly one of CSV, URL, Fixed and MadeUp.
 type Price struct {
 	CSV string `yaml:"csv"` // path, .gz allowed
 	// Column of the price, by header; default: the first whose name holds "rt_price", else "price".
@@ -155,6 +163,8 @@ type Price struct {
 	PriceField string        `yaml:"price_field"`
 	Poll       time.Duration `yaml:"poll"` // default 1m
 	Fixed      *unit.Price   `yaml:"fixed"`
+	// MadeUp makes days of plausible 5-minute prices from this seed, for rehearsals; every screen says so.
+	MadeUp *uint64 `yaml:"made_up"`
 	// Stale is how long after the end of its interval a price still counts; default 15m.
 	Stale time.Duration `yaml:"stale"`
 	// Adder is added to every price: delivery and taxes.
@@ -256,7 +266,7 @@ type Fault struct {
 	Devices []string      `yaml:"devices"`
 	Group   string        `yaml:"group"`
 	Share   unit.Ratio    `yaml:"share"`
-	Delay   time.Duration `yaml:"delay"`  // late: machine time; clock-skew: site time
+	Delay   time.Duration `yaml:"delay"`  // late: machine time; clock-skew: site time; required for these two
 	Chance  unit.Ratio    `yaml:"chance"` // lost, garbled, refusing: of exchanges; default 100 %
 	From    time.Time     `yaml:"from"`
 	To      time.Time     `yaml:"to"`

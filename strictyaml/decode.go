@@ -144,7 +144,7 @@ func (d *decoder) mapping(path string, node ast.Node, what string, each func(key
 			continue
 		}
 		at := d.placeOf(p.Key)
-		child := join(path, key)
+		child := Join(path, key)
 		if first, twice := seen[key]; twice {
 			d.faultAt(at, child, "remove one of them", "the key stands twice, first on line %d", first.line)
 			continue
@@ -166,7 +166,8 @@ func (d *decoder) key(path string, p *ast.MappingValueNode) (string, bool) {
 	return "", false
 }
 
-func join(path, key string) string {
+// Join returns the path of key in the mapping at path; a key of odd characters is quoted.
+func Join(path, key string) string {
 	if !plainKey.MatchString(key) {
 		key = strconv.Quote(key)
 	}

@@ -1,0 +1,229 @@
+package sitefile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"switchyard/strictyaml"
+	"switchyard/unit"
+)
+
+// exactlyOne says that one of the keys at path must be there, and returns the first that is.
+func (c *checker) exactlyOne(path string, keys ...string) string {
+	var there []string
+	for _, k := range keys {
+		if c.doc.Has(path + "." + k) {
+			there = append(there, k)
+		}
+	}
+	list := strings.Join(keys[:len(keys)-1], ", ") + " and " + keys[len(keys)-1]
+	switch len(there) {
+	case 0:
+		c.fault(path, "write exactly one of "+list, "%s has no source", path)
+		return ""
+	case 1:
+	default:
+		c.fault(path+"."+there[1], "write exactly one of "+list, "%s are both there", strings.Join(there, " and "))
+	}
+	return there[0]
+}
+
+// only says that the keys at path go with the key owner alone.
+func (c *checker) only(path, source, owner string, keys ...string) {
+	for _, k := range keys {
+		if at := path + "." + k; source != "" && source != owner && c.doc.Has(at) {
+			c.fault(at, "remove the key", "%s goes with %s and means nothing with %s", k, owner, source)
+		}
+	}
+}
+
+func (c *checker) market() {
+	p := c.f.Market.Price
+	source := c.exactlyOne("market.price", "csv", "url", "fixed")
+	c.only("market.price", source, "csv", "column", "interval")
+	c.only("market.price", source, "url", "time_field", "price_field", "poll")
+	switch source {
+	case "csv":
+		c.file("market.price.csv", p.CSV)
+	case "url":
+		c.url("market.price.url", p.URL)
+	case "fixed":
+		if p.Fixed != nil {
+			between(c, "market.price.fixed", *p.Fixed, MinPrice, MaxPrice)
+		}
+	}
+	if c.doc.Has("market.price.interval") {
+		between(c, "market.price.interval", p.Interval, time.Minute, 24*time.Hour)
+	}
+	between(c, "market.price.poll", p.Poll, time.Second, 24*time.Hour)
+	between(c, "market.price.stale", p.Stale, 0, 7*24*time.Hour)
+	between(c, "market.price.adder", p.Adder, MinPrice, MaxPrice)
+	if len(c.f.Groups) > 0 || c.doc.Has("market.bitcoin") {
+		c.bitcoin()
+	}
+}
+
+// The prices that the file and the feeds take for real; beyond them somebody erred.
+const (
+	MinPrice = -1_000 * unit.DollarPerMWh
+	MaxPrice = 20_000 * unit.DollarPerMWh
+)
+
+func (c *checker) bitcoin() {
+	const path = "market.bitcoin"
+	b := c.f.Market.Bitcoin
+	source := c.exactlyOne(path, "csv", "rpc", "hashprice")
+	c.only(path, source, "rpc", "credentials", "price_usd", "price_url", "price_field", "poll")
+	switch source {
+	case "csv":
+		c.file(path+".csv", b.CSV)
+	case "rpc":
+		c.url(path+".rpc", b.RPC)
+		usd, feed := c.doc.Has(path+".price_usd"), c.doc.Has(path+".price_url")
+		switch {
+		case usd == feed:
+			c.fault(path, "write price_usd or price_url", "a Bitcoin node does not know the price in dollars: exactly one source of it is needed")
+		case usd && b.PriceUSD <= 0:
+			c.fault(path+".price_usd", `write it like "65000 $"`, "%v is no price", b.PriceUSD)
+		case feed:
+			c.url(path+".price_url", b.PriceURL)
+		}
+	case "hashprice":
+		if h := b.Hashprice; h != nil && (*h <= 0 || *h > unit.DollarsPerPHDay(10_000)) {
+			c.fault(path+".hashprice", `write it like "50 $/PH/day"`, "%v is out of range", *h)
+		}
+	}
+	c.credentials(path+".credentials", b.Credentials)
+	between(c, path+".poll", b.Poll, time.Second, 24*time.Hour)
+	between(c, path+".stale", b.Stale, 0, 90*24*time.Hour)
+}
+
+func (c *checker) limits() {
+	for i, l := range c.f.Limits {
+		path := fmt.Sprintf("limits[%d]", i)
+		node, ok := c.nodeRef(path+".node", l.Node)
+		if c.need(path+".power", `write it like "2 MW"`) && l.Power < 0 {
+			c.fault(path+".power", `write it like "2 MW"`, "%v is below zero", l.Power)
+		}
+		if n := c.nodeAt(node); ok && n.Limit > 0 && l.Power >= n.Limit {
+			c.warn(path+".power", "", "the limit of %v changes nothing: %s has %v anyway", l.Power, n.ID, n.Limit)
+		}
+		c.span(path, l.From, l.To)
+		if l.Daily == nil {
+			continue
+		}
+		c.clockTime(path+".daily.from", l.Daily.From)
+		c.clockTime(path+".daily.to", l.Daily.To)
+		if l.Daily.From != "" && l.Daily.From == l.Daily.To {
+			c.fault(path+".daily.to", "remove daily for a limit that always holds", "the limit ends when it begins")
+		}
+	}
+}
+
+// span says that a time that ends must end after it begins.
+func (c *checker) span(path string, from, to time.Time) {
+	if !to.IsZero() && !to.After(from) {
+		c.fault(path+".to", "let it end after it begins", "%s is not after %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
+	}
+}
+
+func (c *checker) emulate() {
+	e := c.f.Emulate
+	if e == nil {
+		return
+	}
+	if e.Ramp <= 0 || e.Ramp > 1000 {
+		c.fault("emulate.ramp", "1 is the firmware's own", "%v is out of range", e.Ramp)
+	}
+	var tenants []string
+	for _, t := range c.f.Tenants {
+		tenants = append(tenants, t.ID)
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.Tenants)) {
+		path := strictyaml.Join("emulate.tenants", id)
+		if !slices.Contains(tenants, id) {
+			c.fault(path, strictyaml.Suggest(id, tenants), "there is no tenant %q", id)
+		}
+		c.draw(path, e.Tenants[id])
+	}
+	for i, f := range e.Faults {
+		c.emulatedFault(fmt.Sprintf("emulate.faults[%d]", i), f)
+	}
+}
+
+func (c *checker) draw(path string, d Draw) {
+	between(c, path+".low", d.Low, 0, 1.5)
+	between(c, path+".high", d.High, 0, 1.5)
+	if d.High < d.Low {
+		c.fault(path+".high", "let high be at least low", "%v is below the low of %v", d.High, d.Low)
+	}
+	between(c, path+".jump", d.Jump, 0, 7*24*time.Hour)
+	between(c, path+".jump_time", d.JumpTime, time.Second, time.Hour)
+	for i, j := range d.At {
+		at := fmt.Sprintf("%s.at[%d]", path, i)
+		c.clockTime(at+".at", j.At)
+		between(c, at+".to", j.To, 0, 1.5)
+		between(c, at+".for", j.For, 0, 24*time.Hour)
+	}
+}
+
+func (c *checker) emulatedFault(path string, f Fault) {
+	kinds := []string{"late", "lost", "half-open", "garbled", "refusing", "lying", "clock-skew", "dead-board", "wrong-password", "frozen", "register-reset"}
+	if c.need(path+".kind", strictyaml.Suggest("", kinds)) {
+		c.oneOf(path+".kind", "kind of fault", f.Kind, kinds...)
+	}
+	if f.Kind == "late" || f.Kind == "clock-skew" {
+		c.need(path+".delay", `write it like "2s"`)
+	}
+	between(c, path+".chance", f.Chance, 0, 1)
+	between(c, path+".share", f.Share, 0, 1)
+	c.span(path, f.From, f.To)
+	source := c.exactlyOne(path, "devices", "group")
+	c.only(path, source, "group", "share")
+	if source == "group" {
+		if _, ok := c.f.Group(f.Group); !ok {
+			c.fault(path+".group", strictyaml.Suggest(f.Group, c.groupNames()), "there is no group %q", f.Group)
+		}
+	}
+	for i, d := range f.Devices {
+		c.device(fmt.Sprintf("%s.devices[%d]", path, i), d)
+	}
+}
+
+func (c *checker) groupNames() []string {
+	var out []string
+	for _, g := range c.f.Groups {
+		out = append(out, g.ID)
+	}
+	return out
+}
+
+// device says that the id must be a metered node's meter or a miner of a group.
+func (c *checker) device(path, id string) {
+	if node, ok := strings.CutPrefix(id, "meter:"); ok {
+		if i, there := c.nodes[node]; !there {
+			c.fault(path, strictyaml.Suggest(node, c.nodeNames()), "there is no node %q", node)
+		} else if c.nodeAt(i).Meter == nil {
+			c.fault(path, "", "the node %s has no meter", node)
+		}
+		return
+	}
+	cut := strings.LastIndexByte(id, '-')
+	g, ok := c.f.Group(id[:max(cut, 0)])
+	if cut < 0 || !ok {
+		c.fault(path, `write it like "s21-004" or "meter:hall-a"`, "there is no device %q", id)
+		return
+	}
+	targets := g.Targets()
+	if n, err := strconv.Atoi(id[cut+1:]); err != nil || n < 1 || n > len(targets) || string(targets[n-1].Device) != id {
+		hint := "the group has no miners"
+		if len(targets) > 0 {
+			hint = fmt.Sprintf("the group has %s to %s", targets[0].Device, targets[len(targets)-1].Device)
+		}
+		c.fault(path, hint, "there is no device %q", id)
+	}
+}
