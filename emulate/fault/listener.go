@@ -23,7 +23,8 @@ type Options struct {
 	Now func() time.Time
 	// Dice throw the chances. Required if there are faults.
 	Dice *Dice
-	// Away, if set, says that the device is down: connections are closed at once.
+	// Away, if set, says that the device is down: connections are closed, new ones at once
+	// and old ones instead of an answer.
 	Away func() bool
 }
 
@@ -136,6 +137,10 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // Write sends a reply, or what the faults leave of it.
 func (c *conn) Write(p []byte) (int, error) {
+	if c.l.o.Away != nil && c.l.o.Away() {
+		_ = c.Close() // it went down with the connection open
+		return 0, errLost
+	}
 	if len(c.l.o.Faults) == 0 {
 		return c.Conn.Write(p)
 	}

@@ -91,6 +91,9 @@ func newBody(c *MinerConfig, seed uint64, ramp float64, start time.Time) body {
 	return b
 }
 
+// away says that the control board is down.
+func (b *body) away() bool { return b.phase == restarting || b.phase == unpowered }
+
 // restart takes the control board down.
 func (b *body) restart() {
 	if b.phase != unpowered {

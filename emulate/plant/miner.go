@@ -123,6 +123,13 @@ func (m *Miner) Refuses() bool {
 // Now returns the device's own clock: site time as of the last step, and its skew.
 func (m *Miner) Now() time.Time { return m.skewed(m.site()) }
 
+// Away says that the control board is down: rebooting, or without power.
+func (m *Miner) Away() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.body.away()
+}
+
 // Faults returns the device's faults, not to be written.
 func (m *Miner) Faults() fault.Set { return m.cfg.Faults }
 

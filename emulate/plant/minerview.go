@@ -45,7 +45,7 @@ func (m *Miner) View() View {
 	v.At = m.skewed(now)
 	v.Mode, v.Limit, v.Percent = told.mode, told.limit, told.percent
 	v.State = b.state()
-	v.Rebooting = b.phase == restarting || b.phase == unpowered
+	v.Rebooting = b.away()
 	v.Power = unit.Power(float64(b.draw) * b.sensor)
 	v.Hashrate = unit.Hashrate(b.hash*(1+b.jit)) * unit.TeraHash
 	v.Uptime = now.Sub(b.upSince)

@@ -14,7 +14,7 @@ type TenantConfig struct {
 	ID   string
 	Node int
 	Firm unit.Power
-	Draw sitefile.Draw // zero shares become 50 % and 100 %
+	Draw sitefile.Draw // no shares at all: between 50 % and 100 %
 }
 
 // Times of the tenants' ways, which no maker publishes: training jobs start and end over
@@ -60,11 +60,11 @@ type daily struct {
 
 func newTenant(c TenantConfig, seed uint64, start time.Time, zone *time.Location) (*tenant, error) {
 	t := &tenant{cfg: c, rng: chance(fault.Hash(seed, "tenant "+c.ID)), low: float64(c.Draw.Low), high: float64(c.Draw.High), jumpIn: -1}
+	if t.low <= 0 && t.high <= 0 {
+		t.low, t.high = 0.5, 1
+	}
 	if t.high <= 0 {
 		t.high = 1
-	}
-	if t.low <= 0 {
-		t.low = min(0.5, t.high)
 	}
 	if t.low > t.high {
 		return nil, fmt.Errorf("tenant %s: low %v is above high %v", c.ID, c.Draw.Low, c.Draw.High)
