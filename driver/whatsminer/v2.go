@@ -195,7 +195,7 @@ func (d *V2) Apply(ctx context.Context, s site.Setpoint) error {
 		if err := d.write(ctx, "power_on", nil); err != nil {
 			return err
 		}
-		d.percent = site.Some(100) // a start forgets the share
+		d.percent, d.hashing = site.Some(100), false // a start forgets the share
 	}
 	return d.setShare(ctx, percent)
 }
@@ -216,7 +216,7 @@ func (d *V2) setShare(ctx context.Context, percent int) error {
 		}
 	}
 	if err == nil {
-		d.percent = site.Some(percent)
+		d.told(percent)
 	}
 	return err
 }

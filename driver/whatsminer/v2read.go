@@ -101,6 +101,10 @@ func (d *V2) Read(ctx context.Context) (site.Sample, error) {
 	d.slow(ctx, h)
 	s := d.sample(asked)
 	s.State = state(off, h.rate, h.elapsed)
+	if h.cut && !h.rate.OK && s.State != site.StateSleeping {
+		s.State = site.StateUnknown // what would tell was cut off
+	}
+	d.hashing = s.State == site.StateHashing
 	s.Power, s.Hashrate, s.Fans, s.Intake, s.Uptime = h.power, h.rate, h.fans, h.intake, h.uptime
 	limit := h.limit
 	if !limit.OK {
@@ -153,6 +157,7 @@ type hot struct {
 	fans            []int
 	uptime, elapsed site.Opt[time.Duration]
 	codes           *[]string // nil where the summary does not tell
+	cut             bool      // the end of the summary was missing
 }
 
 // parseSummary reads a summary of API 1 or 2. Newer firmwares put it into Msg.
@@ -168,7 +173,7 @@ func parseSummary(r rpc.Reply) (hot, error) {
 		identity: site.Identity{Make: maker, Model: o.Text("Miner Type"), MAC: o.Text("MAC"), Firmware: o.Text("Firmware Version")},
 		limit:    o.Float("Power Limit"), intake: temperature(o.Float("Env Temp")), fans: fans(o, "Fan Speed In", "Fan Speed Out"),
 		uptime: seconds(o.Float("Uptime", "Elapsed")), elapsed: seconds(o.Float("Elapsed")),
-		power: power(o.Float("Power_RT")), rate: mega(o, "HS RT"),
+		power: power(o.Float("Power_RT")), rate: mega(o, "HS RT"), cut: r.Truncated,
 	}
 	if r.Truncated { // what was cut off may have been the better figure
 		return h, nil

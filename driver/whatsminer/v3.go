@@ -148,7 +148,7 @@ func (d *V3) Apply(ctx context.Context, s site.Setpoint) error {
 		if err := d.write(ctx, "set.miner.service", "start"); err != nil {
 			return err
 		}
-		d.percent = site.Opt[int]{}
+		d.percent, d.hashing = site.Opt[int]{}, false
 	}
 	return d.setShare(ctx, percent)
 }
@@ -166,7 +166,7 @@ func (d *V3) setShare(ctx context.Context, percent int) error {
 	// The firmware reads the number only where it is text, whatever its document says.
 	err := d.write(ctx, "set.miner.power_percent", map[string]string{"percent": strconv.Itoa(percent), "mode": "fast"})
 	if err == nil {
-		d.percent = site.Some(percent)
+		d.told(percent)
 	}
 	return err
 }

@@ -102,6 +102,7 @@ func (d *V3) Read(ctx context.Context) (site.Sample, error) {
 	d.slow(ctx)
 	s := d.sample(asked)
 	s.State = state(off, h.rate, h.elapsed)
+	d.hashing = s.State == site.StateHashing
 	s.Power, s.Hashrate, s.Fans, s.Intake, s.Uptime = h.power, h.rate, h.fans, h.intake, h.uptime
 	limit := h.limit
 	if !limit.OK {

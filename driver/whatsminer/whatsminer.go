@@ -79,6 +79,15 @@ type memory struct {
 	faults    []string
 	nameplate site.Opt[unit.Power] // the power limit at 100 %
 	percent   site.Opt[int]        // the share in force, as told or as set
+	hashing   bool                 // at the last poll
+}
+
+// told notes an acknowledged share. Before it hashes a miner acknowledges one and does not
+// keep it: that one is not taken for set, so that the next Apply sends it again.
+func (m *memory) told(percent int) {
+	if m.percent = site.Some(percent); !m.hashing {
+		m.percent = site.Opt[int]{}
+	}
 }
 
 // due says whether slow item i of n is to be read at this poll: all at the first, then one
