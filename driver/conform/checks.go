@@ -394,10 +394,11 @@ func checkReconnect(t *testing.T, k Kit) {
 	if _, err := d.Read(long(t)); err != nil {
 		t.Fatalf("Read: %v", err)
 	}
-	b.wire.set(func(w *wire) { w.cutting, w.cut, w.err = true, 0, errNobody })
+	b.wire.set(func(w *wire) { w.err = errNobody })
+	b.wire.cutOff()
 	_, err := d.Read(long(t))
 	b.wantErr("Read of a lost device", err, driver.ErrUnreachable)
-	b.wire.set(func(w *wire) { w.cutting, w.err = false, nil })
+	b.wire.set(func(w *wire) { w.err = nil })
 	if _, err := d.Read(long(t)); err != nil {
 		t.Errorf("Read of a device that came back: %v", err)
 	}

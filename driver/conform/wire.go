@@ -25,6 +25,21 @@ type wire struct {
 	cutting    bool          // cut is in force
 	pause      time.Duration // before each first byte of an answer
 	got        int           // most bytes that one connection brought
+
+	live map[*conn]struct{}
+}
+
+// cutOff closes all connections, as a device does that loses its power.
+func (w *wire) cutOff() {
+	w.mu.Lock()
+	var all []*conn
+	for c := range w.live {
+		all = append(all, c)
+	}
+	w.mu.Unlock()
+	for _, c := range all {
+		_ = c.Conn.Close()
+	}
 }
 
 func (w *wire) set(f func(*wire)) {
@@ -61,8 +76,16 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	w.set(func(w *wire) { w.open++; w.made++ })
-	return &conn{Conn: c, w: w}, nil
+	made := &conn{Conn: c, w: w}
+	w.set(func(w *wire) {
+		w.open++
+		w.made++
+		if w.live == nil {
+			w.live = map[*conn]struct{}{}
+		}
+		w.live[made] = struct{}{}
+	})
+	return made, nil
 }
 
 // isolated makes a connection to a peer that says the canned reply, or nothing.
@@ -172,7 +195,12 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 
 // Close counts the socket as closed, once.
 func (c *conn) Close() error {
-	c.once.Do(func() { c.w.set(func(w *wire) { w.open-- }) })
+	c.once.Do(func() {
+		c.w.set(func(w *wire) {
+			w.open--
+			delete(w.live, c)
+		})
+	})
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()

@@ -1,0 +1,385 @@
+package antminer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/icholy/digest"
+
+	"switchyard/driver"
+	"switchyard/driver/conform"
+	"switchyard/driver/rpc"
+	"switchyard/site"
+)
+
+// fake is a stock Antminer: a web server with digest and an RPC port.
+type fake struct {
+	password string
+	bare     bool // tells neither power nor hashrate
+
+	mu     sync.Mutex
+	mode   int           // what it does
+	shows  site.Opt[int] // what its configuration shows meanwhile
+	nonce  int
+	refuse bool           // posts
+	log    []string       // exchanges, in order
+	conf   map[string]any // last posted
+	closed bool           // the RPC port
+}
+
+func (f *fake) note(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, what)
+}
+
+// took returns the exchanges since the last call.
+func (f *fake) took() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.log
+	f.log = nil
+	return l
+}
+
+func (f *fake) set(change func(*fake)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+func (f *fake) stats() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bare {
+		return `{"STATUS":[{"STATUS":"S"}],"STATS":[{"Type":"Antminer S19 Pro"},{"Elapsed":50}],"id":1}`
+	}
+	ghs := 110566.5
+	if f.mode == 1 {
+		ghs = 0
+	}
+	return fmt.Sprintf(`{"STATUS":[{"STATUS":"S","Code":70}],"STATS":[{"Type":"Antminer S19 Pro","Miner":"49.0.1.3"}{"Elapsed":50,"GHS 5s":"%g",`+
+		`"GHS av":%g,"chain_acn1":114,"chain_rate1":"%g","temp_chip1":"78-50-69-70","temp_pcb1":"73-45-64-65","fan_num":1,"fan1":6000}],"id":1}`+"\x00", ghs, ghs, ghs)
+}
+
+func (f *fake) rpc(c net.Conn) {
+	defer c.Close()
+	var r rpc.Request
+	if json.NewDecoder(c).Decode(&r) != nil {
+		return
+	}
+	f.mu.Lock()
+	closed := f.closed
+	f.mu.Unlock()
+	if closed {
+		return
+	}
+	f.note("rpc " + r.Command)
+	switch r.Command {
+	case "stats":
+		_, _ = io.WriteString(c, f.stats())
+	case "pools":
+		_, _ = io.WriteString(c, `{"STATUS":[{"STATUS":"S"}],"POOLS":[{"URL":"stratum+tcp://p:1","User":"w","Stratum Active":true}],"id":1}`)
+	case "version":
+		_, _ = io.WriteString(c, `{"STATUS":[{"STATUS":"S"}],"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer S19 Pro"}],"id":1}`)
+	default:
+		_, _ = io.WriteString(c, `{"STATUS":[{"STATUS":"E","Code":14,"Msg":"Invalid command"}],"id":1}`)
+	}
+}
+
+// allowed checks the digest and challenges where it is wrong.
+func (f *fake) allowed(w http.ResponseWriter, r *http.Request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ch := &digest.Challenge{Realm: "antMiner Configuration", Nonce: "n" + strconv.Itoa(f.nonce), QOP: []string{"auth"}}
+	if cred, err := digest.ParseCredentials(r.Header.Get("Authorization")); err == nil && cred.Nonce == ch.Nonce {
+		want, err := digest.Digest(ch, digest.Options{
+			Method: r.Method, URI: r.URL.RequestURI(), Count: cred.Nc, Username: "root", Password: f.password, Cnonce: cred.Cnonce,
+		})
+		if err == nil && want.Response == cred.Response {
+			return true
+		}
+	}
+	w.Header().Set("WWW-Authenticate", ch.String())
+	w.WriteHeader(http.StatusUnauthorized)
+	return false
+}
+
+// ServeHTTP is the web server.
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.note(r.Method + " " + r.URL.Path)
+	if !f.allowed(w, r) {
+		return
+	}
+	f.mu.Lock()
+	mode := f.shows.Or(f.mode)
+	f.mu.Unlock()
+	switch r.URL.Path {
+	case "/cgi-bin/get_system_info.cgi":
+		_, _ = io.WriteString(w, `{"minertype":"Antminer S19 Pro","macaddr":"02:00:00:00:00:01","serinum":"X1","system_filesystem_version":"FR-1.1"}`)
+	case "/cgi-bin/get_miner_conf.cgi":
+		fmt.Fprintf(w, `{"pools":[{"url":"stratum+tcp://p:1","user":"w","pass":"x"}],"bitmain-fan-pwm":"100","bitmain-work-mode":"%d"}`, mode)
+	case "/cgi-bin/set_miner_conf.cgi":
+		f.post(w, r)
+	case "/cgi-bin/summary.cgi":
+		_, _ = io.WriteString(w, `{"SUMMARY":[{"status":[{"type":"rate","status":"s","code":0,"msg":""},{"type":"fans","status":"e","code":3,"msg":"fan lost"}]}]}`)
+	case "/cgi-bin/stats.cgi":
+		_, _ = io.WriteString(w, f.stats())
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (f *fake) post(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var c map[string]any
+	if json.NewDecoder(r.Body).Decode(&c) != nil || f.refuse {
+		_, _ = io.WriteString(w, `{"stats":"error","code":"M001","msg":"Illegal request!"}`)
+		return
+	}
+	f.conf = c
+	f.mode, _ = strconv.Atoi(fmt.Sprint(c["bitmain-work-mode"]))
+	_, _ = io.WriteString(w, `{"stats":"success","code":"M000","msg":"OK!"}`)
+}
+
+// start starts a fake and returns a target with the right password.
+func start(t *testing.T, f *fake) driver.Target {
+	t.Helper()
+	f.password = "r00t-secret"
+	web := httptest.NewServer(f)
+	t.Cleanup(web.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go f.rpc(c)
+		}
+	}()
+	return driver.Target{
+		Device: "a-001", Host: "127.0.0.1", User: "root", Password: driver.Secret(f.password), Now: time.Now,
+		Ports: map[string]int{"http": web.Listener.Addr().(*net.TCPAddr).Port, "rpc": l.Addr().(*net.TCPAddr).Port},
+	}
+}
+
+func TestConforms(t *testing.T) {
+	conform.Run(t, conform.Kit{
+		Driver: Driver(),
+		Start: func(t *testing.T) conform.Fake {
+			f := &fake{}
+			return conform.Fake{Target: start(t, f), Obeys: func() site.Setpoint {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				if f.mode == 1 {
+					return site.Setpoint{Mode: site.ModeSleep}
+				}
+				return site.Setpoint{Mode: site.ModeRun}
+			}}
+		},
+		Bare: func(t *testing.T) conform.Fake { return conform.Fake{Target: start(t, &fake{bare: true})} },
+	})
+}
+
+// opened starts a fake and opens it; each call has a context of its own.
+func opened(t *testing.T) (*fake, driver.Device, context.Context) {
+	t.Helper()
+	f := &fake{}
+	d, err := open(start(t, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return f, d, ctx
+}
+
+func reading(t *testing.T, ctx context.Context, d driver.Device) site.Sample {
+	t.Helper()
+	s, err := d.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestRoutineReadIsOneExchange(t *testing.T) {
+	f, d, ctx := opened(t)
+	s := reading(t, ctx, d)
+	want := site.Identity{Make: "Antminer", Model: "S19 Pro", Firmware: "FR-1.1", Serial: "X1", MAC: "02:00:00:00:00:01"}
+	if diff := cmp.Diff(want, s.Identity); diff != "" {
+		t.Errorf("identity: -want +got:\n%s", diff)
+	}
+	if !slices.Equal(s.Faults, []string{"fans 3 fan lost"}) || len(s.Pools) != 1 || !s.Pools[0].Active {
+		t.Errorf("faults %q, pools %v", s.Faults, s.Pools)
+	}
+	f.took()
+	more := 0
+	for range 40 {
+		reading(t, ctx, d)
+		got := f.took()
+		if got[0] != "rpc stats" {
+			t.Fatalf("first exchange %q", got[0])
+		}
+		if len(got) > 1 {
+			more++
+		}
+	}
+	if more != 2 {
+		t.Errorf("%d of 40 reads took more than one exchange, want every 20th", more)
+	}
+}
+
+func TestApplySparesAMinerThatIsThereAlready(t *testing.T) {
+	f, d, ctx := opened(t)
+	for _, c := range []struct {
+		mode site.Mode
+		want []string
+	}{
+		{site.ModeRun, []string{"GET /cgi-bin/get_miner_conf.cgi", "GET /cgi-bin/get_miner_conf.cgi"}}, // the first 401 brings the nonce
+		{site.ModeSleep, []string{"GET /cgi-bin/get_miner_conf.cgi", "POST /cgi-bin/set_miner_conf.cgi"}},
+		{site.ModeSleep, []string{"GET /cgi-bin/get_miner_conf.cgi"}},
+		{site.ModeRun, []string{"GET /cgi-bin/get_miner_conf.cgi", "POST /cgi-bin/set_miner_conf.cgi"}},
+	} {
+		if err := d.Apply(ctx, site.Setpoint{Mode: c.mode}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, f.took()); diff != "" {
+			t.Errorf("apply %v: -want +got:\n%s", c.mode, diff)
+		}
+	}
+	want := map[string]any{
+		"pools":           []any{map[string]any{"url": "stratum+tcp://p:1", "user": "w", "pass": "x"}},
+		"bitmain-fan-pwm": "100", "bitmain-work-mode": "0", "miner-mode": 0.0,
+	}
+	if diff := cmp.Diff(want, f.conf); diff != "" {
+		t.Errorf("posted: -want +got:\n%s", diff)
+	}
+}
+
+func TestCommandDuringTheReload(t *testing.T) {
+	f, d, ctx := opened(t)
+	f.set(func(f *fake) { f.shows = site.Some(0) }) // the configuration lags behind
+	if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeSleep}); err != nil {
+		t.Fatal(err)
+	}
+	reading(t, ctx, d)
+	if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeRun}); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mode != 0 {
+		t.Errorf("it sleeps: the configuration that still showed mode 0 was believed")
+	}
+}
+
+func TestWakesToTheModeItHad(t *testing.T) {
+	f, d, ctx := opened(t)
+	f.set(func(f *fake) { f.mode = int(modeLow) })
+	for _, m := range []site.Mode{site.ModeSleep, site.ModeRun} {
+		if err := d.Apply(ctx, site.Setpoint{Mode: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.mode != int(modeLow) {
+		t.Errorf("woke to mode %d, want %d", f.mode, modeLow)
+	}
+}
+
+func TestSleepIsSeenAtOnceAlsoWithoutTheRPCPort(t *testing.T) {
+	f, d, ctx := opened(t)
+	if s := reading(t, ctx, d); s.State != site.StateHashing {
+		t.Fatalf("state %v", s.State)
+	}
+	f.set(func(f *fake) { f.mode = 1 }) // somebody else put it to sleep
+	if s := reading(t, ctx, d); s.State != site.StateSleeping || s.Power.OK || s.Hashrate.Or(1) != 0 {
+		t.Errorf("state %v, power %v, hashrate %v", s.State, s.Power, s.Hashrate)
+	}
+	f.set(func(f *fake) { f.mode, f.closed = 0, true })
+	if s := reading(t, ctx, d); s.State != site.StateHashing || !s.Hashrate.OK {
+		t.Errorf("by stats.cgi: state %v, hashrate %v", s.State, s.Hashrate)
+	}
+	f.took()
+	reading(t, ctx, d)
+	if got := f.took(); !slices.Equal(got, []string{"GET /cgi-bin/stats.cgi"}) {
+		t.Errorf("the second read without the RPC port took %q", got)
+	}
+}
+
+func TestAwakeWithoutAHashBecomesAFault(t *testing.T) {
+	f := &fake{}
+	target := start(t, f)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	target.Now = func() time.Time { return now }
+	dd, err := open(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := dd.(*device)
+	d.slow.mode = site.Some(modeNormal)
+	idle := site.Sample{Hashrate: ths(0), Uptime: seconds(7200)}
+	for _, c := range []struct {
+		after time.Duration
+		want  site.State
+	}{{0, site.StateStarting}, {stuck, site.StateStarting}, {stuck + time.Second, site.StateFault}} {
+		idle.At = now.Add(c.after)
+		if got := d.state(idle, false); got != c.want {
+			t.Errorf("after %v: %v, want %v", c.after, got, c.want)
+		}
+	}
+}
+
+func TestRefusedPost(t *testing.T) {
+	f, d, ctx := opened(t)
+	f.set(func(f *fake) { f.refuse = true })
+	if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeSleep}); !errors.Is(err, driver.ErrRefused) {
+		t.Errorf("got %v, want %v", err, driver.ErrRefused)
+	}
+}
+
+func TestNonceThatExpired(t *testing.T) {
+	f, d, ctx := opened(t)
+	for range 3 {
+		f.set(func(f *fake) { f.nonce++ })
+		if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeSleep}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestProbeKnowsOtherFirmwares(t *testing.T) {
+	for in, want := range map[string]bool{
+		`{"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer S19 Pro"}]}`: true,
+		`{"VERSION":[{"LUXminer":"2023.1","Type":"Antminer S19"}]}`:   false,
+		`{"VERSION":[{"API":"3.7","BOSer":"boser-openwrt 0.1.0"}]}`:   false,
+		`{"VERSION":[{"API":"3.1","Type":"WhatsMiner M60"}]}`:         false,
+	} {
+		r, err := rpc.Parse([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := stock(r.Objects("VERSION")[0]); got != want {
+			t.Errorf("%s: %v, want %v", in, got, want)
+		}
+	}
+}
