@@ -109,8 +109,10 @@ func (c *checker) limits() {
 		if c.need(path+".power", `write it like "2 MW"`) && l.Power < 0 {
 			c.fault(path+".power", `write it like "2 MW"`, "%v is below zero", l.Power)
 		}
-		if n := c.nodeAt(node); ok && n.Limit > 0 && l.Power >= n.Limit {
-			c.warn(path+".power", "", "the limit of %v changes nothing: %s has %v anyway", l.Power, n.ID, n.Limit)
+		if ok {
+			if n := c.nodeAt(node); n.Limit > 0 && l.Power >= n.Limit {
+				c.warn(path+".power", "", "the limit of %v changes nothing: %s has %v anyway", l.Power, n.ID, n.Limit)
+			}
 		}
 		c.span(path, l.From, l.To)
 		if l.Daily == nil {
