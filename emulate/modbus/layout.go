@@ -56,14 +56,12 @@ func (b block) text(at, n int, s string) {
 func wattHours(e unit.Energy) uint64 { return uint64(max(e, 0) / unit.WattHour) }
 
 // generic is the layout of the shipped "generic" profile: 0-1 active power in W, signed;
-// 2-5 imported energy in Wh; 6 frequency in 0.01 Hz; 7 voltage in V, line to line; 8 power
-// factor in thousandths; 9-10 a counter that grows with every measurement.
+// 2-5 imported energy in Wh; 6 a counter that grows with every measurement.
 func generic(v plant.MeterView, _ *plant.Meter) []block {
-	b := block{0, make([]uint16, 11)}
+	b := block{0, make([]uint16, 7)}
 	b.u32(0, uint32(int32(math.Round(v.Power.Watts()))))
 	b.u64(2, wattHours(v.Energy))
-	b.put(6, uint16(math.Round(v.Frequency*100)), uint16(math.Round(mean(v.VoltageLL))), uint16(math.Round(v.PowerFactor*1000)))
-	b.u32(9, uint32(v.Updates))
+	b.put(6, uint16(v.Updates))
 	return []block{b}
 }
 

@@ -31,11 +31,11 @@ type Model struct {
 // row is a line of the model table. Hashrate and nameplate are the makers' published
 // figures; chips and fans are of the usual board revision and differ between revisions.
 type row struct {
-	name          string
-	th, watts     float64
-	standby       float64
-	chips, fans   int
-	reportsInHTTP bool
+	name        string
+	th, watts   float64
+	standby     float64
+	chips, fans int
+	tellsPower  bool
 }
 
 var antminers = []row{
@@ -106,7 +106,7 @@ func (r row) model(driver string) Model {
 		Make: "Antminer", Name: r.name, Hashrate: unit.Hashrate(r.th) * unit.TeraHash,
 		Nameplate: unit.Watts(r.watts), Standby: unit.Watts(r.standby),
 		Boards: 3, ChipsPerBoard: r.chips, Fans: r.fans, Inrush: 0.25,
-		MaxWatts: unit.Watts(r.watts), ReportsPower: r.reportsInHTTP,
+		MaxWatts: unit.Watts(r.watts), ReportsPower: r.tellsPower,
 	}
 	switch {
 	case strings.HasPrefix(driver, "whatsminer"):
