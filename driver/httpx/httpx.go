@@ -204,3 +204,10 @@ func (r Reply) JSON(path string, v any) error {
 	}
 	return nil
 }
+
+// With returns a client of the same device and connection that signs with auth.
+func (c *Client) With(auth Auth) *Client {
+	other := *c
+	other.auth = auth
+	return &other
+}

@@ -1,0 +1,338 @@
+package braiins
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"switchyard/driver/nameplate"
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// The replies of the REST API, as far as they are used. Pointers tell what was not sent
+// from what is zero.
+
+type watt struct {
+	Watt *float64 `json:"watt"`
+}
+
+// known returns the power; what is not above 0 W is unknown: a miner that answers draws some.
+func (w *watt) known() site.Opt[unit.Power] {
+	if w == nil || w.Watt == nil || !(*w.Watt > 0 && *w.Watt < 1e6) {
+		return site.Opt[unit.Power]{}
+	}
+	return site.Some(unit.Watts(*w.Watt))
+}
+
+// gigahash is a hashrate whose key names its unit; the API uses the first two.
+type gigahash struct {
+	Giga *float64 `json:"gigahash_per_second"`
+	Tera *float64 `json:"terahash_per_second"`
+	Mega *float64 `json:"megahash_per_second"`
+}
+
+func (g *gigahash) known() site.Opt[unit.Hashrate] {
+	if g == nil {
+		return site.Opt[unit.Hashrate]{}
+	}
+	for _, f := range []struct {
+		v     *float64
+		scale unit.Hashrate
+	}{{g.Giga, unit.GigaHash}, {g.Tera, unit.TeraHash}, {g.Mega, unit.MegaHash}} {
+		if f.v != nil && *f.v >= 0 {
+			return site.Some(unit.Hashrate(*f.v) * f.scale)
+		}
+	}
+	return site.Opt[unit.Hashrate]{}
+}
+
+type degree struct {
+	C *float64 `json:"degree_c"`
+}
+
+// known returns the temperature; a sensor that is lost says 0 or nonsense.
+func (d *degree) known() site.Opt[float64] {
+	if d == nil {
+		return site.Opt[float64]{}
+	}
+	return celsius(d.C)
+}
+
+func celsius(c *float64) site.Opt[float64] {
+	if c == nil || *c == 0 || *c < -50 || *c > 200 {
+		return site.Opt[float64]{}
+	}
+	return site.Some(*c)
+}
+
+type workStats struct {
+	Real struct {
+		S5  *gigahash `json:"last_5s"`
+		S15 *gigahash `json:"last_15s"`
+		M1  *gigahash `json:"last_1m"`
+	} `json:"real_hashrate"`
+}
+
+func (w *workStats) rate() site.Opt[unit.Hashrate] {
+	if w == nil {
+		return site.Opt[unit.Hashrate]{}
+	}
+	for _, g := range []*gigahash{w.Real.S5, w.Real.S15, w.Real.M1} {
+		if h := g.known(); h.OK {
+			return h
+		}
+	}
+	return site.Opt[unit.Hashrate]{}
+}
+
+// stats is miner/stats.
+type stats struct {
+	Miner *workStats `json:"miner_stats"`
+	Power *struct {
+		Approximated *watt `json:"approximated_consumption"`
+	} `json:"power_stats"`
+}
+
+func (st stats) fill(s *site.Sample) {
+	s.Hashrate = st.Miner.rate()
+	if st.Power != nil {
+		s.Power = st.Power.Approximated.known()
+	}
+}
+
+// The firmware's miner status.
+const (
+	statusNotStarted = 1
+	statusNormal     = 2
+	statusPaused     = 3
+	statusSuspended  = 4
+	statusRestricted = 5
+)
+
+// booting is how long after power-on a miner that has not started is on its way.
+const booting = 180
+
+// details is miner/details.
+type details struct {
+	Identity *struct {
+		Name  string `json:"name"`
+		Model string `json:"miner_model"`
+	} `json:"miner_identity"`
+	Version struct {
+		Current string `json:"current"`
+	} `json:"bos_version"`
+	MAC      string   `json:"mac_address"`
+	Serial   *string  `json:"serial_number"`
+	Status   *int     `json:"status"`
+	Bosminer *float64 `json:"bosminer_uptime_s"` // 0: it does not run
+	System   *float64 `json:"system_uptime_s"`
+}
+
+func (d details) identity() site.Identity {
+	id := site.Identity{Firmware: d.Version.Current, MAC: d.MAC}
+	if d.Serial != nil {
+		id.Serial = *d.Serial
+	}
+	if d.Identity != nil {
+		name := d.Identity.Model
+		if name == "" {
+			name = d.Identity.Name
+		}
+		id.Make, id.Model = nameplate.Brand(name)
+		if id.Make == "" && id.Model != "" {
+			id.Make = "Braiins" // its own machines carry no other brand
+		}
+	}
+	return id
+}
+
+func (d details) uptime() site.Opt[time.Duration] {
+	for _, up := range []*float64{d.Bosminer, d.System} {
+		if up != nil && *up > 0 && *up < 1e9 {
+			return site.Some(time.Duration(*up * float64(time.Second)))
+		}
+	}
+	return site.Opt[time.Duration]{}
+}
+
+// resting says whether it was told to rest: paused, or its process stopped.
+func (d details) resting() bool {
+	if d.Status == nil {
+		return false
+	}
+	started := d.System != nil && *d.System < booting
+	return *d.Status == statusPaused || *d.Status == statusNotStarted && !started
+}
+
+func (d details) state(h site.Opt[unit.Hashrate]) site.State {
+	hashing := h.OK && h.V > 0
+	switch {
+	case d.Status == nil:
+	case d.resting():
+		return site.StateSleeping
+	case hashing:
+		return site.StateHashing
+	case *d.Status == statusNormal, *d.Status == statusNotStarted:
+		return site.StateStarting
+	case *d.Status == statusSuspended, *d.Status == statusRestricted:
+		return site.StateFault
+	}
+	if hashing {
+		return site.StateHashing
+	}
+	return site.StateUnknown
+}
+
+// boards is miner/hw/hashboards.
+type boards struct {
+	List []struct {
+		Enabled *bool `json:"enabled"`
+		Chips   *int  `json:"chips_count"`
+		Chip    *struct {
+			Temp *degree `json:"temperature"`
+		} `json:"highest_chip_temp"`
+		Board *degree    `json:"board_temp"`
+		Inlet *degree    `json:"lowest_inlet_temp"`
+		Stats *workStats `json:"stats"`
+	} `json:"hashboards"`
+}
+
+func (b boards) list() []site.Board {
+	var all []site.Board
+	for _, h := range b.List {
+		out := site.Board{Hashrate: h.Stats.rate(), PCBTemp: h.Board.known()}
+		if h.Chip != nil {
+			out.ChipTemp = h.Chip.Temp.known()
+		}
+		if h.Chips != nil {
+			out.Chips = site.Some(*h.Chips)
+		}
+		out.Working = (h.Enabled == nil || *h.Enabled) && out.Hashrate.OK && out.Hashrate.V > 0
+		all = append(all, out)
+	}
+	return all
+}
+
+// intake is the coolest inlet of all boards.
+func (b boards) intake() site.Opt[float64] {
+	var low site.Opt[float64]
+	for _, h := range b.List {
+		if c := h.Inlet.known(); c.OK && (!low.OK || c.V < low.V) {
+			low = c
+		}
+	}
+	return low
+}
+
+// cooling is cooling/state.
+type cooling struct {
+	Fans []struct {
+		RPM *int `json:"rpm"`
+	} `json:"fans"`
+}
+
+func (c cooling) rpm() []int {
+	var all []int
+	for _, f := range c.Fans {
+		if f.RPM != nil && *f.RPM >= 0 {
+			all = append(all, *f.RPM)
+		}
+	}
+	return all
+}
+
+// tuner is performance/tuner-state.
+type tuner struct {
+	Mode *struct {
+		Power *struct {
+			Current *watt `json:"current_target"`
+		} `json:"powertargetmodestate"`
+	} `json:"mode_state"`
+}
+
+// target is unknown where the tuner follows a hashrate or nothing.
+func (t tuner) target() site.Opt[unit.Power] {
+	if t.Mode == nil || t.Mode.Power == nil {
+		return site.Opt[unit.Power]{}
+	}
+	return t.Mode.Power.Current.known()
+}
+
+// constraints is configuration/constraints.
+type constraints struct {
+	Tuner *struct {
+		Power *struct {
+			Default, Min, Max *watt
+		} `json:"power_target"`
+	} `json:"tuner_constraints"`
+}
+
+func (c constraints) targets() (r site.Opt[site.Range], full site.Opt[unit.Power]) {
+	if c.Tuner == nil || c.Tuner.Power == nil {
+		return r, full
+	}
+	p := c.Tuner.Power
+	full = p.Default.known()
+	lo, hi := p.Min.known(), p.Max.known()
+	if lo.OK && hi.OK && lo.V <= hi.V {
+		r = site.Some(site.Range{Min: lo.V, Max: hi.V})
+	}
+	return r, full
+}
+
+// poolGroup is one of the list that pools answers.
+type poolGroup struct {
+	Pools []struct {
+		URL    string `json:"url"`
+		User   string `json:"user"`
+		Active bool   `json:"active"`
+	} `json:"pools"`
+}
+
+func pools(groups []poolGroup) []site.Pool {
+	var all []site.Pool
+	for _, g := range groups {
+		for _, p := range g.Pools {
+			all = append(all, site.Pool{URL: p.URL, Worker: p.User, Active: p.Active})
+		}
+	}
+	return all
+}
+
+// minerErrors is miner/errors, which keeps what happened since the last start.
+type minerErrors struct {
+	Errors []struct {
+		Timestamp string
+		Message   string
+		Codes     []struct{ Code, Reason string } `json:"error_codes"`
+	} `json:"errors"`
+}
+
+const (
+	// recentFor is how long an error counts as present.
+	recentFor = time.Hour
+	// maxFaults bounds how many are told.
+	maxFaults = 16
+)
+
+// recent returns each error of the last hour once, newest last. The device's clock is
+// believed: one that is wrong tells no faults.
+func (e minerErrors) recent(now time.Time) []string {
+	var all []string
+	for _, m := range e.Errors {
+		at, err := time.Parse(time.RFC3339, m.Timestamp)
+		if err != nil || now.Sub(at) > recentFor || at.Sub(now) > recentFor {
+			continue
+		}
+		text := strings.TrimSpace(m.Message)
+		if len(m.Codes) > 0 && m.Codes[0].Code != "" {
+			text = m.Codes[0].Code + ": " + m.Codes[0].Reason
+		}
+		if i := slices.Index(all, text); i >= 0 {
+			all = slices.Delete(all, i, i+1)
+		}
+		all = append(all, text)
+	}
+	return all[max(0, len(all)-maxFaults):]
+}
