@@ -15,7 +15,7 @@ type MinerConfig struct {
 	IP                string
 	Node              int // index in the tree
 	Model             Model
-	// User and Password are what the site file says; both empty means the factory's.
+	// User and Password are what the site file says; an empty one is the factory's.
 	User, Password string
 	Faults         fault.Set
 	// Asleep makes it start asleep; else it starts hashing at full power.

@@ -363,6 +363,25 @@ func TestTenant(t *testing.T) {
 	})
 }
 
+func TestLogins(t *testing.T) {
+	tests := []struct{ driver, user, password, wantUser, wantPassword string }{
+		{"antminer", "", "", "root", "root"},
+		{"antminer", "", "secret", "root", "secret"},
+		{"whatsminer", "", "", "admin", "admin"},
+		{"whatsminer-v3", "", "", "super", "super"},
+		{"braiins", "", "", "root", ""},
+		{"braiins", "miner", "secret", "miner", "secret"},
+	}
+	for _, tt := range tests {
+		m := hall(t, 1, func(c *Config) {
+			c.Miners[0].Driver, c.Miners[0].User, c.Miners[0].Password = tt.driver, tt.user, tt.password
+		}).Miners()[0]
+		if u, p := m.Credentials(); u != tt.wantUser || p != tt.wantPassword || !m.CheckPassword("", p) || m.CheckPassword("nobody", p) {
+			t.Errorf("%+v: got %q %q", tt, u, p)
+		}
+	}
+}
+
 func TestMeterFaults(t *testing.T) {
 	w := hall(t, 3, func(c *Config) {
 		c.MeterFaults = map[site.DeviceID]fault.Set{

@@ -110,8 +110,12 @@ func (w *World) addMiner(cfg Config, c MinerConfig, start time.Time) error {
 	case w.byID[c.ID] != nil:
 		return fmt.Errorf("miner %s stands twice", c.ID)
 	}
-	if c.User == "" && c.Password == "" {
-		c.User, c.Password = FactoryLogin(c.Driver)
+	user, password := FactoryLogin(c.Driver)
+	if c.User == "" {
+		c.User = user
+	}
+	if c.Password == "" {
+		c.Password = password
 	}
 	m := &Miner{cfg: c, now: start, watch: cfg.Watch, who: identity(&c, cfg.Seed), dice: fault.NewDice(fault.Hash(cfg.Seed, "dice "+c.ID))}
 	m.told = orders{percent: 100}
