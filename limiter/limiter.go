@@ -1,7 +1,7 @@
 // Package limiter owns law one: no node above its limit. It looks at meters, and where they
 // are stale at nameplates, and says which flexible devices must rest now.
 //
-// It never looks at prices' awards or plans: it works beside the optimiser and never through
+// It never looks at awards or plans: it works beside the optimiser and never through
 // it. It never sheds firm load, never reads a clock, the network, the disk or a log.
 //
 // Concurrency: a Limiter belongs to one goroutine at a time. A Verdict shares nothing with it.
