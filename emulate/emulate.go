@@ -12,6 +12,7 @@ import (
 
 	"switchyard/clock"
 	"switchyard/emulate/antminer"
+	"switchyard/emulate/braiins"
 	"switchyard/emulate/fault"
 	"switchyard/emulate/modbus"
 	"switchyard/emulate/plant"
@@ -26,6 +27,7 @@ type serve func(*plant.Miner, map[string]net.Listener) (io.Closer, error)
 func faces() map[string]serve {
 	return map[string]serve{
 		"antminer":      antminer.Serve,
+		"braiins":       braiins.Serve,
 		"whatsminer":    whatsminer.Serve,
 		"whatsminer-v3": whatsminer.ServeV3,
 	}

@@ -121,6 +121,44 @@ func TestSite(t *testing.T) {
 	}
 }
 
+// TestEveryFaceListens starts one miner for every driver on ports of the driver's
+// names.
+func TestEveryFaceListens(t *testing.T) {
+	for driver := range faces() {
+		t.Run(driver, func(t *testing.T) {
+			f, base := small(t), row(t, 4)
+			g := &f.Groups[0]
+			g.Driver, g.Model, g.Addresses, g.Ports = driver, "", []string{"127.0.0.1"}, map[string]sitefile.Port{}
+			for name := range plant.StandardPorts(driver) {
+				g.Ports[name] = sitefile.Port{Number: base + len(g.Ports)}
+			}
+			c := clock.NewGoverned(noon, 240, 24*time.Hour)
+			defer c.Close()
+			s, err := Start(context.Background(), f, c, quiet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, p := range g.Ports {
+				conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.Number))
+				if err != nil {
+					t.Errorf("port %s: %v", name, err)
+					continue
+				}
+				_ = conn.Close()
+			}
+			if m := s.World().Miners()[0]; m.Driver() != driver {
+				t.Errorf("it speaks %s", m.Driver())
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if len(faces()) < 4 {
+		t.Error("a face is missing")
+	}
+}
+
 func TestBindErrorsComeTogether(t *testing.T) {
 	f := small(t)
 	var taken []string
