@@ -21,6 +21,12 @@ func (d *V2) Info(ctx context.Context) (site.Capabilities, error) {
 	if _, err := d.summary(ctx); errors.Is(err, driver.ErrUnreachable) {
 		return site.Capabilities{}, err
 	}
+	if !d.nameplate.OK {
+		if st, err := d.ask(ctx, "status"); err == nil {
+			var s site.Sample
+			d.limits(&s, st.Object.Object("Msg").Float("power_limit_set"))
+		}
+	}
 	return d.capabilities(d.api != 1 && !d.noShare), nil
 }
 
