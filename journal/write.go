@@ -27,13 +27,31 @@ func (j *Journal) write() {
 		if err := j.drain(); err == nil {
 			continue
 		}
-		pause := time.NewTimer(retryWait)
-		select {
-		case <-pause.C:
-		case <-j.stop:
-			pause.Stop()
+		if !j.pause() {
 			j.drain()
 			return
+		}
+	}
+}
+
+// pause waits a second, or until somebody waits for the disk, who is told at once how
+// things stand; it says whether the journal goes on.
+func (j *Journal) pause() bool {
+	t := time.NewTimer(retryWait)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			return true
+		case <-j.stop:
+			return false
+		case <-j.kick:
+			j.mu.Lock()
+			n := len(j.waiters)
+			j.mu.Unlock()
+			if n > 0 {
+				return true
+			}
 		}
 	}
 }
