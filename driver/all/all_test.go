@@ -15,7 +15,7 @@ import (
 )
 
 func TestListed(t *testing.T) {
-	for _, want := range []string{"antminer", "whatsminer", "whatsminer-v3", "modbus"} {
+	for _, want := range []string{"antminer", "braiins", "whatsminer", "whatsminer-v3", "modbus"} {
 		d, ok := ByName(want)
 		if !ok || d.Name != want || d.Open == nil || d.About == "" || len(d.Ports) == 0 {
 			t.Errorf("%s: %+v, %v", want, d, ok)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -33,13 +35,21 @@ func freePort(t *testing.T) int {
 func TestEmulated(t *testing.T) {
 	kinds := map[string]map[string]int{
 		"antminer":      {"http": freePort(t), "rpc": freePort(t)},
+		"braiins":       {"http": freePort(t)},
 		"whatsminer":    {"rpc": freePort(t)},
 		"whatsminer-v3": {"api": freePort(t)},
 	}
-	models := map[string]string{"antminer": "Antminer S21", "whatsminer": "WhatsMiner M60S", "whatsminer-v3": "WhatsMiner M60S"}
+	models := map[string]string{"antminer": "Antminer S21", "braiins": "Antminer S19j Pro", "whatsminer": "WhatsMiner M60S", "whatsminer-v3": "WhatsMiner M60S"}
 	f := &sitefile.File{Connection: sitefile.Node{ID: "connection", Limit: unit.Megawatt}, Emulate: &sitefile.Emulate{Seed: 7, Ramp: 0.01}}
+	const password = "longer-than-the-factory's"
+	secret := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	users := map[string]string{"antminer": "root", "braiins": "root", "whatsminer": "admin", "whatsminer-v3": "super"}
 	for name, ports := range kinds {
-		g := sitefile.Group{ID: name, Node: "connection", Driver: name, Model: models[name], Addresses: []string{"127.0.0.1"}, Ports: map[string]sitefile.Port{}}
+		g := sitefile.Group{Credentials: &sitefile.Credentials{User: users[name], Password: "file:" + secret},
+			ID: name, Node: "connection", Driver: name, Model: models[name], Addresses: []string{"127.0.0.1"}, Ports: map[string]sitefile.Port{}}
 		for p, n := range ports {
 			g.Ports[p] = sitefile.Port{Number: n}
 		}
@@ -63,7 +73,8 @@ func TestEmulated(t *testing.T) {
 	for name, ports := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			emulatedMiner(t, name, driver.Target{Device: site.DeviceID(name), Host: "127.0.0.1", Ports: ports, Now: c.Now})
+			emulatedMiner(t, name, driver.Target{Device: site.DeviceID(name), Host: "127.0.0.1", Ports: ports, Now: c.Now,
+				User: users[name], Password: password})
 		})
 	}
 	for profile, port := range meters {
