@@ -60,10 +60,19 @@ func (st *step) expected(d *Device, r *record) unit.Power {
 	return max(d.nameplate(), d.standby())
 }
 
+// potential is what the device draws at full work: what its group can offer with it.
+func (st *step) potential(d *Device, r *record) unit.Power {
+	if !r.Asleep && r.Power.OK {
+		return max(d.nameplate(), d.standby())
+	}
+	return st.expected(d, r)
+}
+
 // stable says that the newest reading is that of a device which has long been at work.
 func (st *step) stable(d *Device, r *record) bool {
 	return !r.Asleep && !r.pending() && d.Last.OK && d.Last.V.State == site.StateHashing && d.Last.V.Power.OK &&
-		d.Last.V.Power.V > d.ceiling() && d.Last.V.Asked.Sub(r.SwitchedAt) > d.Caps.WakeTime
+		d.Last.V.Power.V > d.ceiling() && d.Last.V.Asked.Sub(r.SwitchedAt) > d.Caps.WakeTime &&
+		d.Last.V.Asked.Sub(r.TrimmedAt) > d.Caps.WakeTime
 }
 
 // worth is what the device adds above standby when it runs.

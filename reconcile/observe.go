@@ -180,23 +180,23 @@ func (st *step) firstSight(d *Device, r *record) {
 	}
 }
 
-// unknownFate settles a command that was on its way when the controller stopped: what the
-// device does now is taken as it is, and the award decides anew.
+// unknownFate takes up a command that was on its way when the controller stopped. It may be
+// obeyed still: the device is watched for as long as its firmware takes before it is told again.
 func (st *step) unknownFate(d *Device, r *record) {
-	switch {
-	case d.agrees(r.setpoint()):
-		r.Phase, r.AckedAt = acked, st.s.restored // this reading confirms it
-	case !r.Asleep && d.works():
-		r.Phase, r.AckedAt = acked, st.in.At // on its way up
-	case d.works() || d.rests():
-		st.event(d, r, EventFailed, "the controller restarted before a reading confirmed it")
-		r.Phase, r.Asleep, r.Power, r.SettledAt = idle, d.rests(), site.Opt[unit.Power]{}, d.Last.V.At
-		if t := d.Last.V.Target; !r.Asleep && t.OK && t.V < d.nameplate().Scale(0.97) {
-			r.Power = t
-		}
-	default:
+	if !d.works() && !d.rests() {
 		r.seen = false
+		return
 	}
+	r.Phase, r.AckedAt = pause, st.s.restored
+	if d.agrees(r.setpoint()) {
+		return // this reading confirms it
+	}
+	wait := d.Caps.WakeTime
+	if r.Asleep {
+		wait = d.Caps.SleepTime
+	}
+	r.NextTry = st.in.At.Add(wait)
+	st.event(d, r, EventFailed, fmt.Sprintf("the controller restarted before a reading confirmed it; told again in %s if need be", wait))
 }
 
 // awaitReading looks for the reading that confirms the command, up to its deadline.

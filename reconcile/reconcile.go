@@ -147,7 +147,7 @@ type DeviceStatus struct {
 	Known bool
 	// Counted is what it is taken to draw now: its reading, or nameplate where unknown and not known asleep.
 	Counted unit.Power
-	// Expected is what it would draw awake.
+	// Expected is what it draws, or would draw, at full work.
 	Expected unit.Power
 	// Falling was told to rest and is still drawn: Counted above standby.
 	Falling unit.Power

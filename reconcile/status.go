@@ -24,7 +24,7 @@ func (st *step) report() {
 		ds := st.status(d, st.rec[i])
 		st.out.Devices[i] = ds
 		st.rec[i].offered = ds.Free
-		ls.add(d, st.rec[i], ds)
+		ls.add(d, st.rec[i], ds, st.worth(d, st.rec[i]))
 	}
 	for id, s := range sums {
 		st.out.Loads[id] = *s
@@ -45,7 +45,7 @@ func (d *Device) counted(r *record) unit.Power {
 func (st *step) status(d *Device, r *record) DeviceStatus {
 	_, held := st.in.Holds[d.ID]
 	ds := DeviceStatus{
-		Mode: r.mode(), Known: r.Known, Counted: d.counted(r), Expected: st.expected(d, r), Free: st.free(d, r),
+		Mode: r.mode(), Known: r.Known, Counted: d.counted(r), Expected: st.potential(d, r), Free: st.free(d, r),
 		Pending: r.pending(), Held: held, ByHand: r.ByHand, Quarantined: r.Quarantined, Waiting: r.waiting, Note: r.Note,
 	}
 	if r.Asleep && r.pending() && r.Tries == 0 {
@@ -72,14 +72,13 @@ func (st *step) status(d *Device, r *record) DeviceStatus {
 	return ds
 }
 
-func (ls *LoadStatus) add(d *Device, r *record, ds DeviceStatus) {
+func (ls *LoadStatus) add(d *Device, r *record, ds DeviceStatus, running unit.Power) {
 	if ds.Free {
-		above := ds.Expected - d.standby()
-		ls.Available += above
+		ls.Available += ds.Expected - d.standby()
 		ls.Fixed += d.standby()
 		switch {
 		case !r.Asleep:
-			ls.Running += above
+			ls.Running += running
 		case r.Tries > 0:
 			// Told to rest and still awake: stuck already, before it is quarantined.
 			ls.Fixed += max(ds.Counted-d.standby(), 0)
