@@ -17,6 +17,9 @@ import (
 // A token lives 30 minutes on the device; it is not used in its last two.
 const tokenLife = 28 * time.Minute
 
+// stage is how long before its end a token is renewed by a poll, site time: some polls.
+const stage = 3 * time.Minute
+
 // token is a key and a signature derived from the password and the device's salts.
 type token struct {
 	key, sign string

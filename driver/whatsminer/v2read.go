@@ -128,6 +128,9 @@ func (d *V2) slow(ctx context.Context, h hot) {
 	if d.polls == 0 {
 		_ = d.who(ctx)
 	}
+	if d.polls%slowEvery == 0 && (d.token == nil || d.target.Now().Add(stage).After(d.token.until)) {
+		_ = d.renew(ctx) // so that a shed need not ask for one first
+	}
 	if d.due(0, 3) {
 		r, err := d.ask(ctx, d.devs)
 		if errors.Is(err, driver.ErrUnsupported) && d.devs == "edevs" {

@@ -151,6 +151,9 @@ func TestShareV2(t *testing.T) {
 	if err := d.Apply(limited(t), site.Setpoint{}); err != nil || len(f.sent()) != before+1 {
 		t.Errorf("nothing to do: %v, %v", err, f.sent()[before:])
 	}
+	if n := f.now().tokens; n != 1 {
+		t.Errorf("%d tokens: the poll's was to be used", n)
+	}
 	if err := d.SetPowerLimit(limited(t), 3300*unit.Watt); err != nil {
 		t.Error(err)
 	}
