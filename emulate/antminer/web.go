@@ -21,6 +21,7 @@ func (d *device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h["Server"] = lighttpd
+	h.Set("Date", v.At.UTC().Format(http.TimeFormat)) // the device's clock, right or wrong
 	user, password := d.m.Credentials()
 	g := digester{secret: d.seed}
 	err := g.check(r.Header.Get("Authorization"), r.Method, r.RequestURI, user, password, v.At)
@@ -30,7 +31,7 @@ func (d *device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errBadAuth) || errors.Is(err, errWrongURI):
 		errorPage(w, http.StatusBadRequest)
 	default:
-		h["Www-Authenticate"] = []string{g.challenge(v.At, errors.Is(err, errStale))}
+		h["WWW-Authenticate"] = []string{g.challenge(v.At, errors.Is(err, errStale))}
 		errorPage(w, http.StatusUnauthorized)
 	}
 }

@@ -67,6 +67,7 @@ func (d *device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		face.Vanish(w)
 		return
 	}
+	w.Header().Set("Date", v.At.UTC().Format(http.TimeFormat)) // the device's clock, right or wrong
 	path, ok := strings.CutPrefix(r.URL.Path, prefix)
 	switch {
 	case !ok:

@@ -117,6 +117,23 @@ func TestHTTPRequestsPerConnection(t *testing.T) {
 	}
 }
 
+func TestHTTPServesAtMostSoMany(t *testing.T) {
+	l := listen(t)
+	s := Web{Idle: time.Minute}.HTTP(l, http.NotFoundHandler())
+	defer s.Close()
+	for i := range maxWebConns + 1 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if n, err := c.Read(make([]byte, 1)); (n == 1) != (i < maxWebConns) {
+			t.Fatalf("connection %d: %d bytes, %v", i+1, n, err)
+		}
+	}
+}
+
 func TestReadRequest(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,9 @@ type Web struct {
 	// Requests is how many requests one connection may carry; 0 is no limit.
 	Requests int
 }
+
+// maxWebConns is how many connections a web server keeps; further ones are closed at once.
+const maxWebConns = 64
 
 // maxHeader bounds the header of a request, as firmware with a few megabytes free does.
 const maxHeader = 8 << 10
@@ -52,13 +56,18 @@ type webServer struct {
 	srv   http.Server
 	wg    sync.WaitGroup // the accepting goroutine
 	conns sync.WaitGroup
+	open  atomic.Int32
 }
 
-func (s *webServer) track(_ net.Conn, state http.ConnState) {
+func (s *webServer) track(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.conns.Add(1)
+		if s.open.Add(1) > maxWebConns {
+			_ = c.Close() // nothing to tell the peer
+		}
 	case http.StateClosed, http.StateHijacked:
+		s.open.Add(-1)
 		s.conns.Done()
 	}
 }

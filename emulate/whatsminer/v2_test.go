@@ -151,6 +151,9 @@ func TestReadsHaveTheShapeOfTheFixtures(t *testing.T) {
 	if a, b := r.ask(t, `{"cmd":"edevs"}`), r.ask(t, `{"cmd":"devs"}`); a != b {
 		t.Errorf("edevs %s\ndevs %s", a, b)
 	}
+	if got := r.ask(t, `{"cmd":"devdetails"}`); !json.Valid([]byte(got)) || strings.Count(got, `"Model":"M60SVK30"`) != 3 {
+		t.Error(got)
+	}
 	if got := r.ask(t, `{"cmd":"get_error_code"}`); !strings.Contains(got, `"error_code":[]`) {
 		t.Error(got)
 	}

@@ -11,6 +11,7 @@ import (
 const (
 	platform   = "H616"
 	apiVersion = "2.0.5"
+	variant    = "VK30" // of the model: which chip and board
 )
 
 // mhs is a hashrate in MH/s, the unit of everything in v2.
@@ -23,6 +24,8 @@ func (d *v2) read(v plant.View, cmd string) []byte {
 		return d.summary(v)
 	case "devs", "edevs":
 		return devs(v)
+	case "devdetails":
+		return devDetails(v)
 	case "pools":
 		return pools(v)
 	case "get_version":
@@ -152,6 +155,15 @@ func devs(v plant.View) []byte {
 			`"Chip Temp Max":%.2f,"Chip Temp Avg":%.2f,"Factory GHS":%.0f,"chip_vol_diff":9}`,
 			bit(hashing(v) && !board.Dead), board.Chips, quoted(boardSerial(v, i)), coolest(board), board.ChipTemp, mean(board),
 			mhs(v.Model.Hashrate)/1e3/float64(n))
+	}
+	return append(b, `],"id":1}`...)
+}
+
+func devDetails(v plant.View) []byte {
+	b := append(head(make([]byte, 0, 512), v, 69, "Device Details"), `"DEVDETAILS":[`...)
+	for i := range v.Boards {
+		b = fmt.Appendf(comma(b, i), `{"DEVDETAILS":%d,"Name":"SM","ID":%d,"Driver":"bitmicro","Kernel":"","Model":%s}`,
+			i, i, quoted(v.Model.Name+variant))
 	}
 	return append(b, `],"id":1}`...)
 }

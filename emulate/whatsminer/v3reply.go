@@ -83,7 +83,7 @@ func (d *v3) infoSection(v plant.View, name string) []byte {
 func minerInfo(v plant.View) []byte {
 	b := fmt.Appendf(nil, `{"working":"%t","type":%s,"hash-board":"K48","cointype":"BTC/BCH/BSV","pool-strategy":"FAILOVER","heatmode":"",`+
 		`"hash-percent":"","eeprom-liquid-cooling":"0-0-0","fast-boot":"disable","board-num":"%d",`,
-		v.Mode == plant.ModeRun, quoted(v.Model.Name+"_VK30"), len(v.Boards))
+		v.Mode == plant.ModeRun, quoted(v.Model.Name+"_"+variant), len(v.Boards))
 	for i := range v.Boards {
 		b = fmt.Appendf(b, `"pcbsn%d":%s,`, i, quoted(boardSerial(v, i)))
 	}
