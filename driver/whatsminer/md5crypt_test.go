@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// The expected fields are those that `openssl passwd -1` prints; the first is in the
-// documentation of libxcrypt and passlib alike in kind.
+// The expected fields are those that `openssl passwd -1 -salt ...` prints.
 func TestMD5Crypt(t *testing.T) {
 	cases := []struct{ password, salt, want string }{
 		{"password", "saltstri", "qQY4WxjABChYG1ccLpfkz/"},
