@@ -36,7 +36,6 @@ import (
 
 	"switchyard/driver"
 	"switchyard/driver/httpx"
-	"switchyard/driver/nameplate"
 	"switchyard/driver/rpc"
 	"switchyard/site"
 	"switchyard/unit"
@@ -132,9 +131,9 @@ func (d *device) Info(ctx context.Context) (site.Capabilities, error) {
 		_, c.Sleep = conf.mode()
 	}
 	c.Standby, c.SleepTime, c.WakeTime = standby, sleepTime, wakeTime
-	f, ok := nameplate.Lookup(c.Identity.Model)
+	f, ok := driver.LookupModel(c.Identity.Model)
 	if !ok {
-		f, ok = nameplate.Lookup(d.t.Model)
+		f, ok = driver.LookupModel(d.t.Model)
 	}
 	if ok {
 		c.Nameplate = site.Some(f.Power)
@@ -273,8 +272,11 @@ func (d *device) Apply(ctx context.Context, want site.Setpoint) error {
 		to = modeSleep
 	}
 	d.dirty = true
-	d.posted, d.pending = site.Some(to), 0
-	if err := d.post(ctx, conf, to); err != nil {
+	err = d.post(ctx, conf, to)
+	if err == nil || errors.Is(err, driver.ErrUnreachable) { // it may have arrived
+		d.posted, d.pending = site.Some(to), 0
+	}
+	if err != nil {
 		return fmt.Errorf("antminer %s: %w", d.t.Device, err)
 	}
 	return nil

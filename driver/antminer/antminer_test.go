@@ -355,6 +355,14 @@ func TestRefusedPost(t *testing.T) {
 	if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeSleep}); !errors.Is(err, driver.ErrRefused) {
 		t.Errorf("got %v, want %v", err, driver.ErrRefused)
 	}
+	f.set(func(f *fake) { f.refuse = false })
+	f.took()
+	if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeRun}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.took(); !slices.Equal(got, []string{"GET /cgi-bin/get_miner_conf.cgi"}) {
+		t.Errorf("an awake miner was told to wake: %q", got)
+	}
 }
 
 func TestNonceThatExpired(t *testing.T) {

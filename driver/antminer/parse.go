@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"switchyard/driver"
-	"switchyard/driver/nameplate"
 	"switchyard/driver/rpc"
 	"switchyard/site"
 	"switchyard/unit"
@@ -56,7 +55,7 @@ func (st stats) identity() site.Identity { return header(st.head) }
 // header reads the identity from the object that holds Type and CompileTime.
 func header(o rpc.Object) site.Identity {
 	var id site.Identity
-	id.Make, id.Model = nameplate.Brand(o.Text("Type", "miner_type"))
+	id.Make, id.Model = driver.SplitBrand(o.Text("Type", "miner_type"))
 	if id.Make == "" && id.Model != "" {
 		id.Make = "Antminer"
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"switchyard/driver"
-	"switchyard/driver/nameplate"
 	"switchyard/driver/rpc"
 	"switchyard/site"
 )
@@ -101,7 +100,7 @@ func (i systemInfo) identity() site.Identity {
 	if id.Serial == "" {
 		id.Serial = strings.TrimSpace(i.SerialNo)
 	}
-	id.Make, id.Model = nameplate.Brand(i.Type)
+	id.Make, id.Model = driver.SplitBrand(i.Type)
 	if id.Make == "" && id.Model != "" {
 		id.Make = "Antminer"
 	}
@@ -217,7 +216,7 @@ func stock(version rpc.Object) bool {
 			return false
 		}
 	}
-	brand, _ := nameplate.Brand(version.Text("Type"))
+	brand, _ := driver.SplitBrand(version.Text("Type"))
 	return brand == "Antminer"
 }
 

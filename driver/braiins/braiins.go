@@ -34,7 +34,6 @@ import (
 
 	"switchyard/driver"
 	"switchyard/driver/httpx"
-	"switchyard/driver/nameplate"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -194,9 +193,9 @@ func (d *device) info(ctx context.Context) (site.Capabilities, error) {
 
 // assume fills in from the model's nameplate what the device did not tell.
 func (d *device) assume(c *site.Capabilities) {
-	f, ok := nameplate.Lookup(c.Identity.Model)
+	f, ok := driver.LookupModel(c.Identity.Model)
 	if !ok {
-		f, ok = nameplate.Lookup(d.t.Model)
+		f, ok = driver.LookupModel(d.t.Model)
 	}
 	if ok && !c.Nameplate.OK {
 		c.Nameplate = site.Some(f.Power)

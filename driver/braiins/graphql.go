@@ -10,7 +10,6 @@ import (
 
 	"switchyard/driver"
 	"switchyard/driver/httpx"
-	"switchyard/driver/nameplate"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -214,7 +213,7 @@ func (s *session) modelName(ctx context.Context) string {
 	if err != nil || r.Data == nil || r.Data.Bosminer == nil || r.Data.Bosminer.Info == nil {
 		return ""
 	}
-	_, model := nameplate.Brand(r.Data.Bosminer.Info.Model)
+	_, model := driver.SplitBrand(r.Data.Bosminer.Info.Model)
 	return model
 }
 
@@ -236,7 +235,7 @@ func (s *session) identity(ctx context.Context) (site.Identity, error) {
 func (s *session) known() site.Identity {
 	id := site.Identity{Make: "Antminer", Model: s.d.model, Firmware: s.version}
 	if id.Model == "" {
-		_, id.Model = nameplate.Brand(s.d.t.Model)
+		_, id.Model = driver.SplitBrand(s.d.t.Model)
 	}
 	return id
 }

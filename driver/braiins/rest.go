@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"switchyard/driver/nameplate"
+	"switchyard/driver"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -139,7 +139,7 @@ func (d details) identity() site.Identity {
 		if name == "" {
 			name = d.Identity.Name
 		}
-		id.Make, id.Model = nameplate.Brand(name)
+		id.Make, id.Model = driver.SplitBrand(name)
 		if id.Make == "" && id.Model != "" {
 			id.Make = "Braiins" // its own machines carry no other brand
 		}

@@ -1,11 +1,4 @@
-// Package nameplate owns the makers' published power and hashrate of the miners that more
-// than one driver meets under the same names.
-//
-// It never measures or guesses: a model that it does not list is unknown. A site file's
-// figures come before these.
-//
-// Concurrency: all functions are pure and safe for concurrent use.
-package nameplate
+package driver
 
 import (
 	"strings"
@@ -13,27 +6,28 @@ import (
 	"switchyard/unit"
 )
 
-// Figures are what a maker publishes of a model: at the wall, at 25 to 35 deg C, within
-// 5 to 10 %.
-type Figures struct {
+// Nameplate is what a maker publishes of a model: at the wall, at 25 to 35 deg C, within
+// 5 to 10 %. A site file's figures come before it.
+type Nameplate struct {
 	Power    unit.Power
 	Hashrate unit.Hashrate
 }
 
-// Lookup returns the figures of a model by its name, such as "Antminer S19 XP" or "s19xp".
-// The brand, case, blanks and hyphens do not count; a suffix like "Hyd." does.
-func Lookup(model string) (Figures, bool) {
-	key := plain(model)
+// LookupModel returns the nameplate of a model by its name, such as "Antminer S19 XP" or "s19xp".
+// The brand, case, blanks and hyphens do not count; a suffix like "Hyd." does. A model that
+// is not listed is unknown: nothing is guessed from its name.
+func LookupModel(model string) (Nameplate, bool) {
+	key := plainModel(model)
 	for _, r := range antminers {
-		if plain(r.model) == key {
-			return Figures{unit.Watts(r.watts), unit.Hashrate(r.terahash) * unit.TeraHash}, true
+		if plainModel(r.model) == key {
+			return Nameplate{unit.Watts(r.watts), unit.Hashrate(r.terahash) * unit.TeraHash}, true
 		}
 	}
-	return Figures{}, false
+	return Nameplate{}, false
 }
 
-// Brand cuts the brand off a model's name: "Antminer S19 XP" is Antminer, S19 XP.
-func Brand(name string) (brand, model string) {
+// SplitBrand cuts the brand off a model's name: "Antminer S19 XP" is Antminer, S19 XP.
+func SplitBrand(name string) (brand, model string) {
 	name = strings.Join(strings.Fields(name), " ")
 	for _, b := range []string{"Bitmain", "Antminer"} {
 		if len(name) > len(b) && strings.EqualFold(name[:len(b)], b) {
@@ -55,7 +49,7 @@ var antminers = []struct {
 	{"S21 XP Hyd", 473, 5676}, {"T21", 190, 3610},
 }
 
-func plain(model string) string {
+func plainModel(model string) string {
 	s := strings.ToLower(model)
 	for _, cut := range []string{"bitmain", "antminer", " ", "-", "_", "."} {
 		s = strings.ReplaceAll(s, cut, "")

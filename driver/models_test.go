@@ -1,4 +1,4 @@
-package nameplate
+package driver
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"switchyard/unit"
 )
 
-func TestLookup(t *testing.T) {
+func TestLookupModel(t *testing.T) {
 	for name, want := range map[string]unit.Power{
 		"Antminer S19 XP":      3010 * unit.Watt,
 		"ANTMINER-S19XP":       3010 * unit.Watt,
@@ -17,14 +17,14 @@ func TestLookup(t *testing.T) {
 		"Antminer":             0,
 		"Bitmain Antminer S9":  1323 * unit.Watt,
 	} {
-		f, ok := Lookup(name)
+		f, ok := LookupModel(name)
 		if f.Power != want || ok != (want > 0) {
-			t.Errorf("Lookup(%q) = %v, %v, want %v", name, f, ok, want)
+			t.Errorf("LookupModel(%q) = %v, %v, want %v", name, f, ok, want)
 		}
 	}
 }
 
-func TestBrand(t *testing.T) {
+func TestSplitBrand(t *testing.T) {
 	for in, want := range map[string][2]string{
 		"Antminer S19 Pro":        {"Antminer", "S19 Pro"},
 		"Bitmain Antminer  S19XP": {"Antminer", "S19XP"},
@@ -32,8 +32,8 @@ func TestBrand(t *testing.T) {
 		"WhatsMiner M60":          {"", "WhatsMiner M60"},
 		"Antminer":                {"", "Antminer"},
 	} {
-		if b, m := Brand(in); b != want[0] || m != want[1] {
-			t.Errorf("Brand(%q) = %q, %q, want %q", in, b, m, want)
+		if b, m := SplitBrand(in); b != want[0] || m != want[1] {
+			t.Errorf("SplitBrand(%q) = %q, %q, want %q", in, b, m, want)
 		}
 	}
 }
