@@ -69,7 +69,7 @@ func (j *Journal) Between(ctx context.Context, from, to time.Time, limit int, ki
 
 // Prune removes entries older than before (site time) and keeps at most rows of the rest
 // (zero: no such bound), a few thousand at a time so that the writer is not held up. Audit
-// lines are kept, and so is the entry of the greatest plan.
+// lines are kept, and the newest entry, whose number the next one follows.
 func (j *Journal) Prune(ctx context.Context, before time.Time, rows int) (removed int64, err error) {
 	for {
 		var n int64
@@ -97,7 +97,7 @@ func pruneOnce(t *store.Tx, before time.Time, rows int) (int64, error) {
 	}
 	return t.Exec(`DELETE FROM journal_entry WHERE seq IN (
 		SELECT seq FROM journal_entry WHERE (at < ? OR seq < ?) AND kind <> ?
-			AND seq <> (SELECT seq FROM journal_entry ORDER BY plan DESC, seq DESC LIMIT 1)
+			AND seq <> (SELECT MAX(seq) FROM journal_entry)
 		ORDER BY seq LIMIT ?)`, nanos(before), keepFrom, string(KindAudit), pruneStep)
 }
 

@@ -80,8 +80,11 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Journal, error) {
 		return nil, err
 	}
 	j := newJournal(db, o)
-	err = db.View(ctx, func(t *store.Tx) error {
-		return t.QueryRow("SELECT COALESCE(MAX(seq), 0), COALESCE(MAX(plan), 0) FROM journal_entry").Scan(&j.seq, &j.plan)
+	err = db.View(ctx, func(t *store.Tx) (err error) {
+		if j.plan, err = lastPlan(t); err != nil {
+			return err
+		}
+		return t.QueryRow("SELECT COALESCE(MAX(seq), 0) FROM journal_entry").Scan(&j.seq)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)

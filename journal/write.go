@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"switchyard/site"
@@ -94,20 +96,51 @@ func (j *Journal) lastWritten() int64 {
 
 const columns = "seq, at, wall, plan, subject, device, kind, code, text, detail"
 
+// rowsAtOnce is how many entries one statement inserts: the driver parses a statement anew
+// each time it runs.
+const rowsAtOnce = 32
+
 func insert(t *store.Tx, batch []Entry) error {
-	s, err := t.Prepare("INSERT INTO journal_entry (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-	if err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	defer func() { _ = s.Close() }() // the transaction's end closes it in any case
-	for _, e := range batch {
-		_, err := s.Exec(e.Seq, nanos(e.At), nanos(e.Wall), int64(e.Plan), e.Subject, string(e.Device),
-			string(e.Kind), string(e.Code), e.Text, []byte(e.Detail))
+	plan := site.PlanID(0)
+	for len(batch) > 0 {
+		n := min(len(batch), rowsAtOnce)
+		args := make([]any, 0, 10*n)
+		for _, e := range batch[:n] {
+			args = append(args, e.Seq, nanos(e.At), nanos(e.Wall), int64(e.Plan), e.Subject, string(e.Device),
+				string(e.Kind), string(e.Code), e.Text, []byte(e.Detail))
+			plan = max(plan, e.Plan)
+		}
+		const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		_, err := t.Exec("INSERT INTO journal_entry ("+columns+") VALUES "+row+strings.Repeat(", "+row, n-1), args...)
 		if err != nil {
 			return fmt.Errorf("write journal: %w", err)
 		}
+		batch = batch[n:]
 	}
-	return nil
+	return raisePlan(t, plan)
+}
+
+const planKey = "journal.plan"
+
+// raisePlan keeps the greatest plan where retention does not reach it.
+func raisePlan(t *store.Tx, plan site.PlanID) error {
+	have, err := lastPlan(t)
+	if err != nil || plan <= have {
+		return err
+	}
+	return t.PutState(planKey, strconv.AppendInt(nil, int64(plan), 10))
+}
+
+func lastPlan(t *store.Tx) (site.PlanID, error) {
+	data, err := t.GetState(planKey)
+	if err != nil || data == nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(string(data), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the last plan: %w", err)
+	}
+	return site.PlanID(n), nil
 }
 
 // wrote takes the batch off the queue. Entries may have been dropped from the queue while

@@ -12,9 +12,8 @@ CREATE TABLE journal_entry (
     detail  BLOB
 );
 CREATE INDEX journal_entry_device ON journal_entry (device, seq) WHERE device <> '';
-CREATE INDEX journal_entry_subject ON journal_entry (subject, kind, seq);
+CREATE INDEX journal_entry_award ON journal_entry (subject, seq) WHERE kind = 'award';
 CREATE INDEX journal_entry_at ON journal_entry (at);
-CREATE INDEX journal_entry_plan ON journal_entry (plan);
 
 -- +goose Down
 DROP TABLE journal_entry;
