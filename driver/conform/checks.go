@@ -422,7 +422,7 @@ func checkClose(t *testing.T, k Kit) {
 	if err := d.Close(); err != nil {
 		t.Errorf("Close again: %v", err)
 	}
-	end := time.Now().Add(patience / 2)
+	end := time.Now().Add(settle)
 	for {
 		open, made, _ := b.wire.counts()
 		left := leftovers()
@@ -461,7 +461,7 @@ func checkProbe(t *testing.T, k Kit) {
 		t.Errorf("Probe: %+v, %v, want an identity", id, err)
 	}
 	if open, _, _ := b.wire.counts(); open != 0 {
-		end := time.Now().Add(patience / 2)
+		end := time.Now().Add(settle)
 		for open != 0 && time.Now().Before(end) {
 			time.Sleep(10 * time.Millisecond)
 			open, _, _ = b.wire.counts()

@@ -55,6 +55,8 @@ const (
 	short = 300 * time.Millisecond
 	// How much later than its deadline a call may return on a loaded machine.
 	slack = 3 * time.Second
+	// How long sockets and goroutines may take to go after Close.
+	settle = 4 * time.Second
 
 	wrongPassword = "wr0ng-pa55word-7f3a"
 )

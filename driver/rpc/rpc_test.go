@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -347,13 +348,17 @@ func TestExchangeEndsWithItsContext(t *testing.T) {
 }
 
 func TestHeldOpenInTheMiddleIsACut(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	r, err := Call(ctx, answer(func(c net.Conn) {
-		_, _ = io.WriteString(c, `{"SUMMARY":[{"Elapsed":5,"GHS 5s":1`)
-		_, _ = io.Copy(io.Discard, c)
-	}), "x:1", Request{Command: "summary"})
-	if err != nil || !r.Truncated || r.Objects("SUMMARY")[0].Int("Elapsed").V != 5 || r.Objects("SUMMARY")[0].Hashrate("GHS 5s").OK {
-		t.Errorf("%v, %v", r, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		r, err := Call(t.Context(), answer(func(c net.Conn) {
+			_, _ = io.WriteString(c, `{"SUMMARY":[{"Elapsed":5,"GHS 5s":1`)
+			_, _ = io.Copy(io.Discard, c)
+		}), "x:1", Request{Command: "summary"})
+		if err != nil || !r.Truncated || r.Objects("SUMMARY")[0].Int("Elapsed").V != 5 || r.Objects("SUMMARY")[0].Hashrate("GHS 5s").OK {
+			t.Errorf("%v, %v", r, err)
+		}
+		if took := time.Since(begun); took != quiet {
+			t.Errorf("it took %v, want %v", took, quiet)
+		}
+	})
 }
