@@ -44,8 +44,11 @@ func (c *checker) only(path, source, owner string, keys ...string) {
 func (c *checker) market() {
 	p := c.f.Market.Price
 	source := c.exactlyOne("market.price", "csv", "url", "fixed")
-	c.only("market.price", source, "csv", "column", "interval")
+	c.only("market.price", source, "csv", "column")
 	c.only("market.price", source, "url", "time_field", "price_field", "poll")
+	if source == "fixed" {
+		c.only("market.price", source, "csv or url", "interval", "stale")
+	}
 	switch source {
 	case "csv":
 		c.file("market.price.csv", p.CSV)
@@ -67,9 +70,10 @@ func (c *checker) market() {
 	}
 }
 
-// The prices that the file and the feeds take for real; beyond them somebody erred.
+// The prices that the file and the feeds take for real; beyond them somebody erred. New
+// York's real-time market has been below -2,000 $/MWh.
 const (
-	MinPrice = -1_000 * unit.DollarPerMWh
+	MinPrice = -5_000 * unit.DollarPerMWh
 	MaxPrice = 20_000 * unit.DollarPerMWh
 )
 

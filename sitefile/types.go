@@ -155,7 +155,8 @@ type Price struct {
 	CSV string `yaml:"csv"` // path, .gz allowed
 	// Column of the price, by header; default: the first whose name holds "rt_price", else "price".
 	Column string `yaml:"column"`
-	// Interval of the file's rows; default: the commonest distance between rows.
+	// Interval that one price holds: of the file's rows, by default the commonest distance
+	// between them; of the URL's prices, by default 5m.
 	Interval time.Duration `yaml:"interval"`
 	URL      string        `yaml:"url"` // HTTP JSON
 	// TimeField and PriceField are dotted paths in the JSON; defaults "time" and "price".
