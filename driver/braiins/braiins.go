@@ -16,7 +16,9 @@
 // Power is the firmware's approximation. It tells 0 W when it does not know: unknown.
 //
 // Assumed, because no times are published: 20 s from acknowledgement to standby, 4 minutes
-// to full power, 30 W asleep.
+// to full power, 30 W asleep. The firmware itself warns that boards without a PIC
+// controller stay powered and draw some 300 W when they are disabled; whether a pause
+// spares them that is not told.
 //
 // It never sets tuning modes, quick ramping, pools or passwords.
 //
@@ -47,6 +49,9 @@ const (
 	standby   = 30 * unit.Watt
 	sleepTime = 20 * time.Second
 	wakeTime  = 4 * time.Minute
+	// partTime bounds a request for one of the rarer parts, so that one page that hangs does
+	// not cost the reading.
+	partTime = 2 * time.Second
 	// lowest is the share of nameplate that is assumed to be the lowest target.
 	lowest = 0.5
 )
@@ -248,49 +253,33 @@ func (d *device) readREST(ctx context.Context, middle, slow bool) (site.Sample, 
 	s.Boards, s.Fans, s.Intake, s.Target = keep.Boards, keep.Fans, keep.Intake, keep.Target
 	s.Pools, s.Faults = keep.Pools, keep.Faults
 	if middle || s.State != keep.State {
-		if err := d.readMiddle(ctx, &s); err != nil {
-			return s, err
-		}
+		d.readMiddle(ctx, &s)
 	}
 	if slow {
-		return s, d.readSlow(ctx, &s)
+		d.readSlow(ctx, &s)
 	}
 	return s, nil
 }
 
-// readMiddle reads boards, fans and the target. A part that the firmware does not have, or
-// has not while the miner rests, is unknown.
-func (d *device) readMiddle(ctx context.Context, s *site.Sample) error {
-	var b boards
-	if err := d.part(ctx, "/api/v1/miner/hw/hashboards", &b); err != nil {
-		return err
-	}
+// readMiddle reads boards, fans and the target. What does not come is unknown, and no
+// reason to lose the rest of the reading.
+func (d *device) readMiddle(ctx context.Context, s *site.Sample) {
+	b, _ := part[boards](ctx, d, "/api/v1/miner/hw/hashboards")
 	s.Boards, s.Intake = b.list(), b.intake()
-	var c cooling
-	if err := d.part(ctx, "/api/v1/cooling/state", &c); err != nil {
-		return err
-	}
+	c, _ := part[cooling](ctx, d, "/api/v1/cooling/state")
 	s.Fans = c.rpm()
-	var tun tuner
-	if err := d.part(ctx, "/api/v1/performance/tuner-state", &tun); err != nil {
-		return err
-	}
+	tun, _ := part[tuner](ctx, d, "/api/v1/performance/tuner-state")
 	s.Target = tun.target()
-	return nil
 }
 
-func (d *device) readSlow(ctx context.Context, s *site.Sample) error {
-	var p []poolGroup
-	if err := d.part(ctx, "/api/v1/pools", &p); err != nil {
-		return err
+// readSlow reads pools and errors; the last ones stay where they do not come.
+func (d *device) readSlow(ctx context.Context, s *site.Sample) {
+	if p, ok := part[[]poolGroup](ctx, d, "/api/v1/pools"); ok {
+		s.Pools = pools(p)
 	}
-	s.Pools = pools(p)
-	var e minerErrors
-	if err := d.part(ctx, "/api/v1/miner/errors", &e); err != nil {
-		return err
+	if e, ok := part[minerErrors](ctx, d, "/api/v1/miner/errors"); ok {
+		s.Faults = e.recent(d.t.Now())
 	}
-	s.Faults = e.recent(d.t.Now())
-	return nil
 }
 
 // Apply pauses the miner, or sets its target and resumes it.

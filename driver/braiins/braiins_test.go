@@ -30,6 +30,7 @@ type fake struct {
 
 	mu      sync.Mutex
 	token   int
+	broken  string // a page that answers nonsense
 	paused  bool
 	stopped bool // the mining process
 	watts   int
@@ -84,6 +85,8 @@ func (f *fake) rest(w http.ResponseWriter, r *http.Request) {
 		status, up = statusNotStarted, 0
 	}
 	switch path := strings.TrimPrefix(r.URL.Path, "/api/v1"); path {
+	case f.broken:
+		_, _ = io.WriteString(w, `{"hashboards":"none","fans":{}`)
 	case "/miner/stats":
 		if f.bare {
 			_, _ = io.WriteString(w, `{"miner_stats":{"real_hashrate":{}},"power_stats":{"approximated_consumption":null}}`)
@@ -304,6 +307,26 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 	want := []string{"GET /miner/stats", "POST /auth/login", "GET /miner/stats", "GET /miner/details"}
 	if d := cmp.Diff(want, got[:4]); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestOneBrokenPageCostsOnlyItself(t *testing.T) {
+	f := &fake{}
+	d, ctx := opened(t, f)
+	for _, page := range []string{"/miner/hw/hashboards", "/cooling/state", "/performance/tuner-state", "/pools", "/miner/errors"} {
+		f.set(func(f *fake) { f.broken = page })
+		for range slowEvery {
+			s := reading(t, ctx, d)
+			if !s.Power.OK || s.State != site.StateHashing || len(s.Pools) != 1 && page != "/pools" {
+				t.Fatalf("%s is broken: %+v", page, s)
+			}
+		}
+	}
+	for _, page := range []string{"/miner/stats", "/miner/details"} {
+		f.set(func(f *fake) { f.broken = page })
+		if s, err := d.Read(ctx); !errors.Is(err, driver.ErrUnreachable) {
+			t.Errorf("%s is broken: %+v, %v", page, s, err)
+		}
 	}
 }
 

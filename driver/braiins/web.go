@@ -9,19 +9,15 @@ import (
 	"switchyard/site"
 )
 
-// part is Get, except that a device which says no to this one path is no error.
-func (d *device) part(ctx context.Context, path string, v any) error {
-	r, err := d.web.Do(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return err
+// part reads one of the rarer pages; what does not come whole is zero and false.
+func part[T any](ctx context.Context, d *device, path string) (T, bool) {
+	ctx, cancel := context.WithTimeout(ctx, partTime)
+	defer cancel()
+	var v, none T
+	if d.web.Get(ctx, path, &v) != nil {
+		return none, false
 	}
-	if r.Status >= 400 && r.Status != http.StatusUnauthorized && r.Status != http.StatusForbidden {
-		return nil
-	}
-	if err := r.Check(http.MethodGet, path); err != nil {
-		return err
-	}
-	return r.JSON(path, v)
+	return v, true
 }
 
 func (d *device) put(ctx context.Context, path string, body any) error {

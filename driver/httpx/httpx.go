@@ -88,12 +88,9 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 func (c *Client) Do(ctx context.Context, method, path string, body any) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, fallback)
 	defer cancel()
-	var data []byte
-	if body != nil {
-		var err error
-		if data, err = json.Marshal(body); err != nil {
-			return Reply{}, fmt.Errorf("encode %s %s: %w", method, path, err)
-		}
+	data, err := encode(body)
+	if err != nil {
+		return Reply{}, fmt.Errorf("encode %s %s: %w", method, path, err)
 	}
 	for again := false; ; again = true {
 		reply, refused, err := c.once(ctx, method, path, data)
@@ -111,6 +108,21 @@ func (c *Client) Do(ctx context.Context, method, path string, body any) (Reply, 
 			return reply, fmt.Errorf("%s %s: %w", method, path, driver.ErrUnauthorized)
 		}
 	}
+}
+
+// encode writes body as JSON, nil as nothing. "&" and its like stay as they are: the
+// devices' scripts do not all know their escapes.
+func encode(body any) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(body); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
 // Plain is Do without signing: for logins and probes.

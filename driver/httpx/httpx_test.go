@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -174,5 +175,19 @@ func TestJSONRefusesWhatIsNone(t *testing.T) {
 	var v struct{ A int }
 	if err := (Reply{Body: []byte("{\"a\":1}\n\x00")}).JSON("/x", &v); err != nil || v.A != 1 {
 		t.Errorf("%v, %v", v, err)
+	}
+}
+
+func TestBodyIsSentAsItIs(t *testing.T) {
+	var got string
+	c, ctx := client(t, func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		got = string(b)
+	}, nil)
+	if _, err := c.Do(ctx, "POST", "/", map[string]json.RawMessage{"url": json.RawMessage(`"a?b&c<d>"`)}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"url":"a?b&c<d>"}`; got != want {
+		t.Errorf("sent %s, want %s", got, want)
 	}
 }
