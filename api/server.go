@@ -48,6 +48,7 @@ func Handler(s Site) http.Handler {
 	s.screens(a)
 	s.records(a)
 	s.changes(a)
+	s.tokens(a)
 	s.stream(a)
 	mux.HandleFunc("GET /api/v1/session", s.whoAmI)
 	mux.HandleFunc("POST /api/v1/session", s.logIn)
