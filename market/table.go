@@ -116,8 +116,8 @@ func newTable[T any](rows []row[T], interval, stale time.Duration, source string
 	return t
 }
 
-// commonest returns the distance between rows that occurs most, the shorter one of equals;
-// an hour where there is but one row.
+// commonest returns the distance between rows that occurs most, the shorter one of equals,
+// at most a day: rows further apart have gaps between them. It is an hour for one row.
 func (t *table[T]) commonest() time.Duration {
 	count := map[int64]int{}
 	for i := 1; i < len(t.rows); i++ {
@@ -129,7 +129,7 @@ func (t *table[T]) commonest() time.Duration {
 			best = d
 		}
 	}
-	return time.Duration(best) * time.Second
+	return time.Duration(min(best, int64(day/time.Second))) * time.Second
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04Z") }
