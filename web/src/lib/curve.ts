@@ -44,9 +44,9 @@ export function roundStep(span: number, n: number): number {
   return [1, 2, 5, 10].map((m) => m * p).find((s) => s >= raw) ?? 10 * p
 }
 
-/** The value axis: whole for everything but contracted load, whose penalty is far above. */
+/** The value axis: whole for what competes on price. Contracted and fixed load is far above. */
 function range(c: CurveView, extra: (number | null)[]): { lo: number; hi: number } {
-  const open = (c.blocks ?? []).filter((b) => b.class !== 'firm').map((b) => b.value_usd_mwh)
+  const open = (c.blocks ?? []).filter((b) => b.class === 'flexible').map((b) => b.value_usd_mwh)
   const all = [0, ...open, ...extra.filter((v): v is number => v != null)]
   const best = Math.max(20, ...open)
   // A spike of thousands must not flatten the blocks: the price line then sits at the edge.

@@ -72,8 +72,11 @@ export function drawCell(c: CanvasRenderingContext2D, shape: Shape, color: strin
       c.fill()
       break
     case 'low':
-      outline()
-      c.fillRect(x, y + s * 0.78, s, s * 0.22)
+      // Lights out: faint, so that a sleeping hall reads as dark beside a working one.
+      c.globalAlpha = 0.22
+      c.fillRect(x, y, s, s)
+      c.globalAlpha = 1
+      c.fillRect(x, y + s * 0.8, s, s * 0.2)
       break
     case 'cross':
       c.fillRect(x, y, s, s)

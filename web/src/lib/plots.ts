@@ -12,8 +12,23 @@ export interface Look {
   onCursor: (i: number | null) => void
 }
 
-const font = '11.5px Plex, Arial, sans-serif'
-const decades = [-5000, -1000, -500, -200, -100, -50, -20, 0, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
+const font = '12px Plex, Arial, sans-serif'
+// Round values in the order in which they deserve a label.
+const rounds = [0, 100, 1000, -100, 10_000, -1000, 50, 500, 5000, 200, -50, 2000, 20, -500, -20]
+
+/** Labels for an axis that closes up far out: none nearer than 15 px to another. */
+const apart: uPlot.Axis.Splits = (u, _axis, min, max) => {
+  const taken: number[] = []
+  const out: number[] = []
+  for (const v of rounds) {
+    if (v < min || v > max) continue
+    const y = u.valToPos(v, 'y')
+    if (taken.some((t) => Math.abs(t - y) < 15)) continue
+    taken.push(y)
+    out.push(v)
+  }
+  return out.sort((a, b) => a - b)
+}
 
 function base(l: Look, height: number, withTime: boolean): uPlot.Options {
   return {
@@ -83,10 +98,7 @@ export function priceOptions(l: Look, t: Trend): uPlot.Options {
   const lo = Math.min(0, ...known)
   o.scales!['y'] = { distr: 4, asinh: 50, range: [lo < 0 ? Math.min(lo * 1.3, -20) : 0, hi * 1.25] }
   const y = o.axes![1]!
-  y.splits = (_u, _i, min, max) => {
-    const inside = decades.filter((d) => d >= min && d <= max)
-    return inside.length > 6 ? inside.filter((d) => d === 0 || [50, 200, 1000, 5000].includes(Math.abs(d))) : inside
-  }
+  y.splits = apart
   y.filter = (_u, s) => s
   y.values = (_u, s) => s.map((v) => num(v))
   o.series.push(line('--price', { paths: stepped }))
@@ -95,7 +107,7 @@ export function priceOptions(l: Look, t: Trend): uPlot.Options {
 }
 
 export function loadOptions(l: Look, t: Trend): uPlot.Options {
-  const o = base(l, 188, false)
+  const o = base(l, 214, false)
   const peak = Math.max(0.1, ...[t.limit, t.meter, t.reserve, ...t.stack.map((s) => s.top)].flat().map((v) => v ?? 0))
   o.scales!['y'] = { range: [0, peak * 1.06] }
   o.axes![1]!.values = (_u, s) => s.map((v) => num(v, peak < 3 ? 1 : peak < 20 ? 1 : 0))
@@ -124,10 +136,7 @@ export function earnOptions(l: Look, t: Trend): uPlot.Options {
   // One hour at a spike costs more than a day earns: the axis closes up far out here too.
   o.scales!['y'] = { distr: 4, asinh: Math.max(50, hi / 6), range: [lo < 0 ? lo * 1.25 : 0, hi * 1.25] }
   const y = o.axes![1]!
-  y.splits = (_u, _i, min, max) => {
-    const inside = decades.filter((d) => d >= min && d <= max)
-    return inside.filter((d) => d === 0 || (Math.abs(d) >= hi / 30 && [50, 100, 200, 500, 1000, 5000].includes(Math.abs(d)))).slice(-7)
-  }
+  y.splits = apart
   y.filter = (_u, s) => s
   y.values = (_u, s) => s.map((v) => num(v))
   o.series.push(line('--group-0', { width: 1.5 }))

@@ -42,7 +42,8 @@ export interface Layout {
   height: number
 }
 
-const gapY = 10
+const leastGap = 10
+const mostGap = 30
 const minColumn = 150
 const maxBox = 236
 
@@ -67,13 +68,17 @@ function gather(site: SiteView): Box[] {
   return boxes
 }
 
-export function layout(site: SiteView, width: number): Layout {
+/** Places everything in width; in columns the rows spread to fill the height, within reason. */
+export function layout(site: SiteView, width: number, height = 0): Layout {
   const boxes = gather(site)
   const columns = boxes.reduce((m, b) => Math.max(m, b.depth), 0) + 1
   const leaves = boxes.filter((b) => b.kind !== 'node').length
   const compact = leaves > 7
   const wide = width / columns >= minColumn + 24
-  return wide ? inColumns(boxes, columns, width, compact) : indented(boxes, width, compact)
+  if (!wide) return indented(boxes, width, compact)
+  const tight = inColumns(boxes, columns, width, compact, leastGap)
+  const gap = Math.min(mostGap, leastGap + (height - tight.height) / Math.max(1, leaves - 1))
+  return gap < leastGap + 1 ? tight : inColumns(boxes, columns, width, compact, gap)
 }
 
 function heightOf(b: Box, compact: boolean): number {
@@ -81,7 +86,7 @@ function heightOf(b: Box, compact: boolean): number {
   return compact ? 56 : 74
 }
 
-function inColumns(boxes: Box[], columns: number, width: number, compact: boolean): Layout {
+function inColumns(boxes: Box[], columns: number, width: number, compact: boolean, gapY: number): Layout {
   const pitch = width / columns
   const w = Math.min(maxBox, Math.max(minColumn, pitch - (columns > 4 ? 28 : 56)))
   const gap = columns > 1 ? (width - w * columns) / (columns - 1) : 0
@@ -89,6 +94,9 @@ function inColumns(boxes: Box[], columns: number, width: number, compact: boolea
   for (const b of boxes) children.set(b.parent, [...(children.get(b.parent) ?? []), b])
 
   let y = 0
+  // In a tree taller than a screen a parent stands beside its first child, where it is seen.
+  const rows = boxes.filter((b) => !children.has(b.key)).length
+  const tall = rows > 8
   const place = (b: Box) => {
     b.w = w
     b.h = heightOf(b, compact)
@@ -104,7 +112,8 @@ function inColumns(boxes: Box[], columns: number, width: number, compact: boolea
     kids.forEach(place)
     const first = kids[0]!
     const last = kids[kids.length - 1]!
-    b.y = Math.max(top, (first.y + first.h / 2 + last.y + last.h / 2) / 2 - b.h / 2)
+    const middle = tall ? first.y + first.h / 2 : (first.y + first.h / 2 + last.y + last.h / 2) / 2
+    b.y = Math.max(top, middle - b.h / 2)
     y = Math.max(y, b.y + b.h + gapY)
   }
   ;(children.get('') ?? []).forEach(place)
@@ -132,9 +141,9 @@ function indented(boxes: Box[], width: number, compact: boolean): Layout {
     b.w = width - b.x
     b.h = heightOf(b, compact)
     b.y = y
-    y += b.h + gapY
+    y += b.h + leastGap
   }
-  const out: Layout = { wide: false, compact, boxes, feeders: [], stubs: [], buses: [], width, height: Math.max(0, y - gapY) }
+  const out: Layout = { wide: false, compact, boxes, feeders: [], stubs: [], buses: [], width, height: Math.max(0, y - leastGap) }
   for (const b of boxes) {
     const kids = boxes.filter((k) => k.parent === b.key)
     if (kids.length === 0) continue

@@ -1,0 +1,15 @@
+export interface Change {
+  method: string
+  path: string
+  body: unknown
+  guard: string
+}
+
+export class Mock {
+  constructor(options?: { speed?: number; start?: string; extra?: number })
+  requests: Change[]
+  site: { nodes: { id: string }[]; groups: { id: string; devices: number }[]; tenants: { id: string }[] }
+  listen(port?: number): Promise<string>
+  close(): Promise<void>
+  down(ms: number): void
+}
