@@ -278,6 +278,10 @@ func (b *Book) notes(t *store.Tx, r *Report, s *sheet) error {
 	note := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
 	gaps := runs("", have, nil, r.From, r.To)
 	for i, g := range gaps {
+		if g.From.Equal(r.From) && g.To.Equal(r.To) {
+			note("no record of any of it")
+			break
+		}
 		if i == maxNotes {
 			note("and %d more gaps in the record", len(gaps)-i)
 			break
@@ -285,15 +289,33 @@ func (b *Book) notes(t *store.Tx, r *Report, s *sheet) error {
 		note("no record from %s to %s", b.clockTime(g.From), b.clockTime(g.To))
 	}
 	if r.Pending > 0 {
-		note("%d intervals wait for a price and are not in the money above", r.Pending)
+		note("waiting for a price, and not yet in the money above: %d of %d intervals", r.Pending, r.Intervals)
 	}
 	if q := describe(s.meter); q != "measured" && q != "no record" {
 		note("the connection's meter: %s intervals", q)
+	}
+	if err := b.unread(t, r, note); err != nil {
+		return err
 	}
 	if n := s.meter[site.Missing]; n > 0 {
 		note("energy of a missing interval appears once the meter's register is read again; until then the remainder is less by it")
 	}
 	r.Complete = len(gaps) == 0 && r.Pending == 0 && r.Intervals == r.Expected
+	return nil
+}
+
+// unread notes the groups whose devices were out of sight for a hundredth of their time or more.
+func (b *Book) unread(t *store.Tx, r *Report, note func(string, ...any)) error {
+	for _, g := range b.c.Groups {
+		var missing, whole float64
+		if err := t.QueryRow(`SELECT COALESCE(SUM(missing), 0), COALESCE(SUM(measured + estimated + missing), 0) FROM billing_interval
+			WHERE subject = ? AND start >= ? AND start < ?`, g.ID, r.From.Unix(), r.To.Unix()).Scan(&missing, &whole); err != nil {
+			return err
+		}
+		if whole > 0 && missing >= whole/100 {
+			note("%s: %.1f %% of its devices' time told no power; its meter has it all the same", g.ID, 100*missing/whole)
+		}
+	}
 	return nil
 }
 

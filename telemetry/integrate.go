@@ -68,7 +68,7 @@ func (g *Integrator) add(m *meter, p point) {
 	case last.Register.OK && !p.Register.OK:
 		return // the register was left out this once; the next poll with it covers the time
 	}
-	quality := g.quality(p.At.Sub(last.At), last.Modelled || p.Modelled)
+	quality := g.quality(m, p.At.Sub(last.At), last.Modelled || p.Modelled)
 	if last.Register.OK {
 		if rise, ok := m.rise(last, p); ok {
 			g.bookRise(m, last, p, rise, quality)
@@ -102,11 +102,15 @@ func (g *Integrator) mine(m *meter, w work) {
 	})
 }
 
-func (g *Integrator) quality(gap time.Duration, modelled bool) site.Quality {
+func (g *Integrator) quality(m *meter, gap time.Duration, modelled bool) site.Quality {
+	measured := g.opts.MaxGap
+	if m.MaxGap > 0 {
+		measured = m.MaxGap
+	}
 	switch {
 	case gap > g.opts.MaxEstimate:
 		return site.Missing
-	case gap > g.opts.MaxGap || modelled:
+	case gap > measured || modelled:
 		return site.Estimated
 	}
 	return site.Measured

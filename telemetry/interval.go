@@ -45,6 +45,8 @@ type Source struct {
 	// Max is the greatest power it can see, by which a register's leap is told from a
 	// reset; zero if unknown.
 	Max unit.Power
+	// MaxGap replaces Options.MaxGap for a device that is polled less often; zero: no.
+	MaxGap time.Duration
 }
 
 // Options set an integrator up; zero fields take the defaults.
