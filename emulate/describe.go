@@ -163,8 +163,8 @@ func (d *description) addMeter(n sitefile.Node, faults map[string]fault.Set) err
 // startShare is how much of a node's limit is in use at most when the site starts.
 const startShare = 0.95
 
-// settle lets as many miners start awake as every limit bears with all tenants at full
-// draw, so that no site starts above a limit. The others start asleep.
+// settle lets as many miners start awake as every limit bears with the tenants at the draw
+// that they start with, so that no site starts above a limit. The others start asleep.
 func (d *description) settle(tree *site.Tree) {
 	room := make([]float64, tree.Len()) // W that may still enter
 	for i := range room {
@@ -194,7 +194,7 @@ func (d *description) settle(tree *site.Tree) {
 		return fits
 	}
 	for _, t := range d.config.Tenants {
-		take(t.Node, t.Firm, true)
+		take(t.Node, t.Firm.Scale(float64(t.Start())), true)
 	}
 	for _, m := range d.config.Miners {
 		take(m.Node, m.Model.Standby, true)

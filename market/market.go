@@ -108,6 +108,13 @@ func openPrice(f *sitefile.File, c clock.Clock, log *slog.Logger) (PriceFeed, er
 		}), nil
 	case p.Fixed != nil:
 		return Fixed(*p.Fixed), nil
+	case p.MadeUp != nil:
+		zone, err := time.LoadLocation(f.Site.Timezone)
+		if err != nil {
+			return nil, fmt.Errorf("made-up days: %w", err)
+		}
+		y, m, d := c.Now().In(zone).Date()
+		return MadeUpDay(time.Date(y, m, d, 0, 0, 0, 0, zone), *p.MadeUp), nil
 	}
 	return nil, fmt.Errorf("the site file names no source")
 }

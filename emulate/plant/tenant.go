@@ -58,11 +58,16 @@ type daily struct {
 	next      time.Time
 }
 
-func newTenant(c TenantConfig, seed uint64, start time.Time, zone *time.Location) (*tenant, error) {
-	t := &tenant{cfg: c, rng: chance(fault.Hash(seed, "tenant "+c.ID)), low: float64(c.Draw.Low), high: float64(c.Draw.High), jumpIn: -1}
-	if t.low <= 0 && t.high <= 0 {
-		t.low, t.high = 0.5, 1
+// Start returns the share of firm that a tenant draws when the plant starts.
+func (c TenantConfig) Start() unit.Ratio {
+	if c.Draw.Low <= 0 && c.Draw.High <= 0 {
+		return 0.5
 	}
+	return c.Draw.Low
+}
+
+func newTenant(c TenantConfig, seed uint64, start time.Time, zone *time.Location) (*tenant, error) {
+	t := &tenant{cfg: c, rng: chance(fault.Hash(seed, "tenant "+c.ID)), low: float64(c.Start()), high: float64(c.Draw.High), jumpIn: -1}
 	if t.high <= 0 {
 		t.high = 1
 	}
@@ -79,7 +84,7 @@ func newTenant(c TenantConfig, seed uint64, start time.Time, zone *time.Location
 		t.at = append(t.at, d)
 	}
 	t.goal = t.low + (t.high-t.low)*t.rng.float()
-	t.share, t.left = t.goal, wanderHold*t.rng.float()
+	t.share, t.left = t.low, wanderHold*t.rng.float() // a site comes up with its tenants low
 	t.planJump()
 	t.set()
 	return t, nil

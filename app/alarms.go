@@ -1,0 +1,165 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"switchyard/api"
+	"switchyard/journal"
+	"switchyard/reconcile"
+	"switchyard/site"
+	"switchyard/telemetry"
+)
+
+// alarm is something a person should know, while it lasts.
+type alarm struct {
+	api.Alert
+	key string
+}
+
+const maxAlerts = 50
+
+// alarm raises, changes or (with an empty severity) ends an alarm, and journals its beginning
+// and its end. The store's own alarm is not journalled: the journal may be what is broken.
+func (c *control) alarm(key, severity, subject, text string) {
+	old, was := c.alarms[key]
+	now := c.a.clk.Now()
+	switch {
+	case severity == "" && !was:
+		return
+	case severity == "":
+		delete(c.alarms, key)
+		c.a.log.Info("alarm over", "subject", old.Subject, "reason", old.Text)
+		if key != "store" {
+			c.note(journal.Entry{At: now, Subject: old.Subject, Kind: journal.KindRestore, Text: "over: " + old.Text})
+		}
+		return
+	case was:
+		old.Severity, old.Text = severity, text
+		c.alarms[key] = old
+		return
+	}
+	c.alarms[key] = alarm{key: key, Alert: api.Alert{Since: now, Severity: severity, Subject: subject, Text: text}}
+	if severity == "critical" {
+		c.a.log.Error("alarm", "subject", subject, "reason", text)
+	} else {
+		c.a.log.Warn("alarm", "subject", subject, "reason", text)
+	}
+	if key != "store" {
+		c.note(journal.Entry{At: now, Subject: subject, Kind: journal.KindLost, Code: site.ReasonLost, Text: text})
+	}
+}
+
+func (c *control) alertViews() []api.Alert {
+	out := make([]api.Alert, 0, len(c.alarms))
+	for _, a := range c.alarms {
+		out = append(out, a.Alert)
+	}
+	slices.SortFunc(out, func(a, b api.Alert) int {
+		if a.Severity != b.Severity {
+			return strings.Compare(a.Severity, b.Severity) // critical before warning
+		}
+		return a.Since.Compare(b.Since)
+	})
+	return out[:min(len(out), maxAlerts)]
+}
+
+// hour looks at the market and says what it means for this step.
+func (c *control) hour(now time.Time) hour {
+	q, h := c.a.market.Price(now), c.a.market.Hashprice(now)
+	out := hour{Price: q.Price, Hashprice: h.Hashprice}
+	c.lost = ""
+	if !q.Known {
+		out.Lost = "the power price is lost"
+		c.alarm("price", "warning", "price", "no power price: "+q.Reason+"; the site file's rule for a lost price holds: "+c.a.plant.File.Lost.Price)
+	} else {
+		c.alarm("price", "", "", "")
+	}
+	if !h.Known {
+		c.alarm("hashprice", "warning", "hashprice", "no hashprice: "+h.Reason+"; the site file's rule for a lost price holds: "+c.a.plant.File.Lost.Price)
+		if out.Lost == "" {
+			out.Lost = "the hashprice is lost"
+		}
+	} else {
+		c.alarm("hashprice", "", "", "")
+	}
+	c.lost = out.Lost
+	return out
+}
+
+// alarmsAt brings the alarms about meters, limits and miners up to this step.
+func (c *control) alarmsAt(now time.Time, snap *telemetry.Snapshot, r *readings, out reconcile.Output, _ int) {
+	for i := range c.a.plant.Tree.Len() {
+		n := c.a.plant.Tree.Node(i)
+		if n.Meter == "" {
+			continue
+		}
+		key := "meter " + string(n.ID)
+		if !r.stale[i] {
+			c.alarm(key, "", "", "")
+			continue
+		}
+		text := fmt.Sprintf("the meter of %s is lost; the rule for a lost meter holds: %s", n.ID, c.a.plant.File.Lost.Meter)
+		if m, _ := snap.Get(n.Meter); m.Err != nil {
+			text += ": " + m.Err.Error()
+		}
+		c.alarm(key, "critical", string(n.ID), text)
+	}
+	short := map[string]bool{}
+	for _, o := range c.over {
+		if o.Short > 0 {
+			id := string(c.a.plant.Tree.Node(o.Node).ID)
+			short["limit "+id] = true
+			c.alarm("limit "+id, "critical", id, o.Text)
+		}
+	}
+	for key := range c.alarms {
+		if strings.HasPrefix(key, "limit ") && !short[key] {
+			c.alarm(key, "", "", "")
+		}
+	}
+	c.groupAlarms(snap, out)
+}
+
+// groupAlarms says, a group, how many of its miners need a person, and the commonest cause.
+func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
+	for i := range c.a.plant.Groups {
+		g := &c.a.plant.Groups[i]
+		l := out.Loads[g.Load]
+		key, causes := "group "+g.ID, map[string]int{}
+		for j := g.First; j < g.First+g.Count && j < len(c.status); j++ {
+			if c.status[j].Quarantined {
+				causes["in quarantine: "+trimID(c.status[j].Note, c.devices[j].ID)]++
+			} else if c.devices[j].Unreachable {
+				r, _ := snap.Get(c.devices[j].ID)
+				causes[cause(r.Err)]++
+			}
+		}
+		if len(causes) == 0 {
+			c.alarm(key, "", "", "")
+			continue
+		}
+		worst, most := "", 0
+		for text, n := range causes {
+			if n > most || n == most && text < worst {
+				worst, most = text, n
+			}
+		}
+		c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s do not follow: %d unreachable, %d in quarantine; most of all %s",
+			l.Unreachable+l.Quarantined, plural(g.Count, "miner"), l.Unreachable, l.Quarantined, worst))
+	}
+}
+
+// trimID takes a device's own name out of a cause, so that like causes count as one.
+func trimID(text string, id site.DeviceID) string { return strings.ReplaceAll(text, string(id), "it") }
+
+// cause is the last part of an error's chain of words: what many devices have in common.
+func cause(err error) string {
+	if err == nil {
+		return "unreachable"
+	}
+	parts := strings.Split(err.Error(), ": ")
+	return parts[len(parts)-1]
+}

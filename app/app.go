@@ -1,0 +1,274 @@
+// Package app owns the wiring of a running site and its control loop: which part is made
+// from which, in what order they start and stop, and how a reading becomes a decision, a
+// command and a dollar.
+//
+// It never holds a rule that belongs to a room (what is worth what, who sheds first, what an
+// interval costs); it asks the rooms in turn.
+//
+// Concurrency: one goroutine runs the control loop and owns all control state; screens are
+// immutable and swapped atomically; one goroutine settles intervals. Exported methods of
+// App are safe for concurrent use.
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"switchyard/api"
+	"switchyard/billing"
+	"switchyard/clock"
+	"switchyard/dispatch"
+	"switchyard/fleet"
+	"switchyard/journal"
+	"switchyard/market"
+	"switchyard/reconcile"
+	"switchyard/site"
+	"switchyard/sitefile"
+	"switchyard/store"
+	"switchyard/telemetry"
+	"switchyard/unit"
+	"switchyard/web"
+)
+
+// Options are what an App is made from.
+type Options struct {
+	File    *sitefile.File
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Version string
+	// Notice is shown on every screen, such as that prices are made up.
+	Notice string
+	// Pace, if set, is called at the end of each control period with its site time; a
+	// rehearsal's clock waits for it.
+	Pace func(ctx context.Context, now time.Time)
+	// Held returns the speed reached, for a rehearsal's screens; nil means the clock's own.
+	Held func() float64
+	// Token is called once, with the first token ever made for this store.
+	Token func(token string)
+	// Bound is called with the address once the API listens.
+	Bound func(addr net.Addr)
+}
+
+// App is one running controller.
+type App struct {
+	opt   Options
+	clk   clock.Clock
+	log   *slog.Logger
+	plant *plant
+
+	db      *store.DB
+	journal *journal.Journal
+	book    *billing.Book
+	hub     *telemetry.Hub
+	integ   *telemetry.Integrator
+	history *telemetry.History
+	market  *market.Market
+	fleet   *fleet.Fleet
+	tokens  *api.Tokens
+	inbox   *inbox
+	books   bookkeeper
+	meters  []site.DeviceID
+
+	ctl      *control
+	requests chan func(*control)
+	ended    chan struct{}
+
+	screen    atomic.Pointer[screen]
+	changeMu  sync.Mutex
+	changed   chan struct{}
+	dayProfit atomic.Pointer[float64]
+	commands  atomic.Int64
+}
+
+// New opens the store and makes every part; nothing is told to any device. The caller closes it.
+func New(ctx context.Context, opt Options) (a *App, err error) {
+	a = &App{opt: opt, clk: opt.Clock, log: opt.Log, requests: make(chan func(*control)), ended: make(chan struct{}), changed: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.plant, err = newPlant(opt.File, a.clk.Now); err != nil {
+		return a, err
+	}
+	if a.market, err = market.Open(opt.File, a.clk, a.log); err != nil {
+		return a, err
+	}
+	if a.db, err = store.Open(ctx, opt.File.Path(opt.File.Store.Dir)); err != nil {
+		return a, err
+	}
+	if err = a.openRecords(ctx); err != nil {
+		return a, err
+	}
+	if a.fleet, err = fleet.New(fleet.Options{Clock: a.clk, Sink: a.inbox, Log: a.log}, a.plant.Specs); err != nil {
+		return a, err
+	}
+	if a.ctl, err = a.newControl(ctx); err != nil {
+		return a, err
+	}
+	if a.tokens, err = api.LoadTokens(ctx, tokenStore{a.db}); err != nil {
+		return a, err
+	}
+	if a.tokens.Empty() && opt.Token != nil {
+		token, err := a.tokens.New(ctx, "first", api.Admin)
+		if err != nil {
+			return a, err
+		}
+		opt.Token(token)
+	}
+	return a, nil
+}
+
+func (a *App) openRecords(ctx context.Context) (err error) {
+	if a.journal, err = journal.Open(ctx, a.db, journal.Options{Log: a.log}); err != nil {
+		return err
+	}
+	f := a.opt.File
+	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants}); err != nil {
+		return err
+	}
+	if a.history, err = telemetry.OpenHistory(filepath.Join(a.db.Dir(), "history"), telemetry.HistoryOptions{Log: a.log}); err != nil {
+		return err
+	}
+	ids := make([]site.DeviceID, 0, len(a.plant.Specs))
+	for _, s := range a.plant.Specs {
+		ids = append(ids, s.Target.Device)
+	}
+	a.hub = telemetry.NewHub(ids...)
+	a.integ = telemetry.NewIntegrator(telemetry.Options{MaxGap: 3 * time.Minute}, a.sources()...)
+	doc, err := a.book.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	if doc != nil {
+		if err := a.integ.Restore(doc, a.clk.Now()); err != nil {
+			return fmt.Errorf("take up the metering where it stopped: %w; if this store belongs to another run of site time, choose another store.dir", err)
+		}
+	}
+	a.inbox = newInbox(a.plant, a.hub, a.integ)
+	return nil
+}
+
+// sources names every meter, booked to itself, and every miner, booked to its group.
+func (a *App) sources() []telemetry.Source {
+	var out []telemetry.Source
+	for i := range a.plant.Tree.Len() {
+		n := a.plant.Tree.Node(i)
+		if n.Meter != "" {
+			a.meters = append(a.meters, n.Meter)
+			out = append(out, telemetry.Source{Device: n.Meter, Subject: string(n.Meter), Max: n.Limit.Scale(3)})
+		}
+	}
+	for _, m := range a.plant.Miners {
+		out = append(out, telemetry.Source{Device: m.ID, Subject: a.plant.Groups[m.Group].ID, Max: m.Nameplate.Scale(3)})
+	}
+	return out
+}
+
+// newControl makes the loop's state, taking up what the last run kept.
+func (a *App) newControl(ctx context.Context) (*control, error) {
+	p := a.plant
+	c := &control{
+		a: a, limits: limits{p: p}, state: &reconcile.State{}, house: make([]houseLoad, p.Tree.Len()),
+		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
+		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
+		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)),
+		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, alarms: map[string]alarm{},
+		started: a.clk.Now(), readyBy: time.Now().Add(15 * time.Second), overSpan: make([]time.Duration, p.Tree.Len()),
+	}
+	for j, m := range p.Miners {
+		g := &p.Groups[m.Group]
+		c.devices[j] = reconcile.Device{
+			ID: m.ID, Load: g.Load, Node: m.Node, Nameplate: m.Nameplate, Standby: m.Standby, Hashrate: m.Hashrate,
+			MinRest: g.MinRest, MinRun: g.MinRun,
+		}
+	}
+	for _, t := range p.Tenants {
+		c.headroom = append(c.headroom, dispatch.NewHeadroom(t.Firm, t.Ramp))
+		c.reserve[len(c.headroom)-1] = t.Firm
+	}
+	return c, c.restore(ctx)
+}
+
+// Run runs the site until ctx ends: sockets, control loop, settlement and API. It blocks.
+func (a *App) Run(ctx context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.opt.File.API.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w; choose another address with api.listen", err)
+	}
+	if a.opt.Bound != nil {
+		a.opt.Bound(l.Addr())
+	}
+	parts, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	var served error
+	wg.Go(func() { a.fleet.Run(parts) })
+	wg.Go(func() { _ = a.market.Run(parts) }) // nil unless it is told to end
+	wg.Go(func() { a.keepBooks(parts) })
+	wg.Go(func() {
+		served = api.Serve(parts, l, a.Handler(), a.log)
+		stop() // without its face the site is blind to its people: stop in order
+	})
+	a.ctl.loop(parts)
+	close(a.ended)
+	a.ctl.leave(context.WithoutCancel(ctx))
+	stop()
+	wg.Wait()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(served, a.settleOnce(end))
+}
+
+// Close closes the store and what stands on it. Run must have returned.
+func (a *App) Close() error {
+	var errs []error
+	if a.journal != nil {
+		errs = append(errs, a.journal.Close())
+	}
+	if a.history != nil {
+		errs = append(errs, a.history.Close())
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Handler returns the HTTP face.
+func (a *App) Handler() http.Handler {
+	return api.Handler(api.Site{
+		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: a.metrics(),
+		Page: web.Dist(), Version: a.opt.Version, Log: a.log,
+	})
+}
+
+type tokenStore struct{ db *store.DB }
+
+const tokensKey = "api.tokens"
+
+func (s tokenStore) LoadTokens(ctx context.Context) ([]byte, error) {
+	return s.db.GetState(ctx, tokensKey)
+}
+func (s tokenStore) SaveTokens(ctx context.Context, doc []byte) error {
+	return s.db.PutState(ctx, tokensKey, doc)
+}
+
+// stateDoc is what the loop keeps between runs. Commands given after Seq are in the journal
+// and are told to the reconciler when the state is taken up again.
+type stateDoc struct {
+	Seq      int64                      `json:"seq"`
+	Devices  json.RawMessage            `json:"devices"`
+	Headroom map[string]json.RawMessage `json:"headroom"`
+}
+
+const stateKey = "app.state"

@@ -1,0 +1,431 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"switchyard/clock"
+	"switchyard/dispatch"
+	"switchyard/driver"
+	"switchyard/fleet"
+	"switchyard/journal"
+	"switchyard/limiter"
+	"switchyard/reconcile"
+	"switchyard/site"
+	"switchyard/telemetry"
+	"switchyard/unit"
+)
+
+// control is the state of the control loop. Only the loop's goroutine touches it; others
+// ask through inLoop.
+type control struct {
+	a      *App
+	limits limits
+	holds  holds
+
+	limiter  limiter.Limiter
+	clearer  dispatch.Clearer
+	state    *reconcile.State
+	headroom []*dispatch.Headroom // per tenant
+	house    []houseLoad          // per node
+
+	devices []reconcile.Device       // per miner, refilled each step
+	status  []reconcile.DeviceStatus // per miner, of the last step
+	loads   map[site.LoadID]reconcile.LoadStatus
+	work    []unit.Hashrate // per miner, learned
+	workAt  []time.Time
+	slowest []time.Duration // per group: learned shed time
+	seen    []time.Time     // per tenant: newest reading the headroom has
+	reserve []unit.Power    // per tenant
+	shedFor []string        // per group: why it is told to shed outright; empty if not
+
+	caps     []unit.Power // the limiter's, per node
+	told     []site.Command
+	acked    []reconcile.Ack
+	released []site.DeviceID
+
+	plan     site.PlanID
+	awards   map[site.LoadID]site.Award
+	result   dispatch.Result
+	offers   []site.Offer
+	over     []limiter.NodeOver
+	ready    bool
+	started  time.Time
+	readyBy  time.Time // machine time after which missing devices are no longer awaited
+	lost     string    // why no economic decision is made now
+	alarms   map[string]alarm
+	savedAt  time.Time // machine time
+	dirty    bool
+	history  time.Time // site time of the last point
+	overSpan []time.Duration
+}
+
+// readings is what the meters say at one step, per node.
+type readings struct {
+	at    []time.Time
+	value []site.Opt[unit.Power]
+	stale []bool
+}
+
+// power returns a node's metered power; unknown when it has no meter or a stale one.
+func (r *readings) power(node int) site.Opt[unit.Power] {
+	if r.stale[node] {
+		return site.Opt[unit.Power]{}
+	}
+	return r.value[node]
+}
+
+func (c *control) read(now time.Time, snap *telemetry.Snapshot) *readings {
+	n := c.a.plant.Tree.Len()
+	r := &readings{at: make([]time.Time, n), value: make([]site.Opt[unit.Power], n), stale: make([]bool, n)}
+	for i := range n {
+		id := c.a.plant.Tree.Node(i).Meter
+		if id == "" {
+			r.stale[i] = true
+			continue
+		}
+		m, _ := snap.Get(id)
+		r.stale[i] = m.Stale(now, c.a.plant.Stale[i])
+		if m.Sample.OK {
+			r.at[i], r.value[i] = m.Sample.V.At, m.Sample.V.Power
+			r.stale[i] = r.stale[i] || !m.Sample.V.Power.OK
+		}
+	}
+	return r
+}
+
+// loop runs the control periods until ctx ends.
+func (c *control) loop(ctx context.Context) {
+	period := c.a.plant.File.Control.Period
+	next := c.a.clk.Now()
+	for ctx.Err() == nil {
+		now := c.a.clk.Now()
+		timer := c.a.clk.NewTimer(next.Sub(now))
+		select {
+		case <-ctx.Done():
+		case <-timer.C():
+			next = c.full(ctx, next, period)
+		case <-c.a.inbox.kick: // a meter was read: the limiter looks at once
+			c.guard(ctx)
+		case f := <-c.a.requests:
+			f(c)
+			next = c.full(ctx, c.a.clk.Now(), period) // a person waits for it
+		}
+		timer.Stop()
+	}
+}
+
+// full is one whole control period; it returns when the next is due.
+func (c *control) full(ctx context.Context, due time.Time, period time.Duration) time.Time {
+	now := c.a.clk.Now()
+	c.step(ctx, now)
+	c.keep(ctx, false)
+	if c.a.opt.Pace != nil {
+		c.a.opt.Pace(ctx, now)
+	}
+	if next := due.Add(period); next.After(now) {
+		return next
+	}
+	return now.Add(period) // the machine was late: no burst of steps to catch up
+}
+
+// step takes up what came in, clears, and tells the devices.
+func (c *control) step(ctx context.Context, now time.Time) {
+	c.takeAcks()
+	for _, m := range c.limits.expire(now) {
+		c.note(limitEntry(now, m, "its end", "ended"))
+	}
+	snap := c.a.hub.Snapshot()
+	c.fill(now, snap)
+	if !c.ready && !c.begin(now, snap) {
+		c.publish(now, snap, c.read(now, snap), nil)
+		return
+	}
+	if len(c.status) == 0 { // the first look at the devices: no awards yet, so nothing is told for money
+		first := c.reconcile(now)
+		c.journalEvents(first.Events)
+		c.send(ctx, first.Commands)
+	}
+	all := c.limits.at(now)
+	bounds := c.limits.bounds(now, all, c.lead())
+	r := c.read(now, snap)
+	orders := c.limit(ctx, now, r, bounds)
+	c.clear(now, r, bounds)
+	out := c.reconcile(now)
+	c.journalEvents(out.Events)
+	c.learnWork(now)
+	for _, e := range out.Events {
+		c.learnShed(e)
+	}
+	c.send(ctx, out.Commands)
+	c.settle(ctx, now)
+	c.record(now, r, bounds)
+	c.alarmsAt(now, snap, r, out, orders)
+	c.publish(now, snap, r, all)
+}
+
+// guard runs the limiter alone, on a meter's new reading.
+func (c *control) guard(ctx context.Context) {
+	if !c.ready {
+		return
+	}
+	now := c.a.clk.Now()
+	snap := c.a.hub.Snapshot()
+	c.limit(ctx, now, c.read(now, snap), c.limits.bounds(now, c.limits.at(now), c.lead()))
+}
+
+// lead is how long before a known limit begins the site starts to get below it.
+func (c *control) lead() time.Duration {
+	var fall time.Duration
+	for i := range c.a.plant.Groups {
+		fall = max(fall, c.shedTime(i))
+	}
+	return fall + 3*c.a.plant.File.Control.Period
+}
+
+// begin says whether enough is known to act: every meter and every miner was heard of, or
+// had time enough. Until then nothing is told to anything.
+func (c *control) begin(now time.Time, snap *telemetry.Snapshot) bool {
+	heard := 0
+	for _, s := range c.a.plant.Specs {
+		if m, _ := snap.Get(s.Target.Device); m.Sample.OK || m.Failures > 0 {
+			heard++
+		}
+	}
+	waited := time.Now().After(c.readyBy) && now.Sub(c.started) > 30*time.Second
+	if heard < len(c.a.plant.Specs) && !waited {
+		return false
+	}
+	c.ready = true
+	c.note(journal.Entry{At: now, Subject: "controller", Kind: journal.KindNote, Code: site.ReasonStart,
+		Text: "the controller acts from now on: " + plural(heard, "device") + " of " + plural(len(c.a.plant.Specs), "device") + " heard of"})
+	return true
+}
+
+func (c *control) takeAcks() {
+	for _, a := range c.a.inbox.take() {
+		k := reconcile.Ack{Device: a.Command.Device, Sent: a.Command.At, At: a.At, Kind: ackKind(a)}
+		if a.Err != nil {
+			k.Text = a.Err.Error()
+		}
+		c.acked = append(c.acked, k)
+	}
+}
+
+func ackKind(a fleet.Ack) reconcile.AckKind {
+	switch {
+	case a.Err == nil:
+		return reconcile.AckOK
+	case errors.Is(a.Err, driver.ErrRefused):
+		return reconcile.AckRefused
+	case errors.Is(a.Err, driver.ErrUnauthorized):
+		return reconcile.AckUnauthorized
+	case errors.Is(a.Err, driver.ErrUnsupported):
+		return reconcile.AckUnsupported
+	}
+	return reconcile.AckUnreachable
+}
+
+// fill brings the reconciler's view of the miners up to the newest readings.
+func (c *control) fill(now time.Time, snap *telemetry.Snapshot) {
+	for j := range c.devices {
+		m, d := &c.a.plant.Miners[j], &c.devices[j]
+		r, _ := snap.Get(m.ID)
+		d.Last = r.Sample
+		g := &c.a.plant.Groups[m.Group]
+		d.Unreachable = r.Failures >= 3 || r.Failures > 0 && r.Stale(now, 2*g.Poll)
+		if caps := c.a.fleet.Capabilities(m.ID); caps.OK {
+			d.Caps = caps.V
+			if m.Nameplate <= 0 {
+				d.Nameplate = caps.V.Nameplate.Or(0)
+			}
+			if m.Standby <= 0 {
+				d.Standby = caps.V.Standby
+			}
+		}
+	}
+}
+
+// clear makes the offers, clears them, and keeps the awards.
+func (c *control) clear(now time.Time, r *readings, bounds []unit.Power) {
+	h := c.hour(now)
+	c.loseMeters(r)
+	offers := c.tenantOffers(now, r)
+	for i := range c.a.plant.Groups {
+		offers = append(offers, c.groupOffer(i, h))
+	}
+	offers = append(offers, c.houseOffers(now, r)...)
+	caps := make([]unit.Power, len(bounds))
+	for i, b := range bounds {
+		caps[i] = b
+		if b >= 0 {
+			caps[i] = b - b.Scale(float64(c.a.plant.File.Control.Margin))
+		}
+		if len(c.caps) > 0 && c.caps[i] >= 0 && (caps[i] < 0 || c.caps[i] < caps[i]) {
+			caps[i] = c.caps[i]
+		}
+	}
+	c.result = c.clearer.Clear(dispatch.Problem{Tree: c.a.plant.Tree, Price: h.Price, PriceKnown: h.Lost == "", Caps: caps, Offers: offers})
+	c.offers = offers
+	c.newPlan(now, h)
+}
+
+// newPlan takes over the awards and, where they changed, numbers and journals them.
+func (c *control) newPlan(now time.Time, h hour) {
+	next := make(map[site.LoadID]site.Award, len(c.result.Awards))
+	var changed []site.Award
+	for _, a := range c.result.Awards {
+		if h.Lost != "" && a.Reason.Code == site.ReasonLost {
+			a.Reason.Text = h.Lost + ": " + a.Reason.Text
+		}
+		next[a.Load] = a
+		if old, ok := c.awards[a.Load]; !ok || news(old, a) {
+			changed = append(changed, a)
+		} else {
+			next[a.Load] = site.Award{Load: a.Load, Power: a.Power, Full: a.Full, Reason: a.Reason, Urgent: a.Urgent}
+		}
+	}
+	c.awards = next
+	if len(changed) == 0 {
+		return
+	}
+	c.plan++
+	for _, a := range changed {
+		if c.isHouse(a.Load) {
+			continue
+		}
+		c.note(journal.Entry{At: now, Plan: c.plan, Subject: string(a.Load), Kind: journal.KindAward, Code: a.Reason.Code,
+			Text: string(a.Load) + " is given " + short(a.Power) + " of " + short(a.Full) + ": " + a.Reason.Text})
+	}
+}
+
+// news says whether an award differs enough to be told: another reason, or by two per cent of what was asked.
+func news(old, now site.Award) bool {
+	d := old.Power - now.Power
+	if d < 0 {
+		d = -d
+	}
+	return old.Reason.Code != now.Reason.Code || old.Reason.Node != now.Reason.Node || d > max(old.Full, now.Full)/50
+}
+
+// reconcile turns awards into commands.
+func (c *control) reconcile(now time.Time) reconcile.Output {
+	for _, id := range c.released {
+		c.state.Release(id)
+	}
+	c.released = nil
+	ctl := c.a.plant.File.Control
+	awards := c.awards
+	if !c.ready {
+		awards = nil
+	}
+	out := c.state.Step(reconcile.Input{
+		At: now, Plan: c.plan, Tree: c.a.plant.Tree, Devices: c.devices, Awards: awards, Holds: c.holds,
+		Told: c.told, Acked: c.acked, Policy: reconcile.Policy{Confirm: ctl.Confirm, Retries: ctl.Retries},
+	})
+	if len(c.told)+len(c.acked)+len(out.Commands)+len(out.Events) > 0 {
+		c.dirty = true
+	}
+	c.told, c.acked = nil, nil
+	c.status, c.loads = out.Devices, out.Loads
+	return out
+}
+
+// send writes the commands into the journal and then hands them to their actors. A journal
+// that cannot be written does not keep a site above its limit: the commands go out, and the
+// alarm says that the record waits.
+func (c *control) send(ctx context.Context, cmds []site.Command) {
+	if len(cmds) == 0 {
+		return
+	}
+	entries := make([]journal.Entry, len(cmds))
+	for i, cmd := range cmds {
+		entries[i] = journal.CommandEntry(cmd, c.loadOf(cmd.Device))
+	}
+	ahead, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	c.storeFault(c.a.journal.AppendNow(ahead, entries...))
+	for _, cmd := range cmds {
+		c.a.inbox.sent(cmd.Device)
+		c.a.fleet.Wish(cmd)
+	}
+	c.a.commands.Add(int64(len(cmds)))
+}
+
+func (c *control) loadOf(id site.DeviceID) site.LoadID {
+	if j, ok := c.a.plant.byID[id]; ok {
+		return c.a.plant.Groups[c.a.plant.Miners[j].Group].Load
+	}
+	return ""
+}
+
+// byHand says whether a device was found asleep, or is in quarantine: a person may release it.
+func (c *control) byHand(id site.DeviceID) bool {
+	j, ok := c.a.plant.byID[id]
+	return ok && j < len(c.status) && (c.status[j].ByHand || c.status[j].Quarantined)
+}
+
+func (c *control) note(e journal.Entry) {
+	_, err := c.a.journal.Append(e)
+	c.storeFault(err)
+}
+
+// journalEvents writes what happened to commands and devices.
+func (c *control) journalEvents(events []reconcile.Event) {
+	kinds := map[reconcile.EventKind]journal.Kind{
+		reconcile.EventAcked: journal.KindAck, reconcile.EventConfirmed: journal.KindConfirm, reconcile.EventFailed: journal.KindFail,
+		reconcile.EventSuperseded: journal.KindFail, reconcile.EventQuarantined: journal.KindQuarantine, reconcile.EventReleased: journal.KindRelease,
+		reconcile.EventDrift: journal.KindNote, reconcile.EventFoundAsleep: journal.KindHold,
+	}
+	for _, e := range events {
+		k, ok := kinds[e.Kind]
+		if !ok { // sent: the command's own entry says it
+			continue
+		}
+		c.note(journal.Entry{At: e.At, Plan: e.Plan, Subject: string(c.loadOf(e.Device)), Device: e.Device, Kind: k, Code: e.Reason.Code, Text: e.Text})
+	}
+}
+
+// inLoop runs f in the control loop and waits for it. Its commands are on their way when the
+// next step is done, which follows at once.
+func (a *App) inLoop(ctx context.Context, f func(*control) error) error {
+	done := make(chan error, 1)
+	select {
+	case a.requests <- func(c *control) { done <- f(c) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.ended:
+		return errStopping
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errStopping = errors.New("the controller is stopping")
+
+// Quiet waits until the commands on their way are answered and every living meter was read
+// in the present period, or patience (machine time) is over: a rehearsal's clock then may
+// go on without the machine's slowness becoming the site's.
+func (a *App) Quiet(ctx context.Context, now time.Time, patience time.Duration) {
+	deadline := time.Now().Add(patience)
+	for time.Now().Before(deadline) && ctx.Err() == nil {
+		if !a.inbox.waiting(patience) && a.metersFresh(now) {
+			return
+		}
+		_ = clock.Sleep(ctx, clock.System(), 500*time.Microsecond)
+	}
+}
+
+func (a *App) metersFresh(now time.Time) bool {
+	snap := a.hub.Snapshot()
+	return !slices.ContainsFunc(a.meters, func(id site.DeviceID) bool {
+		m, _ := snap.Get(id)
+		return m.Failures == 0 && m.Sample.OK && now.Sub(m.Sample.V.At) > a.plant.File.Control.Period
+	})
+}

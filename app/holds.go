@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"switchyard/api"
+	"switchyard/journal"
+	"switchyard/site"
+)
+
+const holdsKey = "app.holds"
+
+// holds is what people hold. It belongs to the control loop; every change is on disk
+// before the loop acts on it.
+type holds map[site.DeviceID]site.Hold
+
+func restoreHolds(doc []byte) (holds, error) {
+	h := holds{}
+	if doc == nil {
+		return h, nil
+	}
+	if err := json.Unmarshal(doc, &h); err != nil {
+		return nil, fmt.Errorf("read the stored holds: %w", err)
+	}
+	return h, nil
+}
+
+// devices returns the miners that a name means: one device, or all of a group.
+func (p *plant) devices(name string) ([]site.DeviceID, error) {
+	if _, ok := p.byID[site.DeviceID(name)]; ok {
+		return []site.DeviceID{site.DeviceID(name)}, nil
+	}
+	for _, g := range p.Groups {
+		if g.ID != name {
+			continue
+		}
+		out := make([]site.DeviceID, 0, g.Count)
+		for _, m := range p.Miners[g.First : g.First+g.Count] {
+			out = append(out, m.ID)
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("%q is neither a miner nor a group: %w; `switchyard status` lists the groups, and miners are called like %q", name, api.ErrNotFound, p.exampleDevice())
+}
+
+func (p *plant) exampleDevice() site.DeviceID {
+	if len(p.Miners) == 0 {
+		return "s21-001"
+	}
+	return p.Miners[0].ID
+}
+
+// Hold holds devices in a mode until they are released.
+func (a *App) Hold(ctx context.Context, who string, r api.HoldRequest) (int, error) {
+	mode := site.ModeRun
+	switch r.Mode {
+	case "sleep":
+		mode = site.ModeSleep
+	case "run":
+	default:
+		return 0, fmt.Errorf("%w: a hold is in the mode run or sleep, not %q", api.ErrInvalid, r.Mode)
+	}
+	var n int
+	err := a.inLoop(ctx, func(c *control) error {
+		next := maps.Clone(c.holds)
+		now := a.clk.Now()
+		for _, name := range r.Devices {
+			ids, err := a.plant.devices(name)
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				next[id] = site.Hold{Device: id, Mode: mode, By: who, Note: r.Note, At: now}
+				n++
+			}
+		}
+		if err := c.keepHolds(ctx, next); err != nil {
+			return err
+		}
+		for _, name := range r.Devices {
+			c.note(holdEntry(now, name, fmt.Sprintf("%s holds %s in mode %s%s", who, name, mode, because(r.Note))))
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Release lets devices go: they follow the market again.
+func (a *App) Release(ctx context.Context, who, name string) (int, error) {
+	var n int
+	err := a.inLoop(ctx, func(c *control) error {
+		ids, err := a.plant.devices(name)
+		if err != nil {
+			return err
+		}
+		next := maps.Clone(c.holds)
+		for _, id := range ids {
+			_, held := next[id]
+			if c.byHand(id) || held {
+				n++
+			}
+			delete(next, id)
+			c.released = append(c.released, id)
+		}
+		if n == 0 {
+			return fmt.Errorf("nothing to release: %w: no person holds %s", api.ErrInvalid, name)
+		}
+		if err := c.keepHolds(ctx, next); err != nil {
+			return err
+		}
+		c.note(holdEntry(a.clk.Now(), name, fmt.Sprintf("%s lets %s go", who, name)))
+		return nil
+	})
+	return n, err
+}
+
+func (c *control) keepHolds(ctx context.Context, next holds) error {
+	doc, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if err := c.a.db.PutState(ctx, holdsKey, doc); err != nil {
+		return fmt.Errorf("%w: nothing was changed: %w", api.ErrUnavailable, err)
+	}
+	c.holds = next
+	return nil
+}
+
+func because(note string) string {
+	if note == "" {
+		return ""
+	}
+	return ": " + note
+}
+
+func holdEntry(at time.Time, name, text string) journal.Entry {
+	return journal.Entry{At: at, Subject: name, Device: site.DeviceID(name), Kind: journal.KindHold, Code: site.ReasonHold, Text: text}
+}
+
+func limitEntry(at time.Time, m site.Limit, who, verb string) journal.Entry {
+	until := "until cleared"
+	if !m.To.IsZero() {
+		until = "until " + m.To.Format("15:04 MST")
+	}
+	return journal.Entry{
+		At: at, Subject: string(m.Node), Kind: journal.KindLimit, Code: site.ReasonLimit,
+		Text: fmt.Sprintf("%s's limit of %s %s by %s, %s%s", m.Node, m.Power, verb, who, until, because(m.Note)),
+	}
+}

@@ -1,0 +1,150 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"switchyard/dispatch"
+	"switchyard/journal"
+	"switchyard/site"
+	"switchyard/store"
+	"switchyard/unit"
+)
+
+// keep writes the loop's state at most once a machine second, and always when last is set.
+// What happens in between is in the journal: commands are written there before they are sent.
+func (c *control) keep(ctx context.Context, last bool) {
+	if !last && (!c.dirty || time.Since(c.savedAt) < time.Second) {
+		return
+	}
+	c.savedAt, c.dirty = time.Now(), false
+	doc := stateDoc{Seq: c.a.journal.LastSeq(), Headroom: map[string]json.RawMessage{}}
+	var err error
+	if doc.Devices, err = json.Marshal(c.state); err == nil {
+		for i, h := range c.headroom {
+			if doc.Headroom[c.a.plant.Tenants[i].ID], err = json.Marshal(h); err != nil {
+				break
+			}
+		}
+	}
+	var all []byte
+	if err == nil {
+		all, err = json.Marshal(doc)
+	}
+	if err == nil {
+		err = c.a.db.PutState(ctx, stateKey, all)
+	}
+	if err != nil {
+		c.dirty = true
+		c.storeFault(fmt.Errorf("keep the controller's state: %w", err))
+		return
+	}
+	c.storeFault(nil)
+}
+
+// restore takes up what the last run kept: holds, limits, what each device was told, and the
+// commands that went out after that was written.
+func (c *control) restore(ctx context.Context) error {
+	docs := map[string][]byte{limitsKey: nil, holdsKey: nil, stateKey: nil}
+	for key := range docs {
+		doc, err := c.a.db.GetState(ctx, key)
+		if err != nil {
+			return fmt.Errorf("take up %s: %w", key, err)
+		}
+		docs[key] = doc
+	}
+	if err := c.limits.restore(docs[limitsKey]); err != nil {
+		return err
+	}
+	var err error
+	if c.holds, err = restoreHolds(docs[holdsKey]); err != nil {
+		return err
+	}
+	if docs[stateKey] == nil {
+		return nil
+	}
+	var doc stateDoc
+	if err := json.Unmarshal(docs[stateKey], &doc); err != nil {
+		return fmt.Errorf("take up the controller's state: %w", err)
+	}
+	if err := json.Unmarshal(doc.Devices, c.state); err != nil {
+		return err
+	}
+	for i := range c.headroom {
+		if raw := doc.Headroom[c.a.plant.Tenants[i].ID]; raw != nil {
+			h := dispatch.NewHeadroom(c.a.plant.Tenants[i].Firm, c.a.plant.Tenants[i].Ramp)
+			if json.Unmarshal(raw, h) == nil { // learned margins are a help, not a condition
+				c.headroom[i] = h
+			}
+		}
+	}
+	after, err := c.a.journal.After(ctx, doc.Seq, journal.KindCommand)
+	if err != nil {
+		return err
+	}
+	for _, e := range after {
+		if cmd, ok := commandOf(e); ok {
+			c.told = append(c.told, cmd)
+		}
+	}
+	return nil
+}
+
+// commandOf reads a command back from its journal entry.
+func commandOf(e journal.Entry) (site.Command, bool) {
+	var d struct {
+		Reason site.Reason `json:"reason"`
+		Mode   string      `json:"mode"`
+		PowerW *float64    `json:"power_w"`
+	}
+	if json.Unmarshal(e.Detail, &d) != nil {
+		return site.Command{}, false
+	}
+	cmd := site.Command{Device: e.Device, Reason: d.Reason, Plan: e.Plan, At: e.At}
+	if d.Mode == site.ModeSleep.String() {
+		cmd.Setpoint.Mode = site.ModeSleep
+	}
+	if d.PowerW != nil {
+		cmd.Setpoint.Power = site.Some(unit.Watts(*d.PowerW))
+	}
+	return cmd, true
+}
+
+// leave does what the site file wants at an orderly stop, and keeps the state.
+func (c *control) leave(ctx context.Context) {
+	now := c.a.clk.Now()
+	if c.a.plant.File.Lost.Controller == "shed" && c.ready {
+		var cmds []site.Command
+		for j := range c.status {
+			if c.status[j].Sheddable {
+				cmds = append(cmds, site.Command{
+					Device: c.devices[j].ID, Setpoint: site.Setpoint{Mode: site.ModeSleep}, Plan: c.plan, At: now,
+					Reason: site.Reasonf(site.ReasonLost, "", "the controller stops, and the site file wants flexible load asleep without it"),
+				})
+			}
+		}
+		c.send(ctx, cmds)
+		c.told = append(c.told, cmds...)
+		c.a.Quiet(ctx, now, 5*time.Second)
+		c.takeAcks()
+		c.reconcile(now)
+	}
+	c.note(journal.Entry{At: now, Subject: "controller", Kind: journal.KindNote, Code: site.ReasonStart, Text: "the controller stops in order"})
+	c.keep(ctx, true)
+}
+
+// storeFault raises or ends the alarm about the store; nil ends it. The site runs on: what
+// could not be written waits in memory.
+func (c *control) storeFault(err error) {
+	switch {
+	case err == nil:
+		c.alarm("store", "", "", "")
+	case errors.Is(err, store.ErrFull):
+		c.alarm("store", "critical", "store", "the disk is full: the site runs on and its record waits in memory; free space in "+c.a.db.Dir())
+	default:
+		c.alarm("store", "critical", "store", "the store cannot be written: "+err.Error())
+	}
+}

@@ -1,0 +1,300 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"switchyard/api"
+	"switchyard/billing"
+	"switchyard/clock"
+	"switchyard/journal"
+	"switchyard/site"
+	"switchyard/telemetry"
+	"switchyard/unit"
+)
+
+// bookkeeper settles closed intervals beside the control loop, so that the disk never keeps
+// a decision waiting.
+type bookkeeper struct {
+	mu    sync.Mutex
+	short map[time.Time]map[site.LoadID]unit.Energy // firm energy not delivered, per interval
+	last  time.Time                                 // site time of the last step that was counted
+	err   error                                     // of the last attempt
+	asked time.Time                                 // machine time of the last look for prices
+}
+
+// settle counts firm power that was not given since the last step.
+func (c *control) settle(_ context.Context, now time.Time) {
+	b := &c.a.books
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	since := now.Sub(b.last)
+	b.last = now
+	if since <= 0 || since > time.Minute {
+		return
+	}
+	for i := range c.a.plant.Tenants {
+		a := c.awards[c.a.plant.Tenants[i].Load]
+		if lack := a.Full - a.Power; lack > 0 {
+			span := telemetry.Span(now)
+			if b.short == nil {
+				b.short = map[time.Time]map[site.LoadID]unit.Energy{}
+			}
+			if b.short[span] == nil {
+				b.short[span] = map[site.LoadID]unit.Energy{}
+			}
+			b.short[span][a.Load] += lack.Over(since)
+		}
+	}
+}
+
+// keepBooks settles what closes until ctx ends.
+func (a *App) keepBooks(ctx context.Context) {
+	for clock.Sleep(ctx, clock.System(), 500*time.Millisecond) == nil {
+		err := a.settleOnce(ctx)
+		a.books.mu.Lock()
+		was := a.books.err
+		a.books.err = err
+		a.books.mu.Unlock()
+		if err != nil && was == nil {
+			a.log.Error("intervals not settled; they are kept and tried again", "reason", err.Error())
+		}
+	}
+}
+
+// settleOnce settles every interval that is over, with the metering's checkpoint, and posts
+// what waited for a price.
+func (a *App) settleOnce(ctx context.Context) error {
+	closes := billing.Closes(a.integ.Close(a.clk.Now()))
+	for i := range closes {
+		closes[i].Price, closes[i].Hashprice = a.prices(closes[i].Start)
+		a.books.mu.Lock()
+		closes[i].Short = a.books.short[closes[i].Start]
+		a.books.mu.Unlock()
+	}
+	doc, err := a.integ.Checkpoint()
+	if err != nil {
+		return err
+	}
+	if err := a.book.Settle(ctx, closes, doc); err != nil {
+		return err
+	}
+	if n := len(closes); n > 0 {
+		through := closes[n-1].Start
+		a.integ.Settled(through)
+		a.books.mu.Lock()
+		for start := range a.books.short {
+			if !start.After(through) {
+				delete(a.books.short, start)
+			}
+		}
+		a.books.mu.Unlock()
+		a.profitToday(ctx)
+	}
+	if time.Since(a.books.asked) > 10*time.Second {
+		a.books.asked = time.Now()
+		if _, err := a.book.Reprice(ctx, 1000, a.prices); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prices returns what an interval cost and earned: the mean of its minutes, known only when
+// each of them is. A stale price is good enough to steer by, and not to bill by.
+func (a *App) prices(start time.Time) (price site.Opt[unit.Price], hashprice site.Opt[unit.Hashprice]) {
+	const minutes = int(telemetry.Length / time.Minute)
+	var sum unit.Price
+	price.OK = true
+	for m := range minutes {
+		q := a.market.Price(start.Add(time.Duration(m) * time.Minute))
+		price.OK = price.OK && q.Known && !q.Stale
+		sum += q.Price
+	}
+	price.V = sum / unit.Price(minutes)
+	if h := a.market.Hashprice(start); h.Known && !h.Stale {
+		hashprice = site.Some(h.Hashprice)
+	}
+	return price, hashprice
+}
+
+func (a *App) profitToday(ctx context.Context) {
+	now := a.clk.Now().In(a.plant.Zone)
+	y, m, d := now.Date()
+	p, err := a.book.Profit(ctx, time.Date(y, m, d, 0, 0, 0, 0, a.plant.Zone), now)
+	if err == nil {
+		a.dayProfit.Store(ptr(p.Dollars()))
+	}
+}
+
+// Settled says whether every interval before t is in the record.
+func (a *App) Settled(t time.Time) bool {
+	next := a.integ.Next()
+	return !next.IsZero() && !next.Before(t)
+}
+
+// DayReport returns the book's report of a day "2006-01-02" in the site's time zone; empty means today.
+func (a *App) DayReport(ctx context.Context, date string) (billing.Report, error) {
+	day := a.clk.Now().In(a.plant.Zone)
+	if date != "" {
+		var err error
+		if day, err = time.ParseInLocation(time.DateOnly, date, a.plant.Zone); err != nil {
+			return billing.Report{}, fmt.Errorf("%w: %q is no day; write it like 2026-01-31", api.ErrInvalid, date)
+		}
+	}
+	return a.book.DayReport(ctx, day.Year(), day.Month(), day.Day())
+}
+
+// Report returns the profit and loss of a day.
+func (a *App) Report(ctx context.Context, date string) (api.ReportView, error) {
+	r, err := a.DayReport(ctx, date)
+	if err != nil {
+		return api.ReportView{}, err
+	}
+	return ReportView(r), nil
+}
+
+// ReportView is a report as the API tells it.
+func ReportView(r billing.Report) api.ReportView {
+	v := api.ReportView{
+		Date: r.Date, Complete: r.Complete, EnergyMWh: r.Energy.MegawattHours(), Lines: make([]api.ReportLine, 0, len(r.Halls)),
+		RemainderMWh: r.Remainder.MegawattHours(), RemainderPercent: r.RemainderPercent(),
+		CostUSD: r.Cost.Dollars(), RevenueUSD: r.Revenue.Dollars(), ProfitUSD: r.Profit.Dollars(), Text: r.Text(),
+	}
+	for _, h := range r.Halls {
+		v.Lines = append(v.Lines, api.ReportLine{
+			Hall: h.ID, EnergyMWh: h.Energy.MegawattHours(), MiningUSD: h.Mining.Dollars(), HostingUSD: h.Hosting.Dollars(),
+			EnergyUSD: h.EnergyCost.Dollars(), PenaltyUSD: h.Penalty.Dollars(), ProfitUSD: h.Profit.Dollars(),
+			PerMWhUSD: h.PerMWh.DollarsPerMWh(), Quality: h.Quality,
+		})
+	}
+	return v
+}
+
+// record puts the site's figures into the history, at most every fifteen seconds of site time.
+func (c *control) record(now time.Time, r *readings, bounds []unit.Power) {
+	if now.Sub(c.history) < 15*time.Second {
+		return
+	}
+	c.history = now
+	t := c.a.plant.Tree
+	var pts []telemetry.Point
+	add := func(key string, v float64) { pts = append(pts, telemetry.Point{Key: key, Value: v}) }
+	price, hp := c.a.market.Price(now), c.a.market.Hashprice(now)
+	if price.Known {
+		add("price_usd_mwh", price.Price.DollarsPerMWh())
+	}
+	if hp.Known {
+		add("hashprice_usd_ph_day", hp.Hashprice.DollarsPerPHDay())
+	}
+	for i := range t.Len() {
+		id := string(t.Node(i).ID)
+		if p := r.power(i); p.OK {
+			add("node_w:"+id, p.V.Watts())
+		}
+		if bounds[i] >= 0 {
+			add("limit_w:"+id, bounds[i].Watts())
+		}
+	}
+	var mining float64
+	for i := range c.a.plant.Groups {
+		g := &c.a.plant.Groups[i]
+		var power unit.Power
+		var hash unit.Hashrate
+		for j := g.First; j < g.First+g.Count; j++ {
+			power += c.status[j].Counted
+			if d := &c.devices[j]; d.Last.OK && !d.Unreachable {
+				hash += d.Last.V.Hashrate.Or(0)
+			}
+		}
+		add("group_w:"+g.ID, power.Watts())
+		add("group_ph_s:"+g.ID, hash.PH())
+		if hp.Known {
+			mining += hp.Hashprice.Revenue(hash, time.Hour).Dollars() * (1 - float64(g.PoolFee))
+		}
+	}
+	var hosting float64
+	for i := range c.a.plant.Tenants {
+		tn := &c.a.plant.Tenants[i]
+		if p := r.power(tn.Node); p.OK {
+			add("tenant_w:"+tn.ID, p.V.Watts())
+			if tn.Power == "pass-through" && price.Known {
+				hosting += p.V.Megawatts() * price.Price.DollarsPerMWh()
+			}
+		}
+		add("reserve_w:"+tn.ID, c.reserve[i].Watts())
+		hosting += tn.Rate.Rent(tn.Firm, time.Hour, monthLength(now.In(c.a.plant.Zone))).Dollars()
+	}
+	if hp.Known {
+		add("earn_usd_hour:mining", mining)
+	}
+	add("earn_usd_hour:hosting", hosting)
+	if p := r.power(0); p.OK && price.Known {
+		add("cost_usd_hour:energy", p.V.Megawatts()*price.Price.DollarsPerMWh())
+	}
+	if err := c.a.history.Append(now, pts); err != nil {
+		c.alarm("history", "warning", "history", "charts have a gap: "+err.Error())
+		return
+	}
+	c.alarm("history", "", "", "")
+}
+
+// History returns evenly spaced history for the page.
+func (a *App) History(ctx context.Context, from, to time.Time, step time.Duration) (api.HistoryView, error) {
+	times, tracks, err := a.history.Range(ctx, from, to, step)
+	if err != nil {
+		return api.HistoryView{}, err
+	}
+	v := api.HistoryView{StepS: step.Seconds(), Times: make([]int64, len(times)), Series: make([]api.HistorySeries, 0, len(tracks))}
+	for i, t := range times {
+		v.Times[i] = t.Unix()
+	}
+	for _, k := range tracks {
+		s := api.HistorySeries{Key: k.Key, Values: make([]*float64, len(k.Values))}
+		for i, x := range k.Values {
+			if !math.IsNaN(x) {
+				s.Values[i] = ptr(x)
+			}
+		}
+		v.Series = append(v.Series, s)
+	}
+	return v, nil
+}
+
+func powerWatts(p unit.Power) float64 { return p.Watts() }
+func hashTH(h unit.Hashrate) float64  { return h.TH() }
+
+// float turns a value that may be unknown into a number or null.
+func float[T any](o site.Opt[T], f func(T) float64) *float64 {
+	if !o.OK {
+		return nil
+	}
+	return ptr(f(o.V))
+}
+
+func (a *App) speed() float64 {
+	if a.opt.Held != nil {
+		return a.opt.Held()
+	}
+	return a.clk.Speed()
+}
+
+// SpanReport returns the book's report of [from, to), which lie on interval boundaries.
+func (a *App) SpanReport(ctx context.Context, from, to time.Time) (billing.Report, error) {
+	return a.book.Report(ctx, from, to)
+}
+
+// CommandCounts returns what became of the commands of [from, to), and how many carry no reason.
+func (a *App) CommandCounts(ctx context.Context, from, to time.Time) (c journal.Counts, unreasoned int, err error) {
+	if c, err = a.journal.Counts(ctx, from, to); err != nil {
+		return c, 0, err
+	}
+	unreasoned, err = a.journal.Unreasoned(ctx, from, to)
+	return c, unreasoned, err
+}
+
+// Period returns the length of a control period.
+func (a *App) Period() time.Duration { return a.plant.File.Control.Period }

@@ -1,0 +1,145 @@
+package app
+
+import (
+	"time"
+
+	"switchyard/dispatch"
+	"switchyard/reconcile"
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// hour is how the market stands at a step.
+type hour struct {
+	Price     unit.Price
+	Hashprice unit.Hashprice
+	// Lost says why there is no economic decision to make; empty in the normal case.
+	Lost string
+}
+
+// groupOffer is what a mining group wants now.
+func (c *control) groupOffer(i int, h hour) site.Offer {
+	g := &c.a.plant.Groups[i]
+	status := c.loads[g.Load]
+	rule := c.a.plant.File.Lost.Price
+	if h.Lost != "" && rule == "shed" || c.shedFor[i] != "" {
+		return site.Offer{Load: g.Load, Node: g.Node, Class: site.Flexible, Fixed: status.Fixed}
+	}
+	var ms []dispatch.Machine
+	for j := g.First; j < g.First+g.Count; j++ {
+		d, m := &c.status[j], &c.a.plant.Miners[j]
+		if !d.Free {
+			continue
+		}
+		running := d.Known && d.Mode == site.ModeRun
+		if h.Lost != "" && rule == "hold" && !running {
+			continue // nothing is started on a guess
+		}
+		ms = append(ms, dispatch.Machine{Power: d.Expected, Standby: c.standby(j), Hashrate: c.hashrate(j, m), Running: running})
+	}
+	return dispatch.MiningOffer(g.Load, g.Node, ms, dispatch.MiningTerms{
+		Hashprice: h.Hashprice, Fee: g.PoolFee, SwitchCost: g.RestartCost, MinRun: g.MinRun, Fixed: status.Fixed,
+	})
+}
+
+// hashrate is what a miner does awake: as read while it ran at full power, else its nameplate.
+func (c *control) hashrate(j int, m *miner) unit.Hashrate {
+	if h := c.work[j]; h > 0 {
+		return h
+	}
+	return m.Hashrate
+}
+
+func (c *control) standby(j int) unit.Power {
+	if s := c.devices[j].Caps.Standby; s > 0 {
+		return s
+	}
+	return c.a.plant.Miners[j].Standby
+}
+
+// learnWork keeps a slow mean of what each miner does once it runs steadily, so that its
+// worth rests on what it does and not on its label.
+func (c *control) learnWork(now time.Time) {
+	for j := range c.devices {
+		d := &c.devices[j]
+		s := d.Last
+		if !s.OK || s.V.State != site.StateHashing || !s.V.Hashrate.OK || !s.V.Asked.After(c.workAt[j]) {
+			continue
+		}
+		c.workAt[j] = s.V.Asked
+		st := &c.status[j]
+		full := !s.V.Target.OK || st.Mode == site.ModeRun
+		h := s.V.Hashrate.V
+		if !full || h < d.Hashrate/2 || now.Sub(s.V.At) > 5*time.Minute {
+			continue // warming up, or broken: health's business
+		}
+		if c.work[j] == 0 {
+			c.work[j] = h
+		}
+		c.work[j] += (h - c.work[j]) / 16
+	}
+}
+
+// tenantOffers gives the firm loads' offers and notes what is kept for each.
+func (c *control) tenantOffers(now time.Time, r *readings) []site.Offer {
+	out := make([]site.Offer, 0, len(c.a.plant.Tenants))
+	for i := range c.a.plant.Tenants {
+		t := &c.a.plant.Tenants[i]
+		draw := r.power(t.Node)
+		if draw.OK && r.at[t.Node].After(c.seen[i]) {
+			c.headroom[i].Observe(r.at[t.Node], draw.V)
+			c.seen[i] = r.at[t.Node]
+		}
+		keep := c.headroom[i].Reserve(now, draw, c.horizon(now, t.Node, r))
+		if t.Fill != nil && !*t.Fill || !draw.OK {
+			keep = max(t.Firm, draw.V)
+		}
+		c.reserve[i] = keep
+		out = append(out, dispatch.TenantOffer(t.Load, t.Node, keep, t.Penalty))
+	}
+	return out
+}
+
+// horizon is how long it takes from a rise of a tenant's draw until mining has yielded to it:
+// the meter's reading may be a poll old, the decision waits for its period, the command
+// travels, and the slowest group falls in its own time.
+func (c *control) horizon(now time.Time, node int, r *readings) time.Duration {
+	period := c.a.plant.File.Control.Period
+	age := min(max(now.Sub(r.at[node]), 0), c.a.plant.Stale[node])
+	var fall time.Duration
+	for i := range c.a.plant.Groups {
+		fall = max(fall, c.shedTime(i))
+	}
+	return age + 2*period + fall
+}
+
+// shedTime is how long a group takes from the command to standby: what its firmware is known
+// to take, or longer where that was seen.
+func (c *control) shedTime(i int) time.Duration {
+	g := &c.a.plant.Groups[i]
+	t := c.slowest[i]
+	for j := g.First; j < g.First+g.Count; j++ {
+		if s := c.devices[j].Caps.SleepTime; s > 0 {
+			t = max(t, s)
+			break // one model, one firmware: the first that told stands for all
+		}
+	}
+	return min(max(t, 5*time.Second), 2*time.Minute)
+}
+
+// learnShed keeps, per group, the slow end of how long its devices took to be seen asleep.
+func (c *control) learnShed(e reconcile.Event) {
+	if e.Kind != reconcile.EventConfirmed || e.State != site.StateSleeping || e.Command.IsZero() {
+		return
+	}
+	j, ok := c.a.plant.byID[e.Device]
+	if !ok {
+		return
+	}
+	took, s := e.At.Sub(e.Command), &c.slowest[c.a.plant.Miners[j].Group]
+	if took = min(took, time.Minute); took > *s {
+		*s += (took - *s) / 4
+	} else {
+		*s -= (*s - took) / 64
+	}
+}

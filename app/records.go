@@ -1,0 +1,239 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"switchyard/api"
+	"switchyard/journal"
+	"switchyard/reconcile"
+	"switchyard/site"
+)
+
+// Site returns what does not change while the controller runs.
+func (a *App) Site() api.SiteView {
+	p := a.plant
+	v := api.SiteView{Name: p.File.Site.Name, Timezone: p.File.Site.Timezone, Notice: a.opt.Notice, Speed: a.clk.Speed()}
+	for i := range p.Tree.Len() {
+		n := p.Tree.Node(i)
+		info := api.NodeInfo{ID: string(n.ID), Name: n.Name, HasMeter: n.Meter != ""}
+		if n.Parent >= 0 {
+			info.Parent = string(p.Tree.Node(n.Parent).ID)
+		}
+		if n.Limit > 0 {
+			info.LimitW = ptr(n.Limit.Watts())
+		}
+		v.Nodes = append(v.Nodes, info)
+	}
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		info := api.GroupInfo{ID: g.ID, Name: g.Name, Node: g.Group.Node, Model: g.Model, Driver: g.Driver, Devices: g.Count, Style: "unknown"}
+		for _, m := range p.Miners[g.First : g.First+g.Count] {
+			info.NameplateW += m.Nameplate.Watts()
+			if caps := a.fleet.Capabilities(m.ID); caps.OK && info.Style == "unknown" {
+				info.Style = caps.V.Style()
+			}
+		}
+		v.Groups = append(v.Groups, info)
+	}
+	for i := range p.Tenants {
+		t := &p.Tenants[i]
+		v.Tenants = append(v.Tenants, api.TenantInfo{
+			ID: t.ID, Name: t.Name, Node: t.Tenant.Node, FirmW: t.Firm.Watts(), RateUSD: t.Rate.DollarsPerKWMonth(), Availability: float64(t.Availability),
+		})
+	}
+	return v
+}
+
+func (a *App) publish(s *screen) {
+	a.screen.Store(s)
+	a.changeMu.Lock()
+	defer a.changeMu.Unlock()
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// Changed is closed when there is a newer screen.
+func (a *App) Changed() <-chan struct{} {
+	a.changeMu.Lock()
+	defer a.changeMu.Unlock()
+	return a.changed
+}
+
+// Live returns the newest screen.
+func (a *App) Live() api.LiveView {
+	if s := a.screen.Load(); s != nil {
+		return s.live
+	}
+	return api.LiveView{At: a.clk.Now(), Mode: "static", Headline: "Starting: reading every device before anything is told to it."}
+}
+
+// Curve returns the merit order of the newest clearing.
+func (a *App) Curve() api.CurveView {
+	if s := a.screen.Load(); s != nil {
+		return s.curve
+	}
+	return api.CurveView{At: a.clk.Now()}
+}
+
+// Map returns the cells of a group.
+func (a *App) Map(name string) (api.MapView, error) {
+	s := a.screen.Load()
+	for i := range a.plant.Groups {
+		g := &a.plant.Groups[i]
+		if g.ID != name {
+			continue
+		}
+		v := api.MapView{Group: name, Cells: make([]api.Cell, 0, g.Count)}
+		for j := g.First; j < g.First+g.Count; j++ {
+			v.Cells = append(v.Cells, a.cell(s, j))
+		}
+		return v, nil
+	}
+	return api.MapView{}, fmt.Errorf("group %q: %w", name, api.ErrNotFound)
+}
+
+func (a *App) cell(s *screen, j int) api.Cell {
+	m := &a.plant.Miners[j]
+	c := api.Cell{Device: string(m.ID), Address: m.Address, State: site.StateUnknown.String()}
+	if s == nil || s.snap == nil {
+		return c
+	}
+	r, _ := s.snap.Get(m.ID)
+	if r.Sample.OK {
+		c.State = r.Sample.V.State.String()
+		c.PowerW, c.Hashrate = float(r.Sample.V.Power, powerWatts), float(r.Sample.V.Hashrate, hashTH)
+		for _, b := range r.Sample.V.Boards {
+			if b.ChipTemp.OK && (c.TempC == nil || b.ChipTemp.V > *c.TempC) {
+				c.TempC = ptr(b.ChipTemp.V)
+			}
+		}
+	}
+	if j < len(s.status) {
+		st := &s.status[j]
+		unreachable := r.Failures >= 3
+		c.State = cellState(r.Sample, unreachable, st)
+		c.Note = st.Note
+		if unreachable && r.Err != nil && c.Note == "" {
+			c.Note = r.Err.Error()
+		}
+	}
+	if h, ok := s.holds[m.ID]; ok {
+		c.Held, c.Note = true, "held in mode "+h.Mode.String()+" by "+h.By+because(h.Note)
+	}
+	return c
+}
+
+// cellState is what a miner's cell on the page shows.
+func cellState(last site.Opt[site.Sample], unreachable bool, st *reconcile.DeviceStatus) string {
+	switch {
+	case st.Quarantined:
+		return "quarantined"
+	case unreachable:
+		return "stale"
+	case !last.OK:
+		return site.StateUnknown.String()
+	case st.Pending && st.Mode == site.ModeSleep && last.V.State == site.StateHashing:
+		return "stopping"
+	case st.Pending && st.Mode == site.ModeRun && last.V.State == site.StateSleeping:
+		return "starting"
+	}
+	return last.V.State.String()
+}
+
+// Decisions returns the newest decisions that a person would read: acknowledgements, which
+// are many and say little, are left to `why`.
+func (a *App) Decisions(ctx context.Context, limit int) ([]api.Decision, error) {
+	entries, err := a.journal.Feed(ctx, limit, journal.KindAward, journal.KindCommand, journal.KindConfirm, journal.KindFail, journal.KindQuarantine,
+		journal.KindRelease, journal.KindLimit, journal.KindHold, journal.KindLost, journal.KindRestore, journal.KindNote, journal.KindAudit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Decision, len(entries))
+	for i, e := range entries {
+		out[i] = decision(e)
+	}
+	return out, nil
+}
+
+func decision(e journal.Entry) api.Decision {
+	subject := e.Subject
+	if e.Device != "" {
+		subject = string(e.Device)
+	}
+	return api.Decision{At: e.At, Plan: int64(e.Plan), Subject: subject, Kind: string(e.Kind), Code: string(e.Code), Text: e.Text}
+}
+
+// Follow returns decisions from now on until ctx ends.
+func (a *App) Follow(ctx context.Context) <-chan api.Decision {
+	sub := a.journal.Subscribe()
+	out := make(chan api.Decision)
+	go func() {
+		defer close(out)
+		defer sub.Cancel()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e, ok := <-sub.C():
+				if !ok {
+					return
+				}
+				if e.Kind == journal.KindAck {
+					continue
+				}
+				select {
+				case out <- decision(e):
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return out
+}
+
+// Why answers why a device was as it was at a time.
+func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView, error) {
+	j, ok := a.plant.byID[site.DeviceID(device)]
+	if !ok {
+		return api.WhyView{}, fmt.Errorf("device %q: %w; miners are called like %q", device, api.ErrNotFound, a.plant.exampleDevice())
+	}
+	ans, err := a.journal.Why(ctx, journal.Question{Device: site.DeviceID(device), Load: a.plant.Groups[a.plant.Miners[j].Group].Load, At: at})
+	if err != nil {
+		return api.WhyView{}, err
+	}
+	return WhyView(ans), nil
+}
+
+// WhyView is an answer as the API tells it.
+func WhyView(ans journal.Answer) api.WhyView {
+	v := api.WhyView{Device: string(ans.Device), At: ans.At, Answer: ans.Text, Steps: make([]api.WhyStep, 0, len(ans.Steps))}
+	for _, s := range ans.Steps {
+		w := api.WhyStep{Kind: s.Kind, Text: s.Text}
+		if !s.At.IsZero() {
+			w.At = ptr(s.At)
+		}
+		v.Steps = append(v.Steps, w)
+	}
+	return v
+}
+
+// Audit keeps a line of a change.
+func (a *App) Audit(_ context.Context, who, what, outcome string) {
+	if _, err := a.journal.Append(journal.Entry{At: a.clk.Now(), Subject: who, Kind: journal.KindAudit, Text: who + ": " + what + ": " + outcome}); err != nil {
+		a.log.Error("audit line not kept", "reason", err.Error(), "who", who, "what", what)
+	}
+}
+
+// Devices returns every miner's name, in order, for completion and errors.
+func (a *App) Devices() []string {
+	out := make([]string, 0, len(a.plant.Miners))
+	for _, m := range a.plant.Miners {
+		out = append(out, string(m.ID))
+	}
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,284 @@
+// Package demo owns the demonstration: a made-up site whose devices are emulated on this
+// machine, run by the very code that runs a real one, over real sockets and faster than life,
+// and the summary that the emulated site's own record gives at the end.
+//
+// It never takes a short cut past the sockets: the controller knows nothing of the emulated
+// devices but what they answer.
+//
+// Concurrency: Run blocks and may be called from one goroutine at a time.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"switchyard/app"
+	"switchyard/clock"
+	"switchyard/driver/all"
+	"switchyard/driver/modbus"
+	"switchyard/emulate"
+	"switchyard/market"
+	"switchyard/sitefile"
+	"switchyard/unit"
+)
+
+// Options are what a demonstration is made from.
+type Options struct {
+	Miners    int
+	Speed     float64   // site seconds per machine second
+	Prices    string    // a price file; empty for made-up days
+	From      time.Time // the first day; zero: the price file's first whole day, or today
+	For       time.Duration
+	Listen    string
+	Hashprice float64 // $/PH/day
+	Seed      uint64
+	JSON      bool
+	Out, Err  io.Writer
+	Version   string
+	Dir       string // where data is kept; empty: a folder that is removed at the end
+	Log       *slog.Logger
+	// Edit, if set, changes the site file before it is used.
+	Edit func(*sitefile.File)
+}
+
+// settleGrace is how long after the end the last interval is waited for, site time.
+const settleGrace = 15 * time.Minute
+
+// Run runs the demonstration until ctx ends or the time asked for is over, and then prints
+// the day's report.
+func Run(ctx context.Context, o Options) error {
+	if err := o.defaults(); err != nil {
+		return err
+	}
+	if o.Dir == "" {
+		dir, err := os.MkdirTemp("", "switchyard-demo-")
+		if err != nil {
+			return fmt.Errorf("make a folder for the demonstration: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		o.Dir = dir
+	}
+	f, err := o.site()
+	if err != nil {
+		return err
+	}
+	clk := clock.NewGoverned(o.From, o.Speed, 2*f.Control.Period)
+	defer clk.Close()
+	plant, err := emulate.Start(ctx, f, clk, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = plant.Close() }()
+	return o.play(ctx, f, clk, plant)
+}
+
+// play runs the controller over the emulated site and reports.
+func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed, plant *emulate.Site) error {
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	var a *app.App
+	token := ""
+	a, err := app.New(run, app.Options{
+		File: f, Clock: clk, Log: o.Log, Version: o.Version, Notice: o.notice(), Held: clk.Held,
+		Token: func(t string) { token = t },
+		Pace: func(ctx context.Context, now time.Time) {
+			a.Quiet(ctx, now, 250*time.Millisecond)
+			clk.Allow(now.Add(f.Control.Period * 6 / 5))
+		},
+		Bound: func(addr net.Addr) { o.welcome(addr, token, f, plant) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = a.Close() }()
+	if err := tellRecord(plant.World(), f, o.From, o.For); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- a.Run(run) }()
+	end := o.From.Add(o.For)
+	over := o.wait(run, clk, a, end, done)
+	if o.For > 0 && over == nil {
+		s, err := o.summary(ctx, a, plant.World(), clk, end)
+		stop()
+		if err := errors.Join(err, <-done); err != nil {
+			return err
+		}
+		return o.print(s)
+	}
+	stop()
+	if over == nil {
+		over = <-done
+	}
+	return over
+}
+
+// wait returns nil once the time asked for is over and settled, or ctx ended in order.
+func (o Options) wait(ctx context.Context, clk *clock.Governed, a *app.App, end time.Time, done <-chan error) error {
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	said, tick := time.Now(), time.Now()
+	for {
+		select {
+		case err := <-done:
+			if err == nil {
+				err = errStopped
+			}
+			return err
+		case <-look.C:
+		}
+		now := clk.Now()
+		if o.For > 0 && (!now.Before(end) && a.Settled(end) || now.After(end.Add(settleGrace))) {
+			return nil
+		}
+		if time.Since(tick) > 10*time.Second && o.For > 0 {
+			tick = time.Now()
+			fmt.Fprintf(o.Err, "%s  %3.0f %%  %s\n", now.Format("Mon 15:04"), 100*now.Sub(o.From).Seconds()/o.For.Seconds(), a.Live().Headline)
+		}
+		if held := clk.Held(); held < 0.95*o.Speed && time.Since(said) > 20*time.Second {
+			said = time.Now()
+			fmt.Fprintf(o.Err, "this machine holds %.0f times real time instead of %.0f: site time waits, nothing is skipped\n", held, o.Speed)
+		}
+		if ctx.Err() != nil {
+			return <-done
+		}
+	}
+}
+
+var errStopped = errors.New("the demonstration stopped before its time was over")
+
+func (o *Options) defaults() error {
+	if o.Miners == 0 {
+		o.Miners = 600
+	}
+	if o.Speed == 0 {
+		o.Speed = 60
+	}
+	if !(o.Speed >= 0.1 && o.Speed <= 1000) {
+		return fmt.Errorf("a speed of %v makes no sense: choose 0.1 to 1000", o.Speed)
+	}
+	if o.Hashprice == 0 {
+		o.Hashprice = 50
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:8418"
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Prices == "" {
+		if o.From.IsZero() {
+			o.From = time.Now()
+		}
+		o.From = o.From.UTC().Truncate(24 * time.Hour)
+		return nil
+	}
+	path, err := filepath.Abs(o.Prices)
+	if err != nil {
+		return err
+	}
+	o.Prices = path
+	feed, err := market.OpenPriceFile(market.PriceFile{Path: path, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	for _, p := range feed.Problems() {
+		fmt.Fprintln(o.Err, "price file:", p)
+	}
+	first, last := feed.Covers()
+	if o.From.IsZero() {
+		o.From = first.Add(24*time.Hour - 1).Truncate(24 * time.Hour)
+	}
+	o.From = o.From.UTC()
+	if o.From.Before(first) || !o.From.Before(last) {
+		return fmt.Errorf("%s has prices from %s to %s; choose --from between them", path, first.Format(time.DateOnly), last.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// site writes the site file into the folder and reads it back, as a user's would be.
+func (o Options) site() (*sitefile.File, error) {
+	poll := 15 * time.Second
+	if o.Speed > 30 { // a poll costs the machine the same however fast site time runs
+		poll = min(time.Duration(o.Speed/2)*time.Second, time.Minute)
+	}
+	doc, err := Render(Plan{
+		Miners: o.Miners, Prices: o.Prices, Hashprice: o.Hashprice, Start: o.From, Listen: o.Listen, Poll: poll,
+		Emergency: true, Jump: true, Seed: o.Seed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(o.Dir, "site.yaml")
+	if err := os.WriteFile(path, doc, 0o600); err != nil {
+		return nil, fmt.Errorf("write the demonstration's site file: %w", err)
+	}
+	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Profiles: modbus.Profiles()})
+	if err != nil {
+		return nil, err
+	}
+	if o.Edit != nil {
+		o.Edit(f)
+	}
+	return f, nil
+}
+
+func (o Options) notice() string {
+	if o.Prices == "" {
+		return "A demonstration: emulated devices, made-up prices"
+	}
+	return "A demonstration: emulated devices, recorded prices of " + filepath.Base(o.Prices)
+}
+
+func (o Options) welcome(addr net.Addr, token string, f *sitefile.File, plant *emulate.Site) {
+	var miners int
+	for _, g := range f.Groups {
+		miners += len(g.Targets())
+	}
+	fmt.Fprintf(o.Err, "%s: %d miners behind %d sockets, a tenant of %s, a connection of %s, at %.0f times real time on %d cores\n",
+		o.notice(), miners, plant.Sockets(), f.Tenants[0].Firm, f.Connection.Limit, o.Speed, runtime.NumCPU())
+	fmt.Fprintf(o.Err, "the page:  http://%s/#token=%s\n", addr, token)
+	fmt.Fprintf(o.Err, "the shell: export SWITCHYARD_URL=http://%s SWITCHYARD_TOKEN=%s\n", addr, token)
+}
+
+// tellRecord tells the plant's own record when the site file's daily limits hold, so that the
+// record judges by them.
+func tellRecord(w recorder, f *sitefile.File, from time.Time, span time.Duration) error {
+	days := int(span/(24*time.Hour)) + 2
+	for _, l := range f.Limits {
+		if l.Daily == nil {
+			continue
+		}
+		a, err := sitefile.ParseTimeOfDay(l.Daily.From)
+		if err != nil {
+			return err
+		}
+		b, err := sitefile.ParseTimeOfDay(l.Daily.To)
+		if err != nil {
+			return err
+		}
+		for d := range min(days, 32) {
+			midnight := from.Truncate(24*time.Hour).AddDate(0, 0, d)
+			for _, s := range []struct {
+				at    time.Time
+				power unit.Power
+			}{{midnight.Add(a), l.Power}, {midnight.Add(b), -1}} {
+				if s.at.Before(from) {
+					continue
+				}
+				if err := w.SetRecordLimit(nodeID(l.Node), s.power, s.at); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

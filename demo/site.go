@@ -1,0 +1,251 @@
+package demo
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"text/template"
+	"time"
+
+	"switchyard/unit"
+)
+
+// Plan sizes the demonstration site.
+type Plan struct {
+	Miners    int           // in all; from 12
+	Prices    string        // a price file; empty for a made-up day
+	Hashprice float64       // $/PH/day
+	Start     time.Time     // the first moment, site time
+	Listen    string        // of the page
+	Poll      time.Duration // of a miner
+	Emergency bool          // a grid emergency in the afternoon of each day
+	Jump      bool          // the tenant goes from half to full draw within a minute, in the morning
+	Seed      uint64
+}
+
+// The shares of the site's power. One miner stands for about 6.7 kW of site: 3.4 kW of its own
+// and 3 kW of AI tenant, less what the connection cannot carry at once: the tenant's
+// reservation and all miners together are more than the limit, as at a real site.
+const (
+	tenantPerMiner     = 3000 * unit.Watt
+	connectionPerMiner = 5700 * unit.Watt
+)
+
+type hall struct {
+	ID, Name, Model, Driver, Firmware string
+	Share                             float64 // of the miners
+	Nameplate                         unit.Power
+	Hashrate                          unit.Hashrate
+	Ports                             [][2]string // name and standard port
+	Transformer                       string
+
+	Count     int
+	Addresses string
+	PortLines []string
+	Limit     unit.Power
+	Inrush    unit.Power
+	MeterPort int
+}
+
+func halls() []hall {
+	return []hall{
+		{ID: "hall-a", Name: "Hall A, S21", Model: "Antminer S21", Driver: "antminer", Share: 0.40, Nameplate: 3500 * unit.Watt, Hashrate: 200 * unit.TeraHash, Ports: [][2]string{{"http", "80"}, {"rpc", "4028"}}, Transformer: "tx-1"},
+		{ID: "hall-b", Name: "Hall B, M60S", Model: "Whatsminer M60S", Driver: "whatsminer", Share: 0.35, Nameplate: 3441 * unit.Watt, Hashrate: 186 * unit.TeraHash, Ports: [][2]string{{"rpc", "4028"}}, Transformer: "tx-2"},
+		{ID: "hall-c", Name: "Hall C, Braiins OS", Model: "Antminer S19j Pro", Driver: "braiins", Share: 0.25, Nameplate: 3068 * unit.Watt, Hashrate: 104 * unit.TeraHash, Ports: [][2]string{{"http", "80"}}, Transformer: "tx-1"},
+	}
+}
+
+// addressing says where emulated devices can listen on this machine.
+type addressing struct {
+	rows  bool // each miner has an address of its own (Linux); else one address and rows of ports
+	shift int  // added to standard ports
+}
+
+// probe tries what this machine allows: its maker's own ports need a privilege, and some
+// systems know only one loopback address.
+func probe() addressing {
+	a := addressing{rows: runtime.GOOS == "linux"}
+	l, err := net.Listen("tcp", "127.0.0.1:80")
+	if err != nil && !strings.Contains(err.Error(), "in use") {
+		a.shift = 10000
+		return a
+	}
+	if err == nil {
+		_ = l.Close()
+	}
+	return a
+}
+
+// Render writes the demonstration's site file.
+func Render(p Plan) ([]byte, error) {
+	if p.Miners < 12 {
+		return nil, fmt.Errorf("a demonstration needs at least 12 miners, not %d", p.Miners)
+	}
+	a := probe()
+	hs := halls()
+	left := p.Miners
+	for i := range hs {
+		h := &hs[i]
+		h.Count = int(float64(p.Miners)*h.Share + 0.5)
+		if i == len(hs)-1 {
+			h.Count = left
+		}
+		left -= h.Count
+		h.place(i, a)
+		all := unit.Power(h.Count) * h.Nameplate
+		h.Limit = roundUp(all.Scale(1.10), 5*unit.Kilowatt)
+		h.Inrush = roundUp(max(all.Scale(0.12), 2*h.Nameplate), unit.Kilowatt)
+		h.MeterPort = 502 + a.shift
+	}
+	firm := roundUp(unit.Power(p.Miners)*tenantPerMiner, 10*unit.Kilowatt)
+	limit := roundUp(unit.Power(p.Miners)*connectionPerMiner, 10*unit.Kilowatt)
+	data := map[string]any{
+		"Plan": p, "Halls": hs, "Firm": firm, "Limit": limit, "MeterPort": 502 + a.shift,
+		"Tx1":       roundUp(hs[0].Limit+hs[2].Limit, 10*unit.Kilowatt),
+		"Tx2":       roundUp(firm+(unit.Power(hs[1].Count)*hs[1].Nameplate).Scale(0.75), 10*unit.Kilowatt),
+		"Emergency": roundUp(firm.Scale(1.08), 10*unit.Kilowatt), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
+		"Day": p.Start.Format(time.DateOnly),
+	}
+	var out strings.Builder
+	if err := siteTemplate.Execute(&out, data); err != nil {
+		return nil, err
+	}
+	return []byte(out.String()), nil
+}
+
+// place gives the hall's miners their addresses and ports.
+func (h *hall) place(i int, a addressing) {
+	if a.rows {
+		first := net.IPv4(127, 20, byte(10*(i+1)), 1)
+		n := h.Count - 1
+		last := net.IPv4(127, 20, byte(10*(i+1)+(1+n)/256), byte((1+n)%256))
+		h.Addresses = fmt.Sprintf("%s-%s", first, last)
+	} else {
+		h.Addresses = fmt.Sprintf("127.0.0.1*%d", h.Count)
+	}
+	for j, port := range h.Ports {
+		switch {
+		case !a.rows:
+			h.PortLines = append(h.PortLines, fmt.Sprintf("%s: %d+", port[0], 20000+8000*i+4000*j))
+		case a.shift != 0:
+			var standard int
+			_, _ = fmt.Sscan(port[1], &standard)
+			h.PortLines = append(h.PortLines, fmt.Sprintf("%s: %d", port[0], standard+a.shift))
+		}
+	}
+}
+
+func roundUp(p, step unit.Power) unit.Power { return (p + step - 1) / step * step }
+
+var siteTemplate = template.Must(template.New("site").Parse(`# A made-up site for the demonstration, sized for {{.Plan.Miners}} miners. Its devices are emulated.
+site:
+  name: Demonstration site
+  timezone: UTC
+
+connection:
+  name: Grid connection
+  limit: {{.Limit}}
+  overload:
+    - {ratio: 110 %, for: 30s, rest: 5m}
+  loss: 0.2 %
+  meter: {address: 127.0.0.1, port: {{.MeterPort}}, profile: sunspec}
+
+nodes:
+  - id: tx-1
+    name: Transformer 1
+    limit: {{.Tx1}}
+    meter: {address: 127.0.0.2, port: {{.MeterPort}}, profile: schneider-pm5000}
+  - id: tx-2
+    name: Transformer 2
+    limit: {{.Tx2}}
+    overload:
+      - {ratio: 120 %, for: 60s, rest: 10m}
+    meter: {address: 127.0.0.3, port: {{.MeterPort}}, profile: schneider-pm5000}
+{{- range $i, $h := .Halls}}
+  - id: {{$h.ID}}
+    name: "{{$h.Name}}"
+    parent: {{$h.Transformer}}
+    limit: {{$h.Limit}}
+    inrush: {power: {{$h.Inrush}}, per: 30s}
+    meter: {address: 127.0.1.{{$i}}, port: {{$.MeterPort}}, profile: generic}
+{{- end}}
+  - id: ai-hall
+    name: AI hall
+    parent: tx-2
+    limit: {{.TenantLimit}}
+    meter: {address: 127.0.1.9, port: {{.MeterPort}}, profile: sunspec}
+
+groups:
+{{- range .Halls}}
+  - id: {{.ID}}-miners
+    name: "{{.Model}}"
+    node: {{.ID}}
+    driver: {{.Driver}}
+    model: {{.Model}}
+    addresses: ["{{.Addresses}}"]
+{{- if .PortLines}}
+    ports:
+{{- range .PortLines}}
+      {{.}}
+{{- end}}
+{{- end}}
+    nameplate: {{.Nameplate}}
+    hashrate: {{.Hashrate}}
+    standby: 40 W
+    pool_fee: 1 %
+    restart_cost: 0.05 $
+    min_rest: 3m
+    min_run: 10m
+    poll: {{$.Plan.Poll}}
+{{- end}}
+
+tenants:
+  - id: ai
+    name: AI tenant
+    node: ai-hall
+    firm: {{.Firm}}
+    rate: 125 $/kW-month
+    power: pass-through
+    availability: 99.9 %
+    penalty: 3000 $/MWh
+    ramp: {{.Ramp}}
+
+market:
+  price:
+{{- if .Plan.Prices}}
+    csv: {{.Plan.Prices}}
+    stale: 75m
+{{- else}}
+    made_up: {{.Plan.Seed}}
+{{- end}}
+  bitcoin:
+    hashprice: {{.Plan.Hashprice}} $/PH/day
+{{if .Plan.Emergency}}
+limits:
+  - node: connection
+    power: {{.Emergency}}
+    daily: {from: "16:00", to: "17:30"}
+    note: grid emergency
+{{end}}
+lost: {meter: nameplate, price: hold, controller: keep}
+control: {period: 5s, margin: 1 %}
+store: {dir: .}
+api: {listen: "{{.Plan.Listen}}"}
+
+emulate:
+  seed: {{.Plan.Seed}}
+  tenants:
+    ai:
+      low: 50 %
+      high: 100 %
+      jump: 5h
+      jump_time: 60s
+{{- if .Plan.Jump}}
+      at:
+        - {at: "09:00", to: 50 %, for: 10m}
+        - {at: "09:30", to: 100 %, for: 60s}
+{{- end}}
+  faults:
+    - {kind: lying, devices: [hall-a-miners-007]}
+`))
