@@ -32,6 +32,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"syscall"
 	"time"
 
 	"switchyard/driver"
@@ -76,6 +77,7 @@ type device struct {
 	reads   int  // since it was opened
 	phase   int  // of slowEvery, so that thousands do not ask at once
 	byWeb   bool // the RPC port failed: ask the web server first
+	shut    bool // the RPC port is closed, as when the process of the miner is stopped
 	dirty   bool // read what moves slowly at the next Read
 	slow    slow
 	posted  site.Opt[mode] // last posted, until the configuration shows it
@@ -147,9 +149,10 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	due := d.dirty || (d.reads+d.phase)%slowEvery == 0
 	d.reads++
 	st, err := d.stats(ctx)
-	// The miner's process may be away while its web server is there: asleep, or reloading.
+	// The miner's process may be stopped while its web server is there: asleep, or
+	// reloading. Only a port that is shut shows that; a reply that was lost shows nothing.
 	away := err != nil
-	if away && (ctx.Err() != nil || d.refreshMode(ctx) != nil || !d.slow.mode.OK) {
+	if away && (!d.shut || ctx.Err() != nil || d.refreshMode(ctx) != nil || !d.slow.mode.OK) {
 		return s, fmt.Errorf("antminer %s: %w", d.t.Device, err)
 	}
 	st.fill(&s)
@@ -158,11 +161,12 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	case away:
 	case due:
 		d.dirty = false
-		d.refresh(ctx)
+		err = d.refresh(ctx)
 	case d.doubtful(hashing):
-		if d.refreshMode(ctx) != nil && !hashing {
-			d.slow.mode = site.Opt[mode]{}
-		}
+		err = d.refreshMode(ctx)
+	}
+	if err != nil && !away && !hashing {
+		d.slow.mode = site.Opt[mode]{} // asleep or not: the last one says nothing now
 	}
 	s.At = d.t.Now()
 	s.Pools, s.Faults = d.slow.pools, d.slow.faults
@@ -231,6 +235,7 @@ func (d *device) stats(ctx context.Context) (stats, error) {
 
 func (d *device) statsRPC(ctx context.Context) (stats, error) {
 	data, err := rpc.Exchange(ctx, d.t.DialContext, d.rpcAddr, []byte(`{"command":"stats","new_api":true}`))
+	d.shut = errors.Is(err, syscall.ECONNREFUSED)
 	if err != nil {
 		return stats{}, err
 	}

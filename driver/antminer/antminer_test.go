@@ -37,6 +37,7 @@ type fake struct {
 	log    []string       // exchanges, in order
 	conf   map[string]any // last posted
 	closed bool           // the RPC port
+	gone   bool           // the miner's process: stats.cgi fails
 }
 
 func (f *fake) note(what string) {
@@ -124,8 +125,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mu.Lock()
-	mode := f.shows.Or(f.mode)
+	mode, gone := f.shows.Or(f.mode), f.gone
 	f.mu.Unlock()
+	if gone && r.URL.Path == "/cgi-bin/stats.cgi" {
+		http.Error(w, "Socket connect failed: Connection refused", http.StatusInternalServerError)
+		return
+	}
 	switch r.URL.Path {
 	case "/cgi-bin/get_system_info.cgi":
 		_, _ = io.WriteString(w, `{"minertype":"Antminer S19 Pro","macaddr":"02:00:00:00:00:01","serinum":"X1","system_filesystem_version":"FR-1.1"}`)
@@ -323,6 +328,49 @@ func TestSleepIsSeenAtOnceAlsoWithoutTheRPCPort(t *testing.T) {
 	reading(t, ctx, d)
 	if got := f.took(); !slices.Equal(got, []string{"GET /cgi-bin/stats.cgi"}) {
 		t.Errorf("the second read without the RPC port took %q", got)
+	}
+}
+
+// TestStoppedProcess: some firmwares stop the miner's process in sleep and while they reload.
+func TestStoppedProcess(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	f := &fake{gone: true, closed: true}
+	target := start(t, f)
+	for _, c := range []struct {
+		port int // of RPC: shut, or open and without an answer
+		mode int
+		want site.State
+	}{
+		{free, 1, site.StateSleeping},
+		{free, 0, site.StateStarting},
+		{target.Ports["rpc"], 1, site.StateUnknown}, // a lost reply shows nothing
+		{target.Ports["rpc"], 0, site.StateUnknown},
+	} {
+		f.set(func(f *fake) { f.mode = c.mode })
+		target := target
+		target.Ports = map[string]int{"http": target.Ports["http"], "rpc": c.port}
+		d, err := open(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		s, err := d.Read(ctx)
+		cancel()
+		_ = d.Close()
+		if c.want == site.StateUnknown {
+			if !errors.Is(err, driver.ErrUnreachable) {
+				t.Errorf("%+v: %v, %v, want an error", c, s.State, err)
+			}
+			continue
+		}
+		if err != nil || s.State != c.want || s.Power.OK || s.Hashrate.OK {
+			t.Errorf("%+v: %+v, %v", c, s, err)
+		}
 	}
 }
 

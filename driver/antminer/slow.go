@@ -64,16 +64,16 @@ func (d *device) refreshMode(ctx context.Context) error {
 }
 
 // refresh reads all that moves slowly. What does not come keeps its last value; without a
-// password that is accepted only the pools come.
-func (d *device) refresh(ctx context.Context) {
+// password that is accepted only the pools come. The error is that of the mode.
+func (d *device) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, slowTime)
 	defer cancel()
 	r, err := rpc.Call(ctx, d.t.DialContext, d.rpcAddr, rpc.Request{Command: "pools"})
 	if err == nil && !r.Truncated {
 		d.slow.pools = parsePools(r)
 	}
-	if d.refreshMode(ctx) != nil {
-		return
+	if err := d.refreshMode(ctx); err != nil {
+		return err
 	}
 	if d.slow.info.Type == "" {
 		var info systemInfo
@@ -84,6 +84,7 @@ func (d *device) refresh(ctx context.Context) {
 	if r, err := d.web.Do(ctx, http.MethodGet, "/cgi-bin/summary.cgi", nil); err == nil && r.Status == http.StatusOK {
 		d.slow.faults = parseFaults(r.Body)
 	}
+	return nil
 }
 
 // systemInfo is the reply of get_system_info.cgi.

@@ -95,11 +95,8 @@ func open(t driver.Target) (driver.Device, error) {
 	if t.Host == "" || t.Now == nil {
 		return nil, errors.New("open braiins: the target needs a host and a clock")
 	}
-	if t.User == "" && t.Password == "" {
-		t.Password = "root"
-	}
 	if t.User == "" {
-		t.User = "root"
+		t.User = "root" // with no password, as it is delivered
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(t.Device))
