@@ -65,7 +65,7 @@ type Policy struct {
 	// Retries is how often a command is told again before quarantine. Default 3.
 	Retries int
 	// Settle is how long an award must have stood before devices are started for it; less
-	// power is obeyed at once. Default 30 s; negative means none.
+	// power is obeyed at once. Default 2 min; negative means none.
 	Settle time.Duration
 	// Fresh is how old a reading may be for its device to be told anything. Default 2 min.
 	Fresh time.Duration

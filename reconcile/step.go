@@ -12,7 +12,7 @@ import (
 const (
 	defaultConfirm    = time.Minute
 	defaultRetries    = 3
-	defaultSettle     = 30 * time.Second
+	defaultSettle     = 2 * time.Minute
 	defaultFresh      = 2 * time.Minute
 	defaultQuarantine = 10 * time.Minute
 )
