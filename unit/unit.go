@@ -197,14 +197,16 @@ func muldiv(a, b, c int64) int64 {
 		return math.MaxInt64
 	}
 	q, r := bits.Div64(hi, lo, uc)
-	if r >= uc-r {
+	if r >= uc-r && q < math.MaxUint64 {
 		q++
 	}
-	if q > math.MaxInt64 {
-		q = math.MaxInt64
-	}
-	if neg {
+	switch {
+	case neg && q > math.MaxInt64:
+		return math.MinInt64
+	case neg:
 		return -int64(q)
+	case q > math.MaxInt64:
+		return math.MaxInt64
 	}
 	return int64(q)
 }
