@@ -7,6 +7,7 @@ test('a lost connection is said, greys the values, and mends by itself', async (
   mock.down(3000)
   await expect(page.getByTestId('lost')).toContainText(/Connection lost, values from \d\d:\d\d:\d\d\./)
   await expect(page.locator('main')).toHaveClass(/stale/)
+  await expect(page.getByTestId('safety')).toContainText('Not known')
   await expect(page.getByTestId('lost')).toHaveCount(0, { timeout: 10_000 })
   await expect(page.locator('main')).not.toHaveClass(/stale/)
   const clock = await page.getByTestId('clock').textContent()

@@ -9,9 +9,15 @@ import type { CurveView, Decision, LiveView, Session, SiteView } from './types'
 export type Link = 'connecting' | 'live' | 'polling' | 'lost'
 
 const feedMax = 400
+const feedFlushMs = 250
 const pollMs = 3000
 const silenceMs = 12_000
 const retryMs = [1000, 2000, 4000, 8000, 15_000]
+
+/** A decision with a number of its own, as two may be equal in every field. */
+export interface FeedLine extends Decision {
+  seq: number
+}
 
 class Store {
   session = $state<Session | null>(null)
@@ -21,9 +27,9 @@ class Store {
   site = $state.raw<SiteView | null>(null)
   live = $state.raw<LiveView | null>(null)
   curve = $state.raw<CurveView | null>(null)
-  decisions = $state.raw<Decision[]>([])
+  decisions = $state.raw<FeedLine[]>([])
   link = $state<Link>('connecting')
-  /** Site time of the newest values: what "values from" says when the link is lost. */
+  /** What is wrong with the connection and what to do; empty when nothing is. */
   problem = $state('')
   whyDevice = $state<{ device: string; at?: string } | null>(null)
   limitNode = $state<string | null>(null)
@@ -93,10 +99,12 @@ class Store {
 
   private async load(): Promise<void> {
     const [site, live, curve, decisions] = await Promise.all([api.site(), api.live(), api.curve().catch(() => null), api.decisions(200)])
-    this.site = site
+    // An empty list may come as null.
+    this.site = { ...site, nodes: site.nodes ?? [], groups: site.groups ?? [], tenants: site.tenants ?? [] }
     this.live = live
     this.curve = curve
-    this.decisions = decisions ?? []
+    this.arrived = []
+    this.decisions = (decisions ?? []).map((d) => ({ ...d, seq: this.seq++ }))
     this.problem = ''
     document.title = `${site.name} · Switchyard`
     this.open()
@@ -130,7 +138,7 @@ class Store {
     })
     s.addEventListener('decision', (e) => {
       const d = parse<Decision>(e.data)
-      if (d) this.decisions = [d, ...this.decisions].slice(0, feedMax)
+      if (d) this.hear(d)
     })
     s.onopen = () => {
       this.attempt = 0
@@ -142,6 +150,20 @@ class Store {
       void this.poll()
       this.schedule(() => void this.reopen())
     }
+  }
+
+  private arrived: FeedLine[] = []
+  private seq = 0
+  /** A wave of commands brings hundreds of decisions at once: they join the list together. */
+  private hear(d: Decision): void {
+    if (this.arrived.length === 0) {
+      setTimeout(() => {
+        this.decisions = [...this.arrived, ...this.decisions].slice(0, feedMax)
+        this.arrived = []
+      }, feedFlushMs)
+    }
+    this.arrived.unshift({ ...d, seq: this.seq++ })
+    if (this.arrived.length > feedMax) this.arrived.length = feedMax
   }
 
   private take(v: LiveView, link: Link): void {
