@@ -211,26 +211,34 @@ func (d *device) state(s site.Sample, away bool) site.State {
 	return site.StateStarting
 }
 
-// stats reads the miner's figures from the port that answered last, then from the other.
+// stats reads the miner's figures over RPC, else from the web server. It stays with the web
+// server, which tells power on fewer firmwares, only while the RPC port is shut or mute.
 func (d *device) stats(ctx context.Context) (stats, error) {
-	first, second := d.statsRPC, d.statsWeb
-	if d.byWeb {
-		first, second = second, first
+	if d.byWeb && d.reads%slowEvery != 0 {
+		st, err := d.statsWeb(ctx)
+		if err == nil {
+			return st, nil
+		}
+		d.byWeb = false
+		if ctx.Err() != nil {
+			return st, err
+		}
 	}
-	st, err := first(ctx)
-	if err == nil && !(d.byWeb && d.reads%slowEvery == 0) {
+	st, err := d.statsRPC(ctx)
+	if err == nil {
+		d.byWeb = false
 		return st, nil
 	}
-	if err != nil && ctx.Err() != nil {
-		d.byWeb = !d.byWeb // it may be filtered: the other first at the next read
+	if ctx.Err() != nil {
+		d.byWeb = true // the port may be filtered: the web server first at the next read
 		return st, err
 	}
-	other, err2 := second(ctx)
-	if err2 == nil {
-		d.byWeb = !d.byWeb
-		return other, nil
+	web, webErr := d.statsWeb(ctx)
+	if webErr != nil {
+		return st, err
 	}
-	return st, err
+	d.byWeb = d.shut
+	return web, nil
 }
 
 func (d *device) statsRPC(ctx context.Context) (stats, error) {

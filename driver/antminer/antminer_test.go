@@ -324,21 +324,58 @@ func TestSleepIsSeenAtOnceAlsoWithoutTheRPCPort(t *testing.T) {
 	if s := reading(t, ctx, d); s.State != site.StateHashing || !s.Hashrate.OK {
 		t.Errorf("by stats.cgi: state %v, hashrate %v", s.State, s.Hashrate)
 	}
+	f.set(func(f *fake) { f.closed = false })
 	f.took()
 	reading(t, ctx, d)
-	if got := f.took(); !slices.Equal(got, []string{"GET /cgi-bin/stats.cgi"}) {
-		t.Errorf("the second read without the RPC port took %q", got)
+	if got := f.took(); got[0] != "rpc stats" {
+		t.Errorf("after one lost reply the RPC port is not asked again: %q", got)
 	}
 }
 
-// TestStoppedProcess: some firmwares stop the miner's process in sleep and while they reload.
-func TestStoppedProcess(t *testing.T) {
+func TestShutRPCPortIsNotKnockedAtEachTime(t *testing.T) {
+	f := &fake{}
+	target := start(t, f)
+	target.Ports["rpc"] = shutPort(t)
+	dials := 0
+	target.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == target.Addr("rpc", 0) {
+			dials++
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}
+	d, err := open(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for range 2 * slowEvery {
+		if s := reading(t, ctx, d); s.State != site.StateHashing {
+			t.Fatalf("state %v", s.State)
+		}
+	}
+	// The first read, its pools, and each 20th read with its pools.
+	if dials > 8 {
+		t.Errorf("%d dials to a shut port in %d reads", dials, 2*slowEvery)
+	}
+}
+
+// shutPort returns a port on which nobody listens.
+func shutPort(t *testing.T) int {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	free := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// TestStoppedProcess: some firmwares stop the miner's process in sleep and while they reload.
+func TestStoppedProcess(t *testing.T) {
+	free := shutPort(t)
 	f := &fake{gone: true, closed: true}
 	target := start(t, f)
 	for _, c := range []struct {

@@ -13,6 +13,7 @@
 // Where the device tells no constraints, half to all of the nameplate is assumed.
 // GraphQL knows no pause: there the mining process is stopped and started.
 //
+// A miner that says it is paused and still hashes is hashing: its word is no confirmation.
 // Power is the firmware's approximation. It tells 0 W when it does not know: unknown.
 //
 // Assumed, because no times are published: 20 s from acknowledgement to standby, 4 minutes

@@ -158,7 +158,8 @@ func withVersion(r gqlReply) gqlReply {
 	return r
 }
 
-func TestPausedWithADeadBoard(t *testing.T) {
+// TestPausedButHashing: a miner that says that it rests and does not.
+func TestPausedButHashing(t *testing.T) {
 	var s site.Sample
 	load[stats](t, "testdata/miner_stats.json").fill(&s)
 	det := load[details](t, "testdata/miner_details.json")
@@ -167,7 +168,7 @@ func TestPausedWithADeadBoard(t *testing.T) {
 	s.Boards, s.Intake = b.list(), b.intake()
 	want := site.Sample{
 		Identity: site.Identity{Make: "Antminer", Model: "S21", Firmware: "2026-01-01-0-00000000-26.01-plus", Serial: "SN1", MAC: "02:00:00:00:00:02"},
-		State:    site.StateSleeping, Power: watts(3050), Hashrate: ghs(139500.5), Uptime: seconds(100), Intake: deg(30.25),
+		State:    site.StateHashing, Power: watts(3050), Hashrate: ghs(139500.5), Uptime: seconds(100), Intake: deg(30.25),
 		Boards: []site.Board{board(ghs(66000), 65, 50.5, 108), {Hashrate: ghs(0)}},
 	}
 	if d := cmp.Diff(want, s, near); d != "" {

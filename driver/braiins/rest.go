@@ -165,21 +165,18 @@ func (d details) resting() bool {
 	return *d.Status == statusPaused || *d.Status == statusNotStarted && !started
 }
 
+// state joins what the miner does with what it says.
 func (d details) state(h site.Opt[unit.Hashrate]) site.State {
-	hashing := h.OK && h.V > 0
 	switch {
+	case h.OK && h.V > 0: // whatever it says: its last five seconds count
+		return site.StateHashing
 	case d.Status == nil:
 	case d.resting():
 		return site.StateSleeping
-	case hashing:
-		return site.StateHashing
 	case *d.Status == statusNormal, *d.Status == statusNotStarted:
 		return site.StateStarting
 	case *d.Status == statusSuspended, *d.Status == statusRestricted:
 		return site.StateFault
-	}
-	if hashing {
-		return site.StateHashing
 	}
 	return site.StateUnknown
 }
