@@ -39,15 +39,28 @@ func flexible(load site.LoadID, node int, blocks ...site.Block) site.Offer {
 	return site.Offer{Load: load, Node: node, Class: site.Flexible, Blocks: blocks}
 }
 
+type reasonCase struct {
+	name    string
+	price   unit.Price
+	unknown bool
+	offers  []site.Offer
+	want    []site.Award
+}
+
 func TestClearReasons(t *testing.T) {
+	for _, c := range reasonCases() {
+		t.Run(c.name, func(t *testing.T) {
+			got := Clear(Problem{Tree: halls(t), Price: c.price, PriceKnown: !c.unknown, Offers: c.offers})
+			if d := cmp.Diff(c.want, got.Awards); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func reasonCases() []reasonCase {
 	firm := site.Offer{Load: "ai", Node: 2, Class: site.Firm, Blocks: []site.Block{{Power: 1800 * kW, Value: 5000 * usd}}}
-	cases := []struct {
-		name    string
-		price   unit.Price
-		unknown bool
-		offers  []site.Offer
-		want    []site.Award
-	}{
+	return []reasonCase{
 		{"worth it", 45 * usd, false, []site.Offer{flexible("s21", 1, site.Block{Power: 900 * kW, Value: 61_200_000})}, []site.Award{{
 			Load: "s21", Power: 900 * kW, Full: 900 * kW,
 			Reason: site.Reason{Code: site.ReasonValue, Text: "worth 61.20 $/MWh, above the price of 45.00"},
@@ -95,14 +108,6 @@ func TestClearReasons(t *testing.T) {
 			{Load: "none", Reason: site.Reason{Code: site.ReasonValue, Text: "asks for nothing"}},
 			{Load: "stray", Full: 1, Urgent: true, Reason: site.Reason{Code: site.ReasonLimit, Text: "its node (index 9) is not in the tree"}},
 		}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			got := Clear(Problem{Tree: halls(t), Price: c.price, PriceKnown: !c.unknown, Offers: c.offers})
-			if d := cmp.Diff(c.want, got.Awards); d != "" {
-				t.Error(d)
-			}
-		})
 	}
 }
 

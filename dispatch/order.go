@@ -26,7 +26,8 @@ func sortItems(a, spare []item) {
 	var count [1 << bits]int32
 	from, to := a, spare[:len(a)]
 	// high - worth is never negative, also through the wrap of uint64, and sorts best first.
-	for shift := 0; shift < 64 && (uint64(high)-uint64(low))>>shift != 0; shift += bits {
+	spread := uint64(high) - uint64(low)
+	for shift := 0; shift < 64 && spread>>shift != 0; shift += bits {
 		clear(count[:])
 		for i := range from {
 			count[(uint64(high)-uint64(from[i].worth))>>shift&(1<<bits-1)]++

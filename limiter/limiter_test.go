@@ -275,6 +275,75 @@ func TestTenantRampStaysInsideTwoPeriods(t *testing.T) {
 	})
 }
 
+// TestShedsEnoughAndNeverFirm: on random sites every node that is acted on is brought to its
+// limit less the margin by what is ordered, or says what it is short of; no firm device and
+// none that falls already is ordered.
+func TestShedsEnoughAndNeverFirm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 6).Draw(t, "nodes")
+		nodes, in := make([]site.Node, n), Input{At: t0, Margin: 0.01}
+		for i := range nodes {
+			nodes[i] = site.Node{ID: site.NodeID(fmt.Sprint("n", i)), Parent: -1}
+			if i > 0 {
+				nodes[i].Parent = rapid.IntRange(0, i-1).Draw(t, "parent")
+			}
+			in.Limits = append(in.Limits, unit.Power(rapid.IntRange(-1, 120).Draw(t, "limit"))*kW)
+			in.Nameplate = append(in.Nameplate, unit.Power(rapid.IntRange(0, 200).Draw(t, "nameplate"))*kW)
+			r := reading(unit.Power(rapid.IntRange(0, 150).Draw(t, "power"))*kW, t0)
+			r.Stale = rapid.IntRange(0, 4).Draw(t, "stale") == 0
+			in.Meters = append(in.Meters, r)
+		}
+		tr, err := site.NewTree(nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Tree = tr
+		for i := range rapid.IntRange(0, 20).Draw(t, "devices") {
+			d := Device{
+				ID: site.DeviceID(fmt.Sprint("d", i)), Node: rapid.IntRange(0, n-1).Draw(t, "node"), Power: unit.Power(rapid.IntRange(1, 9).Draw(t, "kW")) * kW,
+				Class: site.Class(rapid.IntRange(0, 1).Draw(t, "class")), Sheddable: rapid.Bool().Draw(t, "sheddable"), Value: unit.Price(rapid.IntRange(0, 5).Draw(t, "value")),
+			}
+			if rapid.IntRange(0, 3).Draw(t, "falling") == 0 {
+				d.Falling = d.Power
+			}
+			in.Devices = append(in.Devices, d)
+		}
+		var l Limiter
+		checkVerdict(t, in, l.Step(in))
+	})
+}
+
+func checkVerdict(t *rapid.T, in Input, v Verdict) {
+	shed, falling, least := make([]unit.Power, in.Tree.Len()), make([]unit.Power, in.Tree.Len()), map[site.DeviceID]bool{}
+	for _, s := range v.Shed {
+		least[s.Device] = true
+	}
+	for _, d := range in.Devices {
+		if least[d.ID] && (d.Class == site.Firm || !d.Sheddable || d.Falling > 0) {
+			t.Fatalf("%+v was ordered to rest", d)
+		}
+		for n := d.Node; n >= 0; n = in.Tree.Node(n).Parent {
+			falling[n] += d.Falling
+			if least[d.ID] {
+				shed[n] += d.Power
+			}
+		}
+	}
+	short := map[int]unit.Power{}
+	for _, o := range v.Over {
+		short[o.Node] = o.Short
+	}
+	for n, limit := range in.Limits {
+		p := in.Meters[n].Power.V
+		if in.Meters[n].Stale {
+			p = in.Nameplate[n]
+		}
+		if limit >= 0 && p-falling[n] > limit && p-falling[n]-shed[n]-short[n] > limit.Scale(0.99)+1 {
+			t.Fatalf("node %d keeps %v of %v with %v short", n, p-falling[n]-shed[n], limit, short[n])
+		}
+	}
+}
+
 func BenchmarkStep10k(b *testing.B) {
 	nodes := make([]site.Node, 200)
 	limits, meters := make([]unit.Power, 200), make([]Reading, 200)

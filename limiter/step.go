@@ -44,7 +44,6 @@ type fall struct {
 	since time.Time
 	power unit.Power
 	sleep time.Duration
-	own   bool // by our order, which the caller may not show yet
 }
 
 // sums are figures of one step, per node.
@@ -186,7 +185,6 @@ func (l *Limiter) noteFalls(in Input) {
 		case d.Falling > 0 && !known:
 			f = fall{since: in.At, power: d.Falling, sleep: d.sleep()}
 		case d.Falling > 0:
-			f.own = false
 		case known && in.At.Sub(f.since) <= f.sleep+2*l.period:
 			// Our order may not show yet, or has been done and the meter is older.
 		default:
@@ -242,7 +240,7 @@ func (l *Limiter) shed(in Input, n int, per []sums, list []int, v *Verdict, why 
 			continue
 		}
 		frees := d.Power - d.Floor
-		l.falls[d.ID] = fall{since: in.At, power: frees, sleep: d.sleep(), own: true}
+		l.falls[d.ID] = fall{since: in.At, power: frees, sleep: d.sleep()}
 		v.Shed = append(v.Shed, ShedOrder{Device: d.ID, Reason: reason})
 		need -= frees
 		for k := d.Node; k >= 0; k = in.Tree.Node(k).Parent {

@@ -68,11 +68,16 @@ func (st *step) potential(d *Device, r *record) unit.Power {
 	return st.expected(d, r)
 }
 
-// stable says that the newest reading is that of a device which has long been at work.
+// stable says that the newest reading is that of a device which has long been at work, or
+// has long been wanting to.
 func (st *step) stable(d *Device, r *record) bool {
-	return !r.Asleep && !r.pending() && d.Last.OK && d.Last.V.State == site.StateHashing && d.Last.V.Power.OK &&
-		d.Last.V.Power.V > d.ceiling() && d.Last.V.Asked.Sub(r.SwitchedAt) > d.Caps.WakeTime &&
-		d.Last.V.Asked.Sub(r.TrimmedAt) > d.Caps.WakeTime
+	if r.Asleep || r.pending() || !d.Last.OK || !d.Last.V.Power.OK {
+		return false
+	}
+	s := &d.Last.V
+	working := s.State == site.StateHashing && s.Power.V > d.ceiling()
+	return (working || s.State == site.StateFault) &&
+		s.Asked.Sub(r.SwitchedAt) > d.Caps.WakeTime && s.Asked.Sub(r.TrimmedAt) > d.Caps.WakeTime
 }
 
 // worth is what the device adds above standby when it runs.
@@ -236,7 +241,7 @@ func (st *step) efficiency(d *Device, r *record) int {
 	if h := d.Last.V.Hashrate; h.OK && !r.Power.OK && st.stable(d, r) {
 		eff = unit.EfficiencyOf(d.Last.V.Power.V, h.V)
 	}
-	if eff <= 0 {
+	if eff <= 0 || !r.Asleep && d.Last.V.State == site.StateFault {
 		return math.MaxInt
 	}
 	return int(math.Floor(math.Log(float64(eff)) / math.Log(1.02)))

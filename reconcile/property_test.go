@@ -43,107 +43,138 @@ func drawWorld(t *rapid.T, outer testing.TB) *world {
 	return w
 }
 
+// watch watches the laws over a world's whole life.
+type watch struct {
+	*world
+	asleep map[site.DeviceID]bool // in truth, before the step
+	byHand map[site.DeviceID]bool
+	starts []begun
+}
+
+// begun is a device told to run while it was asleep.
+type begun struct {
+	at   time.Time
+	node int
+	p    unit.Power
+}
+
 // TestLawsUnderFaults runs random sites with random awards, holds, faults and restarts, and
 // watches the laws at each step.
 func TestLawsUnderFaults(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := drawWorld(rt, t)
-		nodes := w.tree.Len()
-		truth := map[site.DeviceID]bool{} // asleep before the step
-		type begun struct {
-			at   time.Time
-			node int
-			p    unit.Power
-		}
-		var starts []begun
-		byHand := map[site.DeviceID]bool{}
+		w := &watch{world: drawWorld(rt, t), asleep: map[site.DeviceID]bool{}, byHand: map[site.DeviceID]bool{}}
 		for range rapid.IntRange(20, 120).Draw(rt, "steps") {
-			switch y := w.toys[rapid.IntRange(0, len(w.toys)-1).Draw(rt, "whom")]; rapid.IntRange(0, 11).Draw(rt, "what") {
-			case 0:
-				y.lies = !y.lies
-			case 1:
-				y.deaf = !y.deaf
-			case 2:
-				y.refuses = !y.refuses
-			case 3:
-				y.away = !y.away
-			case 4:
-				y.restless = 0.3 - y.restless
-			case 5:
-				mode := site.Mode(rapid.IntRange(0, 1).Draw(rt, "mode"))
-				w.holds[y.dev.ID] = site.Hold{Device: y.dev.ID, Mode: mode, By: "ann"}
-			case 6:
-				delete(w.holds, y.dev.ID)
-			case 7:
-				if r := w.state.records[y.dev.ID]; !y.asleep && !y.lies && !y.away && r != nil && !r.Asleep && !r.pending() && r.seen && !r.Quarantined && y.restless == 0 {
-					if _, held := w.holds[y.dev.ID]; !held {
-						y.asleep, y.power, byHand[y.dev.ID] = true, y.dev.Standby, true
-					}
-				}
-			case 8:
-				w.restart()
-				w.step()
-			default:
-				for _, load := range []site.LoadID{"s21", "m60"} {
-					share := rapid.IntRange(0, 100).Draw(rt, "award %")
-					w.award(string(load), w.out.Loads[load].Available*unit.Power(share)/100, rapid.Bool().Draw(rt, "urgent"))
-				}
-			}
+			w.disturb(rt)
 			for range rapid.IntRange(1, 12).Draw(rt, "periods") {
 				for _, y := range w.toys {
-					truth[y.dev.ID] = y.asleep
+					w.asleep[y.dev.ID] = y.asleep
 				}
 				w.step()
-				for _, c := range w.cmds {
-					y := w.toy(c.Device)
-					if h, held := w.holds[c.Device]; held && h.Mode != c.Setpoint.Mode {
-						rt.Fatalf("%s is held in %s and was told %s", c.Device, h.Mode, c.Setpoint)
-					}
-					if byHand[c.Device] && y.asleep != truth[c.Device] {
-						if _, held := w.holds[c.Device]; !held {
-							rt.Fatalf("%s was put to sleep by a person and was told %s: %+v", c.Device, c.Setpoint, c.Reason)
-						}
-					}
-					if c.Setpoint.Mode == site.ModeRun && truth[c.Device] {
-						starts = append(starts, begun{w.at, y.dev.Node, y.dev.Nameplate})
-					}
-				}
-				for id := range byHand {
-					if _, held := w.holds[id]; held || !w.toy(id).asleep {
-						delete(byHand, id)
-					}
-				}
+				w.checkCommands(rt)
 			}
 		}
-		for n := range nodes {
-			node := w.tree.Node(n)
-			for i, a := range starts {
-				sum := unit.Power(0)
-				for _, b := range starts[i:] {
-					if b.at.Sub(a.at) < node.InrushWindow && w.tree.Below(b.node, n) {
-						sum += b.p
-					}
-				}
-				if node.Inrush > 0 && sum > node.Inrush {
-					rt.Fatalf("%v was started below %s within its window from %v", sum, node.ID, a.at)
-				}
-			}
-		}
-		for _, y := range w.toys {
-			for i, from := range y.toldTimes {
-				n := 0
-				for _, at := range y.toldTimes[i:] {
-					if at.Sub(from) < time.Hour {
-						n++
-					}
-				}
-				// Rest of 2 min and run of 5 min bound what awards can do, and 4 tries each.
-				if n > 80 {
-					rt.Fatalf("%s was told %d times within an hour", y.dev.ID, n)
-				}
-			}
-		}
+		w.checkInrush(rt)
+		w.checkPace(rt)
 	})
+}
+
+// disturb does one thing to the site: a fault comes or goes, a person acts, the controller
+// dies, or the awards change.
+func (w *watch) disturb(rt *rapid.T) {
+	y := w.toys[rapid.IntRange(0, len(w.toys)-1).Draw(rt, "whom")]
+	switch rapid.IntRange(0, 11).Draw(rt, "what") {
+	case 0:
+		y.lies = !y.lies
+	case 1:
+		y.deaf = !y.deaf
+	case 2:
+		y.refuses = !y.refuses
+	case 3:
+		y.away = !y.away
+	case 4:
+		y.restless = 0.3 - y.restless
+	case 5:
+		mode := site.Mode(rapid.IntRange(0, 1).Draw(rt, "mode"))
+		w.holds[y.dev.ID] = site.Hold{Device: y.dev.ID, Mode: mode, By: "ann"}
+	case 6:
+		delete(w.holds, y.dev.ID)
+	case 7:
+		w.sleepByHand(y)
+	case 8:
+		w.restart()
+		w.step()
+	default:
+		for _, load := range []site.LoadID{"s21", "m60"} {
+			share := rapid.IntRange(0, 100).Draw(rt, "award %")
+			w.award(string(load), w.out.Loads[load].Available*unit.Power(share)/100, rapid.Bool().Draw(rt, "urgent"))
+		}
+	}
+}
+
+// sleepByHand is a person who goes to the page of a device that works as told.
+func (w *watch) sleepByHand(y *toy) {
+	r := w.state.records[y.dev.ID]
+	_, held := w.holds[y.dev.ID]
+	if held || y.asleep || y.lies || y.away || y.restless > 0 || r == nil || r.Asleep || r.pending() || !r.seen || r.Quarantined {
+		return
+	}
+	y.asleep, y.power, w.byHand[y.dev.ID] = true, y.dev.Standby, true
+}
+
+func (w *watch) checkCommands(rt *rapid.T) {
+	for _, c := range w.cmds {
+		y := w.toy(c.Device)
+		h, held := w.holds[c.Device]
+		if held && h.Mode != c.Setpoint.Mode {
+			rt.Fatalf("%s is held in %s and was told %s", c.Device, h.Mode, c.Setpoint)
+		}
+		if !held && w.byHand[c.Device] && y.asleep != w.asleep[c.Device] {
+			rt.Fatalf("%s was put to sleep by a person and was told %s: %+v", c.Device, c.Setpoint, c.Reason)
+		}
+		if c.Setpoint.Mode == site.ModeRun && w.asleep[c.Device] {
+			w.starts = append(w.starts, begun{w.at, y.dev.Node, y.dev.Nameplate})
+		}
+	}
+	for id := range w.byHand {
+		if _, held := w.holds[id]; held || !w.toy(id).asleep {
+			delete(w.byHand, id)
+		}
+	}
+}
+
+func (w *watch) checkInrush(rt *rapid.T) {
+	for n := range w.tree.Len() {
+		node := w.tree.Node(n)
+		for i, a := range w.starts {
+			sum := unit.Power(0)
+			for _, b := range w.starts[i:] {
+				if b.at.Sub(a.at) < node.InrushWindow && w.tree.Below(b.node, n) {
+					sum += b.p
+				}
+			}
+			if node.Inrush > 0 && sum > node.Inrush {
+				rt.Fatalf("%v was started below %s within its window from %v", sum, node.ID, a.at)
+			}
+		}
+	}
+}
+
+// checkPace bounds the commands of an hour: a rest of 2 min and a run of 5 min bound what
+// awards can do, drift is told three times, and each may take four tries.
+func (w *watch) checkPace(rt *rapid.T) {
+	for _, y := range w.toys {
+		for i, from := range y.toldTimes {
+			n := 0
+			for _, at := range y.toldTimes[i:] {
+				if at.Sub(from) < time.Hour {
+					n++
+				}
+			}
+			if n > 80 {
+				rt.Fatalf("%s was told %d times within an hour", y.dev.ID, n)
+			}
+		}
+	}
 }
 
 // TestConvergence: with obedient devices a group reaches its award to within one device, and

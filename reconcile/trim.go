@@ -24,11 +24,14 @@ func (st *step) mayTrim(d *Device, r *record) bool {
 // lower takes what the group draws too much off its trim device, or makes one, and reports
 // whether that brings it to the target.
 func (st *step) lower(g *group, target unit.Power) bool {
+	if target == 0 || g.sum-target > g.largest {
+		return false // no one device can make that up
+	}
 	i := g.trim
 	if i < 0 {
 		i = st.candidate(g)
 	}
-	if i < 0 || target == 0 {
+	if i < 0 {
 		return false
 	}
 	d, r := &st.in.Devices[i], st.rec[i]
