@@ -67,6 +67,7 @@ func TestExampleAlternatives(t *testing.T) {
 	for name, edits := range map[string][][2]string{
 		"csv price":   {{"    fixed: 45 $/MWh\n    # csv: ", "    csv: "}},
 		"url price":   {{"    fixed: 45 $/MWh\n", ""}, {"    # url: ", "    url: "}},
+		"made up":     {{"fixed: 45 $/MWh", "made_up: 7"}},
 		"csv bitcoin": {{"    hashprice: 50 $/PH/day\n    # csv: ", "    csv: "}},
 		"rpc bitcoin": {{"    hashprice: 50 $/PH/day\n", ""}, {"    # rpc: ", "    rpc: "}, {"    # price_url: ", "    price_url: "}, {"    # credentials: {user: sw", "    credentials: {user: sw"}},
 		"ports":       {{"    # ports: {http: 8080, rpc", "    ports: {http: 8080, rpc"}},
