@@ -19,25 +19,41 @@ func FileLimits(f *sitefile.File) Limits { return Limits{f.Limits, f.Location()}
 
 // At returns the limits in force at t, as "file-1" and so on in the order of the file. A
 // daily one comes with the span of the day's occurrence. It never blocks.
-func (l Limits) At(t time.Time) []site.Limit {
+func (l Limits) At(t time.Time) []site.Limit { return l.Between(t, t.Add(1)) }
+
+// maxWindow bounds how far Between looks ahead: a daily limit has an occurrence a day.
+const maxWindow = 366 * day
+
+// Between returns the limits that hold at some time in [from, to), at most a year of it. A
+// daily one comes once for each of its occurrences, cut to the limit's own from and to.
+func (l Limits) Between(from, to time.Time) []site.Limit {
 	var out []site.Limit
+	if end := from.Add(maxWindow); to.After(end) {
+		to = end
+	}
 	for i, f := range l.limits {
 		s := site.Limit{ID: fmt.Sprintf("file-%d", i+1), Node: site.NodeID(f.Node), Power: f.Power, From: f.From, To: f.To, By: "site file", Note: f.Note}
-		if !s.In(t) {
+		if f.Daily == nil {
+			if touches(s, from, to) {
+				out = append(out, s)
+			}
 			continue
 		}
-		if f.Daily != nil {
-			from, to, ok := l.occurrence(*f.Daily, t)
-			if !ok {
-				continue
+		for _, o := range l.occurrences(*f.Daily, from, to) {
+			d := s
+			if d.From = later(s.From, o[0]); s.To.IsZero() || o[1].Before(s.To) {
+				d.To = o[1]
 			}
-			if s.From = later(s.From, from); s.To.IsZero() || to.Before(s.To) {
-				s.To = to
+			if d.From.Before(d.To) && touches(d, from, to) {
+				out = append(out, d)
 			}
 		}
-		out = append(out, s)
 	}
 	return out
+}
+
+func touches(s site.Limit, from, to time.Time) bool {
+	return s.From.Before(to) && (s.To.IsZero() || s.To.After(from))
 }
 
 func later(a, b time.Time) time.Time {
@@ -47,25 +63,26 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// occurrence returns the span of d that holds t. A span that ends before it begins runs
-// past midnight. Times are of the wall clock, so that a day of 23 hours is met as written.
-func (l Limits) occurrence(d sitefile.Daily, t time.Time) (from, to time.Time, ok bool) {
+// occurrences returns the spans of d that touch [from, to). A span that ends before it
+// begins runs past midnight. Times are of the wall clock, so that a day of 23 hours is met
+// as written.
+func (l Limits) occurrences(d sitefile.Daily, from, to time.Time) (out [][2]time.Time) {
 	begin, err1 := sitefile.ParseTimeOfDay(d.From)
 	end, err2 := sitefile.ParseTimeOfDay(d.To)
 	if err1 != nil || err2 != nil {
-		return from, to, false // sitefile has refused it
+		return nil // sitefile has refused it
 	}
 	if end <= begin {
 		end += day
 	}
-	year, month, today := t.In(l.zone).Date()
+	year, month, date := from.In(l.zone).Date()
 	at := func(date int, of time.Duration) time.Time {
 		return time.Date(year, month, date, 0, int(of/time.Minute), 0, 0, l.zone).UTC()
 	}
-	for _, date := range []int{today, today - 1} {
-		if from, to = at(date, begin), at(date, end); !t.Before(from) && t.Before(to) {
-			return from, to, true
+	for n := date - 1; at(n, begin).Before(to); n++ { // yesterday's may run into today
+		if at(n, end).After(from) {
+			out = append(out, [2]time.Time{at(n, begin), at(n, end)})
 		}
 	}
-	return from, to, false
+	return out
 }

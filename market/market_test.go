@@ -115,6 +115,14 @@ func TestOpen(t *testing.T) {
 	if _, err := Open(f, clock.System(), nil); err == nil || !strings.Contains(err.Error(), "none.csv") {
 		t.Errorf("a missing file gave %v", err)
 	}
+	seed := uint64(7)
+	f.Market.Price = sitefile.Price{MadeUp: &seed}
+	if m, err = Open(f, clock.System(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if q := m.Price(time.Now()); !q.Known || q.Source != "made up" {
+		t.Errorf("a made-up price: %+v", q)
+	}
 	f.Market.Price = sitefile.Price{}
 	if _, err := Open(f, clock.System(), nil); err == nil {
 		t.Error("no source gave no error")
@@ -216,6 +224,18 @@ func TestFileLimits(t *testing.T) {
 		if got := strings.Join(ids, " "); got != want {
 			t.Errorf("at %s: %s, want %s", at, got, want)
 		}
+	}
+	var spans []string
+	for _, l := range limits.Between(instant(t, "2026-06-30T12:00:00Z"), instant(t, "2026-07-02T12:00:00Z")) {
+		spans = append(spans, l.ID+" "+l.From.Format("02T15:04")+" "+l.To.Format("02T15:04"))
+	}
+	want := []string{
+		"file-1 01T00:00 01T00:00", // always
+		"file-2 01T21:00 01T23:30", // and not on June 30, before its season
+		"file-3 01T03:00 01T07:00", "file-3 02T03:00 02T07:00",
+	}
+	if got := strings.Join(spans, ", "); got != strings.Join(want, ", ") {
+		t.Errorf("between two noons: %s, want %s", got, strings.Join(want, ", "))
 	}
 	l := limits.At(instant(t, "2026-07-10T22:00:00Z"))[1]
 	if l.From != instant(t, "2026-07-10T21:00:00Z") || l.To != instant(t, "2026-07-10T23:30:00Z") || l.Power != 2*unit.Megawatt || l.Note != "peak" {
