@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"switchyard/clock"
+	"switchyard/driver/all"
+	"switchyard/sitefile"
+	"switchyard/strictyaml"
+)
+
+// loadSite reads and checks a site file, the meters' register maps beside it included.
+func loadSite(path string) (*sitefile.File, error) {
+	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()})
+	if err != nil {
+		var faults strictyaml.Faults
+		if errors.As(err, &faults) {
+			return nil, err
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, badInput("%w; `switchyard init %s` writes an example", err, path)
+		}
+		return nil, badInput("%w", err)
+	}
+	var faults strictyaml.Faults
+	seen := map[string]bool{}
+	for _, n := range append([]sitefile.Node{f.Connection}, f.Nodes...) {
+		if n.Meter == nil || !strings.HasSuffix(n.Meter.Profile, ".yaml") || seen[n.Meter.Profile] {
+			continue
+		}
+		seen[n.Meter.Profile] = true
+		err := all.CheckProfile(f.Path(n.Meter.Profile))
+		var these strictyaml.Faults
+		switch {
+		case errors.As(err, &these):
+			faults = append(faults, these...)
+		case err != nil:
+			return nil, badInput("register map of the meter of %s: %w", n.ID, err)
+		}
+	}
+	return f, faults.Sorted().Err()
+}
+
+// siteClock returns the clock that a site file asks for: the machine's, unless it is a rehearsal.
+func siteClock(f *sitefile.File) clock.Clock {
+	if k := f.Clock; k != nil {
+		return clock.Anchored{Wall: k.Wall, Site: k.Site, Rate: k.Speed}
+	}
+	return clock.System()
+}
+
+// storeDir returns where a site's store is.
+func storeDir(f *sitefile.File) string { return f.Path(f.Store.Dir) }
+
+// parseWhen reads a time as people write it: RFC 3339, "2006-01-02 15:04" or "15:04" of the
+// day of now, in the zone.
+func parseWhen(s string, now time.Time, zone *time.Location) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	for _, form := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(form, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	for _, form := range []string{"15:04", "15:04:05"} {
+		if t, err := time.Parse(form, s); err == nil {
+			y, m, d := now.In(zone).Date()
+			return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, zone), nil
+		}
+	}
+	return time.Time{}, badInput(`%q is not a time; write it like "14:05" (of the site's day), "2026-01-31 14:05" or "2026-01-31T14:05:00Z"`, s)
+}
+
+// zoneNamed returns the time zone of that name; UTC for one that this machine does not know.
+func zoneNamed(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// isDir says whether path is a folder.
+func isDir(path string) bool {
+	st, err := os.Stat(filepath.Clean(path))
+	return err == nil && st.IsDir()
+}

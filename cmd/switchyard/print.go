@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"switchyard/unit"
+)
+
+// printJSON writes v to standard output.
+func (c *cli) printJSON(v any) error {
+	e := json.NewEncoder(c.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("print the answer: %w", err)
+	}
+	return nil
+}
+
+// say writes a line to standard output.
+func (c *cli) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
+
+// note writes a line to standard error.
+func (c *cli) note(format string, args ...any) { fmt.Fprintf(c.err, format+"\n", args...) }
+
+// grid is a table for people. Columns named with a leading ">" are set to the right.
+type grid struct {
+	head []string
+	rows [][]string
+}
+
+func newGrid(head ...string) *grid { return &grid{head: head} }
+
+func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+
+// print writes the table with indent blanks before each line; an empty table writes nothing.
+func (g *grid) print(w io.Writer, indent int) {
+	if len(g.rows) == 0 {
+		return
+	}
+	right := make([]bool, len(g.head))
+	width := make([]int, len(g.head))
+	head := make([]string, len(g.head))
+	for i, h := range g.head {
+		head[i], right[i] = strings.CutPrefix(h, ">")
+	}
+	all := append([][]string{head}, g.rows...)
+	for _, row := range all {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range all {
+		line := strings.Repeat(" ", indent)
+		for i, cell := range row {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if i > 0 {
+				line += "  "
+			}
+			if right[i] {
+				line += pad + cell
+			} else {
+				line += cell + pad
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+}
+
+// power prints watts for people; nil is unknown.
+func power(w *float64) string {
+	if w == nil {
+		return "?"
+	}
+	return unit.Watts(*w).Short()
+}
+
+// money prints a figure in dollars; nil is unknown.
+func figure(v *float64, suffix string) string {
+	if v == nil {
+		return "unknown"
+	}
+	return strconv.FormatFloat(*v, 'f', 2, 64) + suffix
+}
+
+// progress tells on standard error how far something is: at once on a terminal, else from
+// two seconds on. Its methods are safe for concurrent use.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	mu       sync.Mutex
+	began    time.Time
+	last     time.Time
+	shown    bool
+}
+
+const progressAfter = 2 * time.Second
+
+func (c *cli) progress() *progress {
+	now := time.Now()
+	return &progress{w: c.err, terminal: c.terminal, began: now, last: now}
+}
+
+// tell shows the line when it is time to.
+func (p *progress) tell(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	switch {
+	case p.terminal && (!p.shown || now.Sub(p.last) > 100*time.Millisecond):
+		fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
+	case !p.terminal && now.Sub(p.last) >= progressAfter:
+		fmt.Fprintf(p.w, format+"\n", args...)
+	default:
+		return
+	}
+	p.shown, p.last = true, now
+}
+
+// done clears the line on a terminal.
+func (p *progress) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal && p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
