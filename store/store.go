@@ -108,6 +108,7 @@ func pool(ctx context.Context, dir string, size int, readOnly bool) (*sql.DB, er
 		// FULL: a posted dollar outlives a power cut, for one sync a transaction.
 		q.Add("_pragma", "journal_mode(wal)")
 		q.Add("_pragma", "synchronous(full)")
+		q.Add("_pragma", "cache_size(-16384)") // 16 MiB: a wave of thousands of commands stays in memory
 		q.Add("_txlock", "immediate")
 	}
 	path, err := filepath.Abs(filepath.Join(dir, fileName))

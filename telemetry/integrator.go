@@ -260,7 +260,8 @@ func (g *Integrator) Checkpoint() ([]byte, error) {
 }
 
 // Restore takes up a checkpoint at a site time. Sources keep their present settings; those
-// that are no longer there are left out. Empty data changes nothing.
+// that are no longer there are left out. Of a checkpoint older than a month only the closed
+// intervals are taken. Empty data changes nothing.
 func (g *Integrator) Restore(data []byte, now time.Time) error {
 	if len(data) == 0 {
 		return nil
@@ -279,6 +280,9 @@ func (g *Integrator) Restore(data []byte, now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.next, g.resumed = c.Next, now
+	if now.Sub(c.Next) > longest {
+		g.next, c.Sources, c.Open = time.Time{}, nil, nil
+	}
 	for _, was := range c.Sources {
 		if m := g.sources[was.Device]; m != nil {
 			source := m.Source

@@ -265,6 +265,52 @@ func TestClockThatLeapsStartsAnew(t *testing.T) {
 	}
 }
 
+func TestAnOldCheckpointIsNotBridged(t *testing.T) {
+	g := NewIntegrator(Options{}, Source{Device: "a", Subject: "g"})
+	for s := 0.0; s <= 300; s += 30 {
+		g.Observe(reading("a", s, 1000, -1))
+	}
+	if len(g.Close(after(300))) != 1 {
+		t.Fatal("nothing closed")
+	}
+	data, err := g.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g = NewIntegrator(Options{}, Source{Device: "a", Subject: "g"})
+	later := after(40 * 86400)
+	if err := g.Restore(data, later); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.Close(later.Add(time.Hour)); len(got) != 1 || !got[0].Start.Equal(noon) {
+		t.Errorf("after forty days %d intervals, want the one that was not settled", len(got))
+	}
+}
+
+// Whatever is in the place of a checkpoint, restoring it gives an error or an integrator that works.
+func FuzzRestore(f *testing.F) {
+	g := NewIntegrator(Options{}, Source{Device: "a", Subject: "g"})
+	g.Observe(reading("a", 0, 1000, 5))
+	g.Observe(reading("a", 200, 1000, 50))
+	data, err := g.Checkpoint()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{"version":1,"next":"2016-05-17T12:00:00Z","sources":[{"Device":"a","last":{"power":{"v":-9223372036854775808,"ok":true}}}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g := NewIntegrator(Options{}, Source{Device: "a", Subject: "g", Wraps: 1000, Max: unit.Megawatt})
+		if err := g.Restore(data, after(600)); err != nil {
+			return
+		}
+		g.Observe(reading("a", 610, 1000, 90))
+		g.Close(after(1500))
+		if _, err := g.Checkpoint(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // The law of the registers: however samples fall, wraps, crashes and restores happen, the
 // intervals sum to what the register rose by, to the milliwatt-hour, each once, none lost.
 func TestIntervalsSumToTheRegister(t *testing.T) {
