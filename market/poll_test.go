@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,18 +45,18 @@ func run(t *testing.T, f runner) {
 func TestPolledPricesAgeAndRecover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		stuck, down := false, false
-		asked := 0
-		var last string
+		var stuck, down atomic.Bool
+		var asked atomic.Int64
+		var last string // the transport's own
 		f := NewPolled(Polled{
 			URL: "https://prices.example/now?key=hunter2", TimeField: "data.-1.time", PriceField: "data.-1.price",
 			Interval: 5 * time.Minute, Poll: time.Minute, Stale: 15 * time.Minute, Clock: clock.System(),
 			Transport: answer(func(*http.Request) (int, string, error) {
-				asked++
-				if down {
+				asked.Add(1)
+				if down.Load() {
 					return 0, "", errors.New("connection refused")
 				}
-				if !stuck {
+				if !stuck.Load() {
 					now := time.Now().Truncate(5 * time.Minute)
 					last = fmt.Sprintf(`{"data": [{}, {"time": %q, "price": "%d"}]}`, now.Format(time.RFC3339), int(now.Sub(start)/time.Minute))
 				}
@@ -70,16 +72,16 @@ func TestPolledPricesAgeAndRecover(t *testing.T) {
 		}
 		check(1, "0")
 		check(11, "10")
-		stuck = true // the server repeats its last answer: it grows old all the same
+		stuck.Store(true) // the server repeats its last answer: it grows old all the same
 		check(14, "10")
 		if q := check(16, "stale 10"); q.To != start.Add(15*time.Minute).UTC() {
 			t.Errorf("a stale price ends at %v", q.To)
 		}
 		check(29, "stale 10")
 		check(31, "unknown")
-		stuck = false
+		stuck.Store(false)
 		check(41, "40")
-		down = true
+		down.Store(true)
 		q := check(47, "stale 40")
 		if !strings.Contains(q.Reason, "asked last: connection refused") || strings.Contains(q.Reason+q.Source, "hunter2") {
 			t.Errorf("reason %q, source %q", q.Reason, q.Source)
@@ -87,12 +89,12 @@ func TestPolledPricesAgeAndRecover(t *testing.T) {
 		if p := f.Problems(); len(p) != 1 || p[0] != "https://prices.example/now: connection refused" {
 			t.Errorf("problems %q", p)
 		}
-		before := asked
+		before := asked.Load()
 		check(57, "stale 40")
-		if n := asked - before; n > 30 || n < 24 {
+		if n := asked.Load() - before; n > 30 || n < 24 {
 			t.Errorf("%d tries in ten minutes of polls, want three each", n)
 		}
-		down = false
+		down.Store(false)
 		check(66, "65")
 		if len(f.Problems()) != 0 || len(f.Series(start, time.Now())) < 5 {
 			t.Errorf("after it came back: %v, %v", f.Problems(), f.Series(start, time.Now()))
@@ -160,6 +162,7 @@ func TestSilentServer(t *testing.T) {
 
 // node answers as a Bitcoin Core node does, with fees of 0.1 bitcoin in every block.
 type node struct {
+	sync.Mutex
 	height     int64
 	chain      string
 	loading    bool
@@ -170,6 +173,8 @@ type node struct {
 }
 
 func (n *node) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.Lock()
+	defer n.Unlock()
 	return answer(n.answer).RoundTrip(r)
 }
 
@@ -206,6 +211,13 @@ func (n *node) answer(r *http.Request) (int, string, error) {
 	return 200, "[" + strings.Join(replies, ",") + "]", nil
 }
 
+// set changes the node between two polls.
+func (n *node) set(height int64, fail string) {
+	n.Lock()
+	defer n.Unlock()
+	n.height, n.fail = height, fail
+}
+
 func TestNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &node{height: 700_000, chain: "main", password: "pw"}
@@ -223,12 +235,13 @@ func TestNode(t *testing.T) {
 		if n.statsAsked != feeBlocks {
 			t.Errorf("asked for %d blocks", n.statsAsked)
 		}
-		n.height++
+		n.set(700_001, "")
 		time.Sleep(11 * time.Minute)
+		synctest.Wait()
 		if n.statsAsked != feeBlocks+unsettled {
 			t.Errorf("asked for %d blocks more, want only the unsettled", n.statsAsked-feeBlocks)
 		}
-		n.fail = "Block not available (pruned data)"
+		n.set(700_001, "Block not available (pruned data)")
 		time.Sleep(20 * time.Minute)
 		synctest.Wait()
 		if q = f.At(time.Now()); !q.Known || !q.Stale || !strings.Contains(q.Reason, "pruned data") {
@@ -238,7 +251,7 @@ func TestNode(t *testing.T) {
 		if q = f.At(time.Now()); q.Known || q.Hashprice != 0 {
 			t.Errorf("long after: %+v", q)
 		}
-		n.fail = ""
+		n.set(700_002, "")
 		time.Sleep(11 * time.Minute)
 		synctest.Wait()
 		if q = f.At(time.Now()); !q.Known || q.Stale {
@@ -249,19 +262,19 @@ func TestNode(t *testing.T) {
 
 func TestNodeFaults(t *testing.T) {
 	for name, tc := range map[string]struct {
-		n    node
+		n    *node
 		want string
 	}{
-		"password": {node{height: 700_000, chain: "main", password: "other"}, "check the credentials"},
-		"chain":    {node{height: 700_000, chain: "regtest"}, `on the chain "regtest"`},
-		"loading":  {node{height: 700_000, chain: "main", loading: true}, "still loading the chain"},
-		"old":      {node{height: 700_000, chain: "main", tipAge: 7 * time.Hour}, "7h0m0s old: it has lost the network"},
-		"young":    {node{height: 10, chain: "main"}, "is not believed"},
-		"refused":  {node{height: 700_000, chain: "main", fail: "no undo data"}, `getblockstats: the node says "no undo data" (-8)`},
+		"password": {&node{height: 700_000, chain: "main", password: "other"}, "check the credentials"},
+		"chain":    {&node{height: 700_000, chain: "regtest"}, `on the chain "regtest"`},
+		"loading":  {&node{height: 700_000, chain: "main", loading: true}, "still loading the chain"},
+		"old":      {&node{height: 700_000, chain: "main", tipAge: 7 * time.Hour}, "7h0m0s old: it has lost the network"},
+		"young":    {&node{height: 10, chain: "main"}, "is not believed"},
+		"refused":  {&node{height: 700_000, chain: "main", fail: "no undo data"}, `getblockstats: the node says "no undo data" (-8)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := NewNode(Node{URL: "http://node/", PriceUSD: 60_000 * unit.Dollar, Clock: clock.System(), Transport: &tc.n})
+				f := NewNode(Node{URL: "http://node/", PriceUSD: 60_000 * unit.Dollar, Clock: clock.System(), Transport: tc.n})
 				if err := f.note(f.ask(t.Context())); err == nil || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("error %v, want %q", err, tc.want)
 				}
