@@ -322,6 +322,18 @@ func benchInput(b *testing.B) (*State, Input) {
 	return s, in
 }
 
+func BenchmarkMarshal10k(b *testing.B) {
+	s, in := benchInput(b)
+	s.Step(in)
+	for b.Loop() {
+		saved, err := json.Marshal(s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(saved))/10_000, "bytes/device")
+	}
+}
+
 func BenchmarkStep10k(b *testing.B) {
 	b.Run("steady", func(b *testing.B) {
 		s, in := benchInput(b)

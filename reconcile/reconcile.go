@@ -84,7 +84,9 @@ type Input struct {
 	// asked for nothing (Full zero), is left as it is.
 	Awards map[site.LoadID]site.Award
 	Holds  map[site.DeviceID]site.Hold
-	// Told are commands that others (the limiter) gave since the last step.
+	// Told are commands of others (the limiter). Best they are passed in the step of the same
+	// moment and sent after the State was saved: a device that was sent to sleep and whose
+	// command is in no saved State is taken after a crash for one that a person put to sleep.
 	Told   []site.Command
 	Acked  []Ack
 	Policy Policy

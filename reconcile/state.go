@@ -36,28 +36,28 @@ const (
 // record is what is remembered of one device.
 type record struct {
 	// Asleep and Power are what it was last told, or was found at; Known says either is so.
-	Asleep bool                 `json:"asleep,omitempty"`
-	Power  site.Opt[unit.Power] `json:"power"`
-	Known  bool                 `json:"known,omitempty"`
+	Asleep bool                 `json:"asleep,omitzero"`
+	Power  site.Opt[unit.Power] `json:"power,omitzero"`
+	Known  bool                 `json:"known,omitzero"`
 
-	Phase     phase       `json:"phase,omitempty"`
-	SentAt    time.Time   `json:"sent_at"`
-	AckedAt   time.Time   `json:"acked_at"`   // or when the try failed: readings from then on count
-	SettledAt time.Time   `json:"settled_at"` // when what was told was confirmed or found
-	NextTry   time.Time   `json:"next_try"`
-	Tries     int         `json:"tries,omitempty"` // failed, since the last confirmation
-	Reason    site.Reason `json:"reason"`
-	Plan      site.PlanID `json:"plan,omitempty"`
+	Phase     phase       `json:"phase,omitzero"`
+	SentAt    time.Time   `json:"sent_at,omitzero"`
+	AckedAt   time.Time   `json:"acked_at,omitzero"`   // or when the try failed: readings from then on count
+	SettledAt time.Time   `json:"settled_at,omitzero"` // when what was told was confirmed or found
+	NextTry   time.Time   `json:"next_try,omitzero"`
+	Tries     int         `json:"tries,omitzero"` // failed, since the last confirmation
+	Reason    site.Reason `json:"reason,omitzero"`
+	Plan      site.PlanID `json:"plan,omitzero"`
 
-	SwitchedAt time.Time `json:"switched_at"` // its mode last changed
-	TrimmedAt  time.Time `json:"trimmed_at"`  // its power target last changed
+	SwitchedAt time.Time `json:"switched_at,omitzero"` // its mode last changed
+	TrimmedAt  time.Time `json:"trimmed_at,omitzero"`  // its power target last changed
 
-	ByHand        bool      `json:"by_hand,omitempty"`
-	Quarantined   bool      `json:"quarantined,omitempty"`
-	QuarantinedAt time.Time `json:"quarantined_at"`
-	Note          string    `json:"note,omitempty"` // why it is in quarantine
-	DriftFrom     time.Time `json:"drift_from"`
-	Drifts        int       `json:"drifts,omitempty"` // since DriftFrom
+	ByHand        bool      `json:"by_hand,omitzero"`
+	Quarantined   bool      `json:"quarantined,omitzero"`
+	QuarantinedAt time.Time `json:"quarantined_at,omitzero"`
+	Note          string    `json:"note,omitzero"` // why it is in quarantine
+	DriftFrom     time.Time `json:"drift_from,omitzero"`
+	Drifts        int       `json:"drifts,omitzero"` // since DriftFrom
 
 	seen    bool // a reading of after the start has come
 	offered bool // the last step reported it as free
