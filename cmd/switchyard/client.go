@@ -44,15 +44,33 @@ func (c *cli) client() (*client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, badInput("%q is not a controller's address; write it like %s", base, defaultURL)
 	}
-	token, err := c.token()
-	if err != nil {
-		return nil, err
-	}
-	return &client{base: strings.TrimRight(base, "/"), token: token, http: &http.Client{
+	k := &client{base: strings.TrimRight(base, "/"), http: &http.Client{
 		Timeout: answerTime,
 		// A redirect would carry the token to wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}}
+	if k.token, err = c.token(); err != nil {
+		return nil, k.orNobody(err)
+	}
+	return k, nil
+}
+
+// orNobody returns err, or that no controller runs, where that is what a person must hear first.
+func (k *client) orNobody(err error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	req, rerr := http.NewRequestWithContext(ctx, http.MethodGet, k.base+"/healthz", nil)
+	if rerr != nil {
+		return err
+	}
+	res, rerr := k.http.Do(req)
+	if errors.Is(rerr, syscall.ECONNREFUSED) {
+		return k.silent(ctx, rerr)
+	}
+	if rerr == nil {
+		_ = res.Body.Close() // only that it answers counts
+	}
+	return err
 }
 
 // token returns the token of the flag or the environment, which must be there.

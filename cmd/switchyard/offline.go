@@ -36,9 +36,10 @@ func (r records) open(ctx context.Context) (*store.DB, *sitefile.File, error) {
 	return db, f, nil
 }
 
-// siteNow is the newest site time that the store knows of: that of its newest decision.
+// siteNow is the newest site time that the store knows of: that of its newest decision. Audit
+// lines do not count: those of the command line carry the machine's time.
 func siteNow(ctx context.Context, j *journal.Journal, f *sitefile.File) time.Time {
-	if newest, err := j.Feed(ctx, 1); err == nil && len(newest) > 0 {
+	if newest, err := j.Feed(ctx, 1, journal.KindAward, journal.KindCommand, journal.KindConfirm, journal.KindLimit, journal.KindHold, journal.KindNote); err == nil && len(newest) > 0 {
 		return newest[0].At
 	}
 	if f != nil {

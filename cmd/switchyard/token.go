@@ -167,7 +167,9 @@ func (c *cli) withTokens(ctx context.Context, at records, local func(*api.Tokens
 		if err != nil {
 			return err
 		}
-		dir = storeDir(f)
+		if dir = storeDir(f); c.url == "" && c.env("SWITCHYARD_URL") == "" {
+			c.url = "http://" + f.API.Listen // of the controller that may hold the store
+		}
 	} else if !isDir(dir) {
 		return withCode(exitNotFound, "there is no folder %s; name the store of a site, or its site file with --site", dir)
 	}
