@@ -178,7 +178,7 @@ func (a *App) sources() []telemetry.Source {
 func (a *App) newControl(ctx context.Context) (*control, error) {
 	p := a.plant
 	c := &control{
-		a: a, limits: limits{p: p}, state: &reconcile.State{}, house: make([]houseLoad, p.Tree.Len()),
+		a: a, limits: limits{p: p, file: market.FileLimits(p.File)}, state: &reconcile.State{}, house: make([]houseLoad, p.Tree.Len()),
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
 		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)),

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/market"
 	"switchyard/site"
-	"switchyard/sitefile"
 	"switchyard/unit"
 )
 
@@ -25,6 +25,7 @@ const (
 // people set. It belongs to the control loop.
 type limits struct {
 	p      *plant
+	file   market.Limits
 	manual []site.Limit
 	next   int
 }
@@ -95,54 +96,9 @@ func (l *limits) expire(now time.Time) []site.Limit {
 	return over
 }
 
-// at returns every limit that holds at now or is still to come today, the site file's included.
+// at returns every limit that holds at now or is to come within a day, the site file's included.
 func (l *limits) at(now time.Time) []site.Limit {
-	out := slices.Clone(l.manual)
-	for i, f := range l.p.File.Limits {
-		m := site.Limit{ID: "file-" + strconv.Itoa(i+1), Node: site.NodeID(f.Node), Power: f.Power, From: f.From, To: f.To, By: "site file", Note: f.Note}
-		if f.Daily != nil {
-			from, to, ok := daily(f.Daily, now.In(l.p.Zone))
-			if !ok {
-				continue // checked when the file was read
-			}
-			m.From, m.To = from, to
-		}
-		if m.To.IsZero() || now.Before(m.To) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-// daily returns the window of a daily limit that holds now, or else today's. One that ends
-// before it begins runs over midnight.
-func daily(d *sitefile.Daily, now time.Time) (from, to time.Time, ok bool) {
-	fh, fm, ok1 := clockTime(d.From)
-	th, tm, ok2 := clockTime(d.To)
-	if !ok1 || !ok2 {
-		return from, to, false
-	}
-	y, mo, day := now.Date()
-	window := func(shift int) (time.Time, time.Time) {
-		a := time.Date(y, mo, day+shift, fh, fm, 0, 0, now.Location())
-		b := time.Date(y, mo, day+shift, th, tm, 0, 0, now.Location())
-		if !b.After(a) {
-			b = time.Date(y, mo, day+shift+1, th, tm, 0, 0, now.Location())
-		}
-		return a.UTC(), b.UTC()
-	}
-	if from, to = window(-1); now.Before(to) {
-		return from, to, true
-	}
-	from, to = window(0)
-	return from, to, true
-}
-
-func clockTime(s string) (hour, minute int, ok bool) {
-	h, m, found := strings.Cut(s, ":")
-	hour, err1 := strconv.Atoi(h)
-	minute, err2 := strconv.Atoi(m)
-	return hour, minute, found && err1 == nil && err2 == nil && hour >= 0 && hour <= 24 && minute >= 0 && minute < 60
+	return append(slices.Clone(l.manual), l.file.Between(now, now.Add(24*time.Hour))...)
 }
 
 // bounds returns the limit in force per node, negative where there is none. A limit that is

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"slices"
 	"time"
 
 	"switchyard/dispatch"
+	"switchyard/limiter"
 	"switchyard/reconcile"
 	"switchyard/site"
 	"switchyard/unit"
@@ -90,7 +92,9 @@ func (c *control) tenantOffers(now time.Time, r *readings) []site.Offer {
 			c.headroom[i].Observe(r.at[t.Node], draw.V)
 			c.seen[i] = r.at[t.Node]
 		}
-		keep := c.headroom[i].Reserve(now, draw, c.horizon(now, t.Node, r))
+		ahead := c.horizon(now, t.Node, r)
+		keep := c.headroom[i].Reserve(now, draw, ahead)
+		keep = max(keep-c.relief(t.Node, ahead), min(keep, draw.V))
 		if t.Fill != nil && !*t.Fill || !draw.OK {
 			keep = max(t.Firm, draw.V)
 		}
@@ -113,15 +117,43 @@ func (c *control) horizon(now time.Time, node int, r *readings) time.Duration {
 	return age + 2*period + fall
 }
 
-// shedTime is how long a group takes from the command to standby: what its firmware is known
-// to take, or longer where that was seen.
+// relief is how much of a ramp the overload curves bear until mining has yielded: half of the
+// least step, of those that last long enough, on the tenant's path; nothing while a curve is
+// in use. Nodes below which nothing can yield do not count: there the tenant is alone.
+func (c *control) relief(node int, ahead time.Duration) unit.Power {
+	least := unit.Power(-1)
+	for n := node; n >= 0; n = c.a.plant.Tree.Node(n).Parent {
+		at := c.a.plant.Tree.Node(n)
+		if at.Limit <= 0 || !c.a.plant.yields[n] {
+			continue
+		}
+		var bears unit.Power
+		for _, o := range at.Overload {
+			if o.For >= ahead {
+				bears = max(bears, at.Limit.Scale(float64(o.Ratio-1)/2))
+			}
+		}
+		if slices.ContainsFunc(c.over, func(o limiter.NodeOver) bool { return o.Node == n }) {
+			bears = 0
+		}
+		if least < 0 || bears < least {
+			least = bears
+		}
+	}
+	return max(least, 0)
+}
+
+// shedTime is how long a group takes from the command to standby: as seen, once it was seen,
+// with two seconds for good measure; until then what its firmware is said to take.
 func (c *control) shedTime(i int) time.Duration {
-	g := &c.a.plant.Groups[i]
-	t := c.slowest[i]
-	for j := g.First; j < g.First+g.Count; j++ {
-		if s := c.devices[j].Caps.SleepTime; s > 0 {
-			t = max(t, s)
-			break // one model, one firmware: the first that told stands for all
+	t := c.slowest[i] + 2*time.Second
+	if c.slowest[i] == 0 {
+		g := &c.a.plant.Groups[i]
+		for j := g.First; j < g.First+g.Count; j++ {
+			if s := c.devices[j].Caps.SleepTime; s > 0 {
+				t = s
+				break // one model, one firmware: the first that told stands for all
+			}
 		}
 	}
 	return min(max(t, 5*time.Second), 2*time.Minute)
@@ -137,7 +169,9 @@ func (c *control) learnShed(e reconcile.Event) {
 		return
 	}
 	took, s := e.At.Sub(e.Command), &c.slowest[c.a.plant.Miners[j].Group]
-	if took = min(took, time.Minute); took > *s {
+	if took = min(took, time.Minute); *s == 0 {
+		*s = took
+	} else if took > *s {
 		*s += (took - *s) / 4
 	} else {
 		*s -= (*s - took) / 64

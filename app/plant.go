@@ -48,8 +48,9 @@ type plant struct {
 	Miners  []miner
 	byID    map[site.DeviceID]int // of Miners
 	// Meters per node: how old a reading may be; zero where the node has no meter.
-	Stale []time.Duration
-	Specs []fleet.Spec
+	Stale  []time.Duration
+	yields []bool // per node: some group hangs below it
+	Specs  []fleet.Spec
 }
 
 func newPlant(f *sitefile.File, now func() time.Time) (*plant, error) {
@@ -61,7 +62,7 @@ func newPlant(f *sitefile.File, now func() time.Time) (*plant, error) {
 	if err != nil {
 		return nil, fmt.Errorf("time zone %q: %w", f.Site.Timezone, err)
 	}
-	p := &plant{File: f, Tree: tree, Zone: zone, byID: map[site.DeviceID]int{}, Stale: make([]time.Duration, tree.Len())}
+	p := &plant{File: f, Tree: tree, Zone: zone, byID: map[site.DeviceID]int{}, Stale: make([]time.Duration, tree.Len()), yields: make([]bool, tree.Len())}
 	if err := p.addMeters(now); err != nil {
 		return nil, err
 	}
@@ -123,6 +124,9 @@ func (p *plant) addGroup(g sitefile.Group, now func() time.Time) error {
 		return err
 	}
 	targets := g.Targets()
+	for n := node; n >= 0; n = p.Tree.Node(n).Parent {
+		p.yields[n] = true
+	}
 	at := len(p.Groups)
 	p.Groups = append(p.Groups, group{Group: g, Load: site.LoadID(g.ID), Node: node, First: len(p.Miners), Count: len(targets)})
 	for _, t := range targets {

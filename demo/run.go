@@ -23,7 +23,6 @@ import (
 	"switchyard/app"
 	"switchyard/clock"
 	"switchyard/driver/all"
-	"switchyard/driver/modbus"
 	"switchyard/emulate"
 	"switchyard/market"
 	"switchyard/sitefile"
@@ -221,7 +220,7 @@ func (o Options) site() (*sitefile.File, error) {
 	if err := os.WriteFile(path, doc, 0o600); err != nil {
 		return nil, fmt.Errorf("write the demonstration's site file: %w", err)
 	}
-	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Profiles: modbus.Profiles()})
+	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()})
 	if err != nil {
 		return nil, err
 	}

@@ -194,9 +194,9 @@ groups:
     hashrate: {{.Hashrate}}
     standby: 40 W
     pool_fee: 1 %
-    restart_cost: 0.05 $
+    restart_cost: 0.01 $
     min_rest: 3m
-    min_run: 10m
+    min_run: 15m
     poll: {{$.Plan.Poll}}
 {{- end}}
 
