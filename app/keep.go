@@ -30,19 +30,25 @@ func (c *control) keep(ctx context.Context, last bool) {
 			}
 		}
 	}
-	var all []byte
 	if err == nil {
-		all, err = json.Marshal(doc)
-	}
-	if err == nil {
-		err = c.a.db.PutState(ctx, stateKey, all)
+		err = c.put(ctx, doc)
 	}
 	if err != nil {
 		c.dirty = true
 		c.storeFault(fmt.Errorf("keep the controller's state: %w", err))
 		return
 	}
-	c.storeFault(nil)
+	if !c.a.journal.Full() {
+		c.storeFault(nil)
+	}
+}
+
+func (c *control) put(ctx context.Context, doc stateDoc) error {
+	all, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	return c.a.db.PutState(ctx, stateKey, all)
 }
 
 // restore takes up what the last run kept: holds, limits, what each device was told, and the
@@ -63,15 +69,14 @@ func (c *control) restore(ctx context.Context) error {
 	if c.holds, err = restoreHolds(docs[holdsKey]); err != nil {
 		return err
 	}
-	if docs[stateKey] == nil {
-		return nil
-	}
 	var doc stateDoc
-	if err := json.Unmarshal(docs[stateKey], &doc); err != nil {
-		return fmt.Errorf("take up the controller's state: %w", err)
-	}
-	if err := json.Unmarshal(doc.Devices, c.state); err != nil {
-		return err
+	if docs[stateKey] != nil {
+		if err := json.Unmarshal(docs[stateKey], &doc); err != nil {
+			return fmt.Errorf("take up the controller's state: %w", err)
+		}
+		if err := json.Unmarshal(doc.Devices, c.state); err != nil {
+			return err
+		}
 	}
 	for i := range c.headroom {
 		if raw := doc.Headroom[c.a.plant.Tenants[i].ID]; raw != nil {
@@ -79,6 +84,14 @@ func (c *control) restore(ctx context.Context) error {
 			if json.Unmarshal(raw, h) == nil { // learned margins are a help, not a condition
 				c.headroom[i] = h
 			}
+		}
+	}
+	// Notes that were not on disk at a kill take their numbers with them, and what follows
+	// gets them again: the mark must not stand before commands of this run.
+	if last := c.a.journal.LastSeq(); doc.Seq > last {
+		doc.Seq = last
+		if err := c.put(ctx, doc); err != nil {
+			return fmt.Errorf("keep the controller's state: %w", err)
 		}
 	}
 	after, err := c.a.journal.After(ctx, doc.Seq, journal.KindCommand)

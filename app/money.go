@@ -23,6 +23,7 @@ type bookkeeper struct {
 	short map[time.Time]map[site.LoadID]unit.Energy // firm energy not delivered, per interval
 	last  time.Time                                 // site time of the last step that was counted
 	err   error                                     // of the last attempt
+	done  time.Time                                 // everything that starts before it is in the record
 	asked time.Time                                 // machine time of the last look for prices
 }
 
@@ -31,6 +32,11 @@ func (c *control) settle(_ context.Context, now time.Time) {
 	b := &c.a.books
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.err != nil {
+		c.alarm("books", "critical", "books", "intervals are not settled; they are kept and tried again: "+b.err.Error())
+	} else {
+		c.alarm("books", "", "", "")
+	}
 	since := now.Sub(b.last)
 	b.last = now
 	if since <= 0 || since > time.Minute {
@@ -82,6 +88,9 @@ func (a *App) settleOnce(ctx context.Context) error {
 	if err := a.book.Settle(ctx, closes, doc); err != nil {
 		return err
 	}
+	a.books.mu.Lock()
+	a.books.done = a.integ.Next() // only this goroutine closes intervals
+	a.books.mu.Unlock()
 	if n := len(closes); n > 0 {
 		through := closes[n-1].Start
 		a.integ.Settled(through)
@@ -132,8 +141,9 @@ func (a *App) profitToday(ctx context.Context) {
 
 // Settled says whether every interval before t is in the record.
 func (a *App) Settled(t time.Time) bool {
-	next := a.integ.Next()
-	return !next.IsZero() && !next.Before(t)
+	a.books.mu.Lock()
+	defer a.books.mu.Unlock()
+	return !a.books.done.IsZero() && !a.books.done.Before(t)
 }
 
 // DayReport returns the book's report of a day "2006-01-02" in the site's time zone; empty means today.

@@ -39,8 +39,10 @@ func (c *control) groupOffer(i int, h hour) site.Offer {
 		}
 		ms = append(ms, dispatch.Machine{Power: d.Expected, Standby: c.standby(j), Hashrate: c.hashrate(j, m), Running: running})
 	}
+	// A start that must last ten minutes mostly lasts hours: spread over its least time alone, a
+	// restart's cost would keep miners asleep through hours that pay for it many times.
 	return dispatch.MiningOffer(g.Load, g.Node, ms, dispatch.MiningTerms{
-		Hashprice: h.Hashprice, Fee: g.PoolFee, SwitchCost: g.RestartCost, MinRun: g.MinRun, Fixed: status.Fixed,
+		Hashprice: h.Hashprice, Fee: g.PoolFee, SwitchCost: g.RestartCost, MinRun: max(g.MinRun, time.Hour), Fixed: status.Fixed,
 	})
 }
 
