@@ -50,10 +50,17 @@ type Site struct {
 // until ctx ends or Close is called. When addresses cannot be bound, the error names all
 // of them and what would help, and nothing listens. It does not block on the network.
 func Start(ctx context.Context, f *sitefile.File, c clock.Clock, logger *slog.Logger) (*Site, error) {
+	return StartWatched(ctx, f, c, logger, nil)
+}
+
+// StartWatched is Start with a watch that is told of every order that reaches a miner, by
+// the goroutine that gave it; it must not block and must not call the miner.
+func StartWatched(ctx context.Context, f *sitefile.File, c clock.Clock, logger *slog.Logger, watch func(plant.Change)) (*Site, error) {
 	d, err := describe(f)
 	if err != nil {
 		return nil, err
 	}
+	d.config.Watch = watch
 	world, err := plant.New(d.config, c.Now())
 	if err != nil {
 		return nil, fmt.Errorf("build the plant: %w", err)
@@ -119,7 +126,7 @@ func (s *Site) listen(d *description) error {
 	bound := map[string]map[string]net.Listener{} // by device and port name
 	var failed bindErrors
 	for _, k := range d.sockets {
-		l, err := net.Listen("tcp", k.address)
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", k.address)
 		if err != nil {
 			failed = append(failed, bindError{k, err})
 			continue
