@@ -56,6 +56,9 @@ type Options struct {
 	Token func(token string)
 	// Bound is called with the address once the API listens.
 	Bound func(addr net.Addr)
+	// Dial opens the connections to devices; nil means the system's own way. It is called
+	// from many goroutines.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // App is one running controller.
@@ -99,6 +102,9 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	}()
 	if a.plant, err = newPlant(opt.File, a.clk.Now); err != nil {
 		return a, err
+	}
+	for i := range a.plant.Specs {
+		a.plant.Specs[i].Target.Dial = opt.Dial
 	}
 	if a.market, err = market.Open(opt.File, a.clk, a.log); err != nil {
 		return a, err
@@ -259,6 +265,7 @@ const tokensKey = "api.tokens"
 func (s tokenStore) LoadTokens(ctx context.Context) ([]byte, error) {
 	return s.db.GetState(ctx, tokensKey)
 }
+
 func (s tokenStore) SaveTokens(ctx context.Context, doc []byte) error {
 	return s.db.PutState(ctx, tokensKey, doc)
 }

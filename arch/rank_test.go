@@ -11,6 +11,7 @@ var rank = map[string]int{
 	"app":     6,
 	"emulate": 6,
 	"demo":    7,
+	"bench":   7,
 	"cmd":     8,
 	"arch":    9,
 }
