@@ -90,7 +90,7 @@ func (c *control) hour(now time.Time) hour {
 }
 
 // alarmsAt brings the alarms about meters, limits and miners up to this step.
-func (c *control) alarmsAt(now time.Time, snap *telemetry.Snapshot, r *readings, out reconcile.Output, _ int) {
+func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings, out reconcile.Output) {
 	for i := range c.a.plant.Tree.Len() {
 		n := c.a.plant.Tree.Node(i)
 		if n.Meter == "" {

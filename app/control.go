@@ -151,7 +151,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 	all := c.limits.at(now)
 	bounds := c.limits.bounds(now, all, c.lead())
 	r := c.read(now, snap)
-	orders := c.limit(ctx, now, r, bounds)
+	c.limit(ctx, now, r, bounds)
 	c.clear(now, r, bounds)
 	out := c.reconcile(now)
 	c.journalEvents(out.Events)
@@ -162,7 +162,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 	c.send(ctx, out.Commands)
 	c.settle(ctx, now)
 	c.record(now, r, bounds)
-	c.alarmsAt(now, snap, r, out, orders)
+	c.alarmsAt(snap, r, out)
 	c.publish(now, snap, r, all)
 }
 
@@ -199,8 +199,10 @@ func (c *control) begin(now time.Time, snap *telemetry.Snapshot) bool {
 		return false
 	}
 	c.ready = true
-	c.note(journal.Entry{At: now, Subject: "controller", Kind: journal.KindNote, Code: site.ReasonStart,
-		Text: "the controller acts from now on: " + plural(heard, "device") + " of " + plural(len(c.a.plant.Specs), "device") + " heard of"})
+	c.note(journal.Entry{
+		At: now, Subject: "controller", Kind: journal.KindNote, Code: site.ReasonStart,
+		Text: "the controller acts from now on: " + plural(heard, "device") + " of " + plural(len(c.a.plant.Specs), "device") + " heard of",
+	})
 	return true
 }
 
@@ -296,18 +298,33 @@ func (c *control) newPlan(now time.Time, h hour) {
 		if c.isHouse(a.Load) {
 			continue
 		}
-		c.note(journal.Entry{At: now, Plan: c.plan, Subject: string(a.Load), Kind: journal.KindAward, Code: a.Reason.Code,
-			Text: string(a.Load) + " is given " + short(a.Power) + " of " + short(a.Full) + ": " + a.Reason.Text})
+		c.note(journal.Entry{
+			At: now, Plan: c.plan, Subject: string(a.Load), Kind: journal.KindAward, Code: a.Reason.Code,
+			Text: string(a.Load) + " is given " + short(a.Power) + " of " + short(a.Full) + ": " + a.Reason.Text,
+		})
 	}
 }
 
-// news says whether an award differs enough to be told: another reason, or by two per cent of what was asked.
+// news says whether an award differs enough to be told: by two per cent of what was asked, or
+// by going to or from all, nothing or the price being lost. At one and the same power the
+// price and a limit may take turns as the reason; that is no news.
 func news(old, now site.Award) bool {
 	d := old.Power - now.Power
 	if d < 0 {
 		d = -d
 	}
-	return old.Reason.Code != now.Reason.Code || old.Reason.Node != now.Reason.Node || d > max(old.Full, now.Full)/50
+	extent := func(a site.Award) int {
+		switch {
+		case a.Reason.Code == site.ReasonLost:
+			return 3
+		case a.Power >= a.Full:
+			return 2
+		case a.Power <= 0:
+			return 0
+		}
+		return 1
+	}
+	return extent(old) != extent(now) || d > max(old.Full, now.Full)/50
 }
 
 // reconcile turns awards into commands.
@@ -367,9 +384,12 @@ func (c *control) byHand(id site.DeviceID) bool {
 	return ok && j < len(c.status) && (c.status[j].ByHand || c.status[j].Quarantined)
 }
 
+// note appends to the journal's queue. That it was taken says nothing about the disk, so it
+// ends no alarm.
 func (c *control) note(e journal.Entry) {
-	_, err := c.a.journal.Append(e)
-	c.storeFault(err)
+	if _, err := c.a.journal.Append(e); err != nil {
+		c.storeFault(err)
+	}
 }
 
 // journalEvents writes what happened to commands and devices.

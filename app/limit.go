@@ -11,7 +11,7 @@ import (
 
 // limit runs the limiter on the newest meter readings and carries its orders out. It looks
 // at meters, nameplates and devices and at nothing that the clearing made.
-func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds []unit.Power) int {
+func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds []unit.Power) {
 	in := limiter.Input{
 		At: now, Tree: c.a.plant.Tree, Limits: bounds, Margin: c.a.plant.File.Control.Margin,
 		Meters: make([]limiter.Reading, len(bounds)), Nameplate: make([]unit.Power, len(bounds)), Believed: make([]unit.Power, len(bounds)),
@@ -19,7 +19,7 @@ func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds 
 	for i := range in.Meters {
 		in.Meters[i] = limiter.Reading{Power: r.value[i], At: r.at[i], Stale: r.stale[i]}
 	}
-	in.Devices = c.limiterDevices(now, r, in.Nameplate, in.Believed)
+	in.Devices = c.limiterDevices(r, in.Nameplate, in.Believed)
 	for i := range in.Believed { // the clearing counts the house's own draw, so it is no surprise
 		in.Believed[i] += c.house[i].power(now)
 	}
@@ -42,12 +42,11 @@ func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds 
 		c.send(ctx, cmds)
 		c.told = append(c.told, cmds...)
 	}
-	return len(cmds)
 }
 
 // limiterDevices lists every miner and tenant, and adds up per node what could be drawn and
 // what is believed to be.
-func (c *control) limiterDevices(now time.Time, r *readings, nameplate, believed []unit.Power) []limiter.Device {
+func (c *control) limiterDevices(r *readings, nameplate, believed []unit.Power) []limiter.Device {
 	out := make([]limiter.Device, 0, len(c.devices)+len(c.a.plant.Tenants))
 	values := c.values()
 	for j := range c.devices {

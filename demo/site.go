@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"runtime"
@@ -66,7 +67,7 @@ type addressing struct {
 // systems know only one loopback address.
 func probe() addressing {
 	a := addressing{rows: runtime.GOOS == "linux"}
-	l, err := net.Listen("tcp", "127.0.0.1:80")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:80")
 	if err != nil && !strings.Contains(err.Error(), "in use") {
 		a.shift = 10000
 		return a

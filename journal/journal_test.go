@@ -341,16 +341,22 @@ func TestWhy(t *testing.T) {
 		text  string
 	}{
 		{
-			"now", Question{Device: "s21-001"},
-			[]string{"award@10s", "reason@10s", "plan@10s", "command@10s", "ack@11s", "confirm@-"}, "acknowledged, not yet confirmed",
+			"now",
+			Question{Device: "s21-001"},
+			[]string{"award@10s", "reason@10s", "plan@10s", "command@10s", "ack@11s", "confirm@-"},
+			"acknowledged, not yet confirmed",
 		},
 		{
-			"then", Question{Device: "s21-001", At: at(7)},
-			[]string{"award@0s", "reason@0s", "plan@0s", "command@0s", "confirm@5s"}, "confirmed by a reading at 2016-05-17 12:00:05",
+			"then",
+			Question{Device: "s21-001", At: at(7)},
+			[]string{"award@0s", "reason@0s", "plan@0s", "command@0s", "confirm@5s"},
+			"confirmed by a reading at 2016-05-17 12:00:05",
 		},
 		{
-			"just told", Question{Device: "s21-001", At: at(10)},
-			[]string{"award@10s", "reason@10s", "plan@10s", "command@10s", "ack@-", "confirm@-"}, "not acknowledged yet",
+			"just told",
+			Question{Device: "s21-001", At: at(10)},
+			[]string{"award@10s", "reason@10s", "plan@10s", "command@10s", "ack@-", "confirm@-"},
+			"not acknowledged yet",
 		},
 		{"never told", Question{Device: "s21-002", Load: "s21", At: at(7)}, []string{"award@0s"}, "has been told nothing"},
 		{"before all", Question{Device: "s21-001", At: at(-1)}, nil, "has been told nothing"},

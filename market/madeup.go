@@ -49,11 +49,11 @@ func (m MadeUp) prices(n int64) [slots]unit.Price {
 // place returns the day and the slot that hold t.
 func (m MadeUp) place(t time.Time) (dayNumber int64, i int) {
 	d := t.Sub(m.midnight)
-	n := d / day
-	if d < n*day {
-		n--
+	rest := d % day
+	if rest < 0 {
+		rest += day
 	}
-	return int64(n), int((d - n*day) / slot)
+	return int64((d - rest) / day), int(rest / slot)
 }
 
 func (m MadeUp) quote(n int64, i int, p unit.Price) Quote {

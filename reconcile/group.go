@@ -269,7 +269,8 @@ func (st *step) start(g *group, target unit.Power) {
 		sp, add := site.Setpoint{Mode: site.ModeRun}, st.worth(d, r)
 		if add > room {
 			low, high, ok := d.span()
-			if !ok || g.trim >= 0 || low-d.standby() > room {
+			// A share is taken only by a miner at work and forgotten when it is woken; a target stays.
+			if !ok || !d.Caps.Watts.OK || g.trim >= 0 || low-d.standby() > room {
 				continue
 			}
 			sp.Power = site.Some(min(d.standby()+room, high))

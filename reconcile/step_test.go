@@ -368,8 +368,10 @@ func TestLimitersCommandsAreConfirmedToo(t *testing.T) {
 	w := newWorld(t, hall(t))
 	w.add("s21", 2, "mode")
 	w.step()
-	c := site.Command{Device: "s21-001", Setpoint: site.Setpoint{Mode: site.ModeSleep}, Plan: 7, At: w.at,
-		Reason: site.Reason{Code: site.ReasonLimiter, Node: "hall", Text: "hall stands above its limit"}}
+	c := site.Command{
+		Device: "s21-001", Setpoint: site.Setpoint{Mode: site.ModeSleep}, Plan: 7, At: w.at,
+		Reason: site.Reason{Code: site.ReasonLimiter, Node: "hall", Text: "hall stands above its limit"},
+	}
 	w.told = []site.Command{c}
 	w.apply(c)
 	w.award("s21", w.out.Loads["s21"].Available, false)

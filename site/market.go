@@ -109,7 +109,7 @@ type Setpoint struct {
 // String prints the setpoint for people.
 func (s Setpoint) String() string {
 	if s.Mode == ModeRun && s.Power.OK {
-		return "run at " + s.Power.V.String()
+		return "run at " + s.Power.V.Short()
 	}
 	return s.Mode.String()
 }

@@ -103,7 +103,7 @@ func TestGoldenFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			f, err := Parse(name, data, known)
-			out := ""
+			var out string
 			if err != nil {
 				var faults strictyaml.Faults
 				if !errors.As(err, &faults) {

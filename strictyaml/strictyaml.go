@@ -104,7 +104,8 @@ func (d *decoder) parse(data []byte) ast.Node {
 	}
 	file, err := parseSafely(data)
 	if err != nil {
-		d.faultAt(d.syntax(err))
+		at, suggestion, message := d.syntax(err)
+		d.faultAt(at, "", suggestion, "%s", message)
 		return nil
 	}
 	var bodies []ast.Node
@@ -187,17 +188,17 @@ func checkBounds(tokens token.Tokens) error {
 }
 
 // syntax says in our words what the parser said.
-func (d *decoder) syntax(err error) (place, string, string, string) {
+func (d *decoder) syntax(err error) (at place, suggestion, message string) {
 	var bound errBound
 	if errors.As(err, &bound) {
-		return bound.at, "", "", bound.what
+		return bound.at, "", bound.what
 	}
 	var y yaml.Error
 	if errors.As(err, &y) && y.GetToken() != nil && y.GetToken().Position != nil {
 		pos := y.GetToken().Position
-		return place{pos.Line, pos.Column}, "", "check the indentation, the colons and the quotes here", "not YAML: " + y.GetMessage()
+		return place{pos.Line, pos.Column}, "check the indentation, the colons and the quotes here", "not YAML: " + y.GetMessage()
 	}
-	return place{1, 1}, "", "", err.Error()
+	return place{1, 1}, "", err.Error()
 }
 
 func badByte(data []byte) place {

@@ -40,7 +40,7 @@ func TestHubKeepsTheNewestAndCountsFailures(t *testing.T) {
 	if r, _ := h.Snapshot().Get("m1"); r.Failures != 0 || r.Err != nil {
 		t.Errorf("a good sample leaves failures: %+v", r)
 	}
-	if h.Snapshot() != h.Snapshot() {
+	if first, again := h.Snapshot(), h.Snapshot(); first != again {
 		t.Error("nothing changed and a new snapshot was made")
 	}
 	if h.Snapshot().Stale("nobody", noon, time.Hour) != true {

@@ -45,6 +45,7 @@ type fakeDevice struct {
 func (f fakeDevice) Info(context.Context) (site.Capabilities, error) {
 	return site.Capabilities{Sleep: true}, f.info
 }
+
 func (fakeDevice) Read(context.Context) (site.Sample, error) {
 	return site.Sample{Uptime: site.Some(time.Hour)}, nil
 }
@@ -53,7 +54,8 @@ func (fakeDevice) Close() error                               { return nil }
 
 // fake is a driver whose probe takes that long and then says so.
 func fake(name string, takes time.Duration, err error) driver.Driver {
-	return driver.Driver{Name: name, Ports: map[string]int{name: 1},
+	return driver.Driver{
+		Name: name, Ports: map[string]int{name: 1},
 		Open: func(driver.Target) (driver.Device, error) { return fakeDevice{}, nil },
 		Probe: func(ctx context.Context, _ driver.Target) (site.Identity, error) {
 			select {
@@ -62,7 +64,8 @@ func fake(name string, takes time.Duration, err error) driver.Driver {
 			case <-ctx.Done():
 				return site.Identity{}, fmt.Errorf("%w: %w", ctx.Err(), driver.ErrUnreachable)
 			}
-		}}
+		},
+	}
 }
 
 func TestDetect(t *testing.T) {

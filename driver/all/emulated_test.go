@@ -48,8 +48,10 @@ func TestEmulated(t *testing.T) {
 	}
 	users := map[string]string{"antminer": "root", "braiins": "root", "whatsminer": "admin", "whatsminer-v3": "super"}
 	for name, ports := range kinds {
-		g := sitefile.Group{Credentials: &sitefile.Credentials{User: users[name], Password: "file:" + secret},
-			ID: name, Node: "connection", Driver: name, Model: models[name], Addresses: []string{"127.0.0.1"}, Ports: map[string]sitefile.Port{}}
+		g := sitefile.Group{
+			Credentials: &sitefile.Credentials{User: users[name], Password: "file:" + secret},
+			ID:          name, Node: "connection", Driver: name, Model: models[name], Addresses: []string{"127.0.0.1"}, Ports: map[string]sitefile.Port{},
+		}
 		for p, n := range ports {
 			g.Ports[p] = sitefile.Port{Number: n}
 		}
@@ -58,10 +60,14 @@ func TestEmulated(t *testing.T) {
 	meters := map[string]int{}
 	for i, profile := range []string{"sunspec", "schneider-pm5000", "generic"} {
 		meters[profile] = freePort(t)
-		f.Nodes = append(f.Nodes, sitefile.Node{ID: fmt.Sprintf("n%d", i), Parent: "connection", Limit: unit.Megawatt,
-			Meter: &sitefile.Meter{Address: "127.0.0.1", Port: meters[profile], Unit: 1, Profile: profile}})
-		f.Groups = append(f.Groups, sitefile.Group{ID: profile, Node: fmt.Sprintf("n%d", i), Driver: "whatsminer", Model: "WhatsMiner M60S",
-			Addresses: []string{"127.0.0.1"}, Ports: map[string]sitefile.Port{"rpc": {Number: freePort(t)}}})
+		f.Nodes = append(f.Nodes, sitefile.Node{
+			ID: fmt.Sprintf("n%d", i), Parent: "connection", Limit: unit.Megawatt,
+			Meter: &sitefile.Meter{Address: "127.0.0.1", Port: meters[profile], Unit: 1, Profile: profile},
+		})
+		f.Groups = append(f.Groups, sitefile.Group{
+			ID: profile, Node: fmt.Sprintf("n%d", i), Driver: "whatsminer", Model: "WhatsMiner M60S",
+			Addresses: []string{"127.0.0.1"}, Ports: map[string]sitefile.Port{"rpc": {Number: freePort(t)}},
+		})
 	}
 	c := clock.NewGoverned(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), 60, 24*time.Hour)
 	t.Cleanup(c.Close)
@@ -73,8 +79,10 @@ func TestEmulated(t *testing.T) {
 	for name, ports := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			emulatedMiner(t, name, driver.Target{Device: site.DeviceID(name), Host: "127.0.0.1", Ports: ports, Now: c.Now,
-				User: users[name], Password: password})
+			emulatedMiner(t, name, driver.Target{
+				Device: site.DeviceID(name), Host: "127.0.0.1", Ports: ports, Now: c.Now,
+				User: users[name], Password: password,
+			})
 		})
 	}
 	for profile, port := range meters {

@@ -71,8 +71,10 @@ func Open(t driver.Target) (*Device, error) {
 	if unitID == 0 {
 		unitID = 1
 	}
-	return &Device{target: t, profile: p,
-		client: client{dial: t.DialContext, address: t.Addr("modbus", Port), unit: unitID}}, nil
+	return &Device{
+		target: t, profile: p,
+		client: client{dial: t.DialContext, address: t.Addr("modbus", Port), unit: unitID},
+	}, nil
 }
 
 // Info finds the registers anew and says at which energy the register wraps.

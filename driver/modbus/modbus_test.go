@@ -54,12 +54,14 @@ func (m *meter) HandleCoils(*peer.CoilsRequest) ([]bool, error) { return nil, pe
 func (m *meter) HandleDiscreteInputs(*peer.DiscreteInputsRequest) ([]bool, error) {
 	return nil, peer.ErrIllegalFunction
 }
+
 func (m *meter) HandleHoldingRegisters(r *peer.HoldingRegistersRequest) ([]uint16, error) {
 	if r.IsWrite {
 		return nil, peer.ErrIllegalFunction
 	}
 	return m.serve(Holding, m.holding, r.UnitId, r.Addr, r.Quantity)
 }
+
 func (m *meter) HandleInputRegisters(r *peer.InputRegistersRequest) ([]uint16, error) {
 	return m.serve(Input, m.input, r.UnitId, r.Addr, r.Quantity)
 }
@@ -92,8 +94,10 @@ func start(t *testing.T, m *meter) driver.Target {
 	}
 	addr := l.Addr().(*net.TCPAddr)
 	_ = l.Close() // the library takes an address, not a listener
-	s, err := peer.NewServer(&peer.ServerConfiguration{URL: "tcp://" + addr.String(), Timeout: time.Minute, MaxClients: 4,
-		Logger: log.New(io.Discard, "", 0)}, m)
+	s, err := peer.NewServer(&peer.ServerConfiguration{
+		URL: "tcp://" + addr.String(), Timeout: time.Minute, MaxClients: 4,
+		Logger: log.New(io.Discard, "", 0),
+	}, m)
 	if err != nil {
 		t.Fatal(err)
 	}

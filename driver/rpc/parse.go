@@ -79,12 +79,12 @@ func (p *parser) value(depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errors.New("nested too deeply")
 	}
-	switch c := p.s[p.at]; {
-	case c == '{':
+	switch p.s[p.at] {
+	case '{':
 		return p.object(depth)
-	case c == '[':
+	case '[':
 		return p.array(depth)
-	case c == '"':
+	case '"':
 		return p.str()
 	default:
 		return p.bare()

@@ -73,8 +73,10 @@ func (f *fake) start(t *testing.T, port string, serve func(net.Conn)) driver.Tar
 		}
 	}()
 	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
-	return driver.Target{Device: "m60s-001", Host: "127.0.0.1", Ports: map[string]int{port: l.Addr().(*net.TCPAddr).Port},
-		Password: driver.Secret(f.password), Now: time.Now}
+	return driver.Target{
+		Device: "m60s-001", Host: "127.0.0.1", Ports: map[string]int{port: l.Addr().(*net.TCPAddr).Port},
+		Password: driver.Secret(f.password), Now: time.Now,
+	}
 }
 
 func (f *fake) obeys() site.Setpoint {
@@ -113,6 +115,7 @@ func (f *fake) sent() []string {
 func v2OK(msg string) string {
 	return `{"STATUS":"S","When":1,"Code":131,"Msg":` + msg + `,"Description":""}`
 }
+
 func v2Err(code int, msg string) string {
 	return fmt.Sprintf(`{"STATUS":"E","When":1,"Code":%d,"Msg":%q,"Description":""}`, code, msg)
 }

@@ -131,7 +131,7 @@ func (d *V2) slow(ctx context.Context, h hot) {
 	if d.polls%slowEvery == 0 && (d.token == nil || d.target.Now().Add(stage).After(d.token.until)) {
 		_ = d.renew(ctx) // so that a shed need not ask for one first
 	}
-	if d.due(0, 3) {
+	if d.due(0) {
 		r, err := d.ask(ctx, d.devs)
 		if errors.Is(err, driver.ErrUnsupported) && d.devs == "edevs" {
 			d.devs = "devs"
@@ -141,14 +141,14 @@ func (d *V2) slow(ctx context.Context, h hot) {
 			d.boards = parseDevs(r)
 		}
 	}
-	if d.due(1, 3) {
+	if d.due(1) {
 		if r, err := d.ask(ctx, "pools"); err == nil && !r.Truncated {
 			d.pools = parsePools(r)
 		}
 	}
 	if h.codes != nil { // the summary names them: newer, and for nothing
 		d.faults = *h.codes
-	} else if d.due(2, 3) {
+	} else if d.due(2) {
 		if r, err := d.ask(ctx, "get_error_code"); err == nil && !r.Truncated {
 			v, _ := r.Object.Object("Msg").Get("error_code")
 			d.faults = errorCodes(v)

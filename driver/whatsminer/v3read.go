@@ -37,8 +37,10 @@ func (d *V3) who(ctx context.Context) error {
 	if len(system) == 0 && len(miner) == 0 {
 		return fmt.Errorf("%s: get.device.info tells neither system nor miner: %w", d.address, driver.ErrUnsupported)
 	}
-	d.identity = merge(d.identity, site.Identity{Make: maker, Model: miner.Text("type"), Firmware: system.Text("fwversion"),
-		Serial: miner.Text("miner-sn"), MAC: msg.Object("network").Text("mac")})
+	d.identity = merge(d.identity, site.Identity{
+		Make: maker, Model: miner.Text("type"), Firmware: system.Text("fwversion"),
+		Serial: miner.Text("miner-sn"), MAC: msg.Object("network").Text("mac"),
+	})
 	if salt := msg.Text("salt"); salt != "" {
 		d.salt = salt
 	}
@@ -119,15 +121,15 @@ func (d *V3) slow(ctx context.Context) {
 	if d.polls == 0 {
 		_ = d.who(ctx)
 	}
-	if d.due(0, 3) {
+	if d.due(0) {
 		_ = d.setting(ctx)
 	}
-	if d.due(1, 3) {
+	if d.due(1) {
 		if msg, err := d.ask(ctx, "get.miner.status", "pools"); err == nil {
 			d.pools = parsePoolsV3(msg)
 		}
 	}
-	if d.due(2, 3) {
+	if d.due(2) {
 		if msg, err := d.ask(ctx, "get.device.info", "error-code"); err == nil {
 			v, _ := msg.Get("error-code")
 			d.faults = errorCodes(v)
@@ -159,8 +161,10 @@ func parseStatusV3(msg rpc.Object) (hotV3, error) {
 	}
 	list := msg.Objects("edevs")
 	for i, b := range list[:min(len(list), 16)] {
-		board := site.Board{Hashrate: tera(b, "hash-realtime", "hash-average"),
-			ChipTemp: temperature(b.Float("chip-temp-max")), Working: b.Int("effective-chips").Or(1) > 0}
+		board := site.Board{
+			Hashrate: tera(b, "hash-realtime", "hash-average"),
+			ChipTemp: temperature(b.Float("chip-temp-max")), Working: b.Int("effective-chips").Or(1) > 0,
+		}
 		if i < len(pcb) {
 			if t, ok := rpc.Float(pcb[i]); ok {
 				board.PCBTemp = temperature(site.Some(t))

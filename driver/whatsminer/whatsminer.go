@@ -90,16 +90,21 @@ func (m *memory) told(percent int) {
 	}
 }
 
-// due says whether slow item i of n is to be read at this poll: all at the first, then one
-// every slowEvery polls.
-func (m *memory) due(i, n int) bool {
-	return m.polls == 0 || m.polls%slowEvery == 0 && m.polls/slowEvery%n == i
+// slowItems is how many slow-moving things a device is asked for in turn.
+const slowItems = 3
+
+// due says whether slow item i is to be read at this poll: all at the first, then one every
+// slowEvery polls.
+func (m *memory) due(i int) bool {
+	return m.polls == 0 || m.polls%slowEvery == 0 && m.polls/slowEvery%slowItems == i
 }
 
 // sample begins a sample with what is remembered.
 func (m *memory) sample(asked time.Time) site.Sample {
-	return site.Sample{Device: m.target.Device, Asked: asked, Identity: m.identity,
-		Boards: m.boards, Pools: m.pools, Faults: m.faults}
+	return site.Sample{
+		Device: m.target.Device, Asked: asked, Identity: m.identity,
+		Boards: m.boards, Pools: m.pools, Faults: m.faults,
+	}
 }
 
 // limits fills the power limit and the target from the limit that the firmware tells.
@@ -128,8 +133,10 @@ func (m *memory) share(limit unit.Power) (int, error) {
 }
 
 func (m *memory) capabilities(percent bool) site.Capabilities {
-	return site.Capabilities{Identity: m.identity, Sleep: true, Percent: percent, MinPercent: minPercent,
-		Nameplate: m.nameplate, Standby: standby, SleepTime: sleepTime, WakeTime: wakeTime}
+	return site.Capabilities{
+		Identity: m.identity, Sleep: true, Percent: percent, MinPercent: minPercent,
+		Nameplate: m.nameplate, Standby: standby, SleepTime: sleepTime, WakeTime: wakeTime,
+	}
 }
 
 // state is the miner's state from what it says of itself: whether it was switched off, its

@@ -210,8 +210,10 @@ func TestSkewAndDenialV3(t *testing.T) {
 }
 
 func TestCodes(t *testing.T) {
-	for code, want := range map[int]error{14: driver.ErrUnsupported, 23: driver.ErrRefused, 45: driver.ErrUnauthorized,
-		132: driver.ErrRefused, 135: errExpired, 136: driver.ErrRefused, 999: driver.ErrRefused} {
+	for code, want := range map[int]error{
+		14: driver.ErrUnsupported, 23: driver.ErrRefused, 45: driver.ErrUnauthorized,
+		132: driver.ErrRefused, 135: errExpired, 136: driver.ErrRefused, 999: driver.ErrRefused,
+	} {
 		if err := check(rpc.Status{Letter: "E", Code: code}); !errors.Is(err, want) {
 			t.Errorf("code %d: %v, want %v", code, err, want)
 		}
@@ -237,9 +239,14 @@ func TestState(t *testing.T) {
 		elapsed site.Opt[time.Duration]
 		want    site.State
 	}{
-		{yes, rate, old, site.StateSleeping}, {no, rate, old, site.StateHashing}, {none, rate, old, site.StateHashing},
-		{no, zero, young, site.StateStarting}, {no, zero, old, site.StateFault}, {none, zero, old, site.StateFault},
-		{none, silent, old, site.StateUnknown}, {no, silent, old, site.StateStarting},
+		{yes, rate, old, site.StateSleeping},
+		{no, rate, old, site.StateHashing},
+		{none, rate, old, site.StateHashing},
+		{no, zero, young, site.StateStarting},
+		{no, zero, old, site.StateFault},
+		{none, zero, old, site.StateFault},
+		{none, silent, old, site.StateUnknown},
+		{no, silent, old, site.StateStarting},
 	} {
 		if got := state(c.off, c.rate, c.elapsed); got != c.want {
 			t.Errorf("case %d: %v, want %v", i, got, c.want)

@@ -97,8 +97,16 @@ var spans = []struct {
 	name string
 	long bool
 }{
-	{"last_5s", false}, {"last_15s", false}, {"last_30s", false}, {"last_1m", false}, {"last_5m", false},
-	{"last_15m", true}, {"last_30m", true}, {"last_1h", true}, {"last_24h", true}, {"since_restart", true},
+	{"last_5s", false},
+	{"last_15s", false},
+	{"last_30s", false},
+	{"last_1m", false},
+	{"last_5m", false},
+	{"last_15m", true},
+	{"last_30m", true},
+	{"last_1h", true},
+	{"last_24h", true},
+	{"since_restart", true},
 }
 
 // solver appends the statistics of a board or of the miner: an object without its braces.

@@ -237,8 +237,10 @@ func TestPercentAndLimit(t *testing.T) {
 		t.Error(got)
 	}
 	c = r.login(t, "admin") // the first token is too old by now
-	for _, bad := range []string{`"cmd":"set_power_pct","percent":"101"`, `"cmd":"set_power_pct"`, `"cmd":"set_power_pct","percent":"NaN"`,
-		`"cmd":"adjust_power_limit","power_limit":"-1"`, `"cmd":"adjust_power_limit","power_limit":[]`} {
+	for _, bad := range []string{
+		`"cmd":"set_power_pct","percent":"101"`, `"cmd":"set_power_pct"`, `"cmd":"set_power_pct","percent":"NaN"`,
+		`"cmd":"adjust_power_limit","power_limit":"-1"`, `"cmd":"adjust_power_limit","power_limit":[]`,
+	} {
 		if got := c.write(t, r, bad); !strings.Contains(got, `"Code":132`) {
 			t.Errorf("%s: %s", bad, got)
 		}

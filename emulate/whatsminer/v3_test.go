@@ -180,8 +180,12 @@ func TestV3Writes(t *testing.T) {
 		return exchange(t, c, signed(cmd, param, "super", "super", salt, r.m.Now())).Code
 	}
 	for _, bad := range [][2]string{
-		{"set.miner.service", `"jump"`}, {"set.miner.power_limit", `"much"`}, {"set.miner.power_limit", "null"},
-		{"set.miner.power_percent", "50"}, {"set.miner.power_percent", `{"percent":50}`}, {"set.miner.power_mode", `"turbo"`},
+		{"set.miner.service", `"jump"`},
+		{"set.miner.power_limit", `"much"`},
+		{"set.miner.power_limit", "null"},
+		{"set.miner.power_percent", "50"},
+		{"set.miner.power_percent", `{"percent":50}`},
+		{"set.miner.power_mode", `"turbo"`},
 	} {
 		if code := do(bad[0], bad[1]); code != v3Item {
 			t.Errorf("%s %s: %d", bad[0], bad[1], code)
