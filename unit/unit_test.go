@@ -42,10 +42,30 @@ func TestCostIsExact(t *testing.T) {
 func TestMuldiv(t *testing.T) {
 	const lo, hi = math.MinInt64, math.MaxInt64
 	for _, c := range [][4]int64{
-		{1, 1, 2, 1}, {-1, 1, 2, -1}, {1, 1, 3, 0}, {-2, 1, 3, -1}, {3, 1, -2, -2}, {-3, -1, 2, 2}, {0, 5, 7, 0}, {0, -5, 7, 0},
-		{lo, 1, 1, lo}, {lo, -1, 1, hi}, {lo, 1, -1, hi}, {hi, 1, 1, hi}, {hi, hi, hi, hi}, {lo, lo, lo, lo},
-		{hi, 2, 1, hi}, {lo, 2, 1, lo}, {lo, lo, 1, hi}, {hi, hi, hi - 1, hi}, {1, 1, lo, 0}, {lo, 1, 2, lo / 2},
-		{hi, 4, 2, hi}, {6_148_914_691_236_517_205, 9, 3, hi}, {1, 1, 0, hi}, {-1, 1, 0, lo},
+		{1, 1, 2, 1},
+		{-1, 1, 2, -1},
+		{1, 1, 3, 0},
+		{-2, 1, 3, -1},
+		{3, 1, -2, -2},
+		{-3, -1, 2, 2},
+		{0, 5, 7, 0},
+		{0, -5, 7, 0},
+		{lo, 1, 1, lo},
+		{lo, -1, 1, hi},
+		{lo, 1, -1, hi},
+		{hi, 1, 1, hi},
+		{hi, hi, hi, hi},
+		{lo, lo, lo, lo},
+		{hi, 2, 1, hi},
+		{lo, 2, 1, lo},
+		{lo, lo, 1, hi},
+		{hi, hi, hi - 1, hi},
+		{1, 1, lo, 0},
+		{lo, 1, 2, lo / 2},
+		{hi, 4, 2, hi},
+		{6_148_914_691_236_517_205, 9, 3, hi},
+		{1, 1, 0, hi},
+		{-1, 1, 0, lo},
 	} {
 		if got := muldiv(c[0], c[1], c[2]); got != c[3] {
 			t.Errorf("%d x %d / %d = %d, want %d", c[0], c[1], c[2], got, c[3])
