@@ -126,7 +126,8 @@ func (c *cli) holdCmd() *cobra.Command {
 		Use:   "hold DEVICE|GROUP... --mode sleep|run",
 		Short: "Hold devices asleep or awake, whatever the market says",
 		Long: `Hold devices, or all devices of groups, asleep or awake until they are released. A hold
-outlives restarts. Limits stay in force: what is held awake still yields before a limit breaks.`,
+outlives restarts. What is held awake counts as fixed power: the rest of the site makes room
+for it. A miner that somebody put to sleep at the miner itself is released in the same way.`,
 		Example: "  switchyard hold s21-017 s21-018 --mode sleep --note \"fan replaced today\"",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
