@@ -106,9 +106,9 @@ func (c *control) tenantOffers(now time.Time, r *readings) []site.Offer {
 	return out
 }
 
-// horizon is how long it takes from a rise of a tenant's draw until mining has yielded to it:
-// the meter's reading may be a poll old, the decision waits for its period, the command
-// travels, and the slowest group falls in its own time.
+// horizon is how long a tenant's draw may have risen before mining has yielded to it: from the
+// reading that this step sees to the next step, which sees the rise, and on until what that
+// step sheds has fallen.
 func (c *control) horizon(now time.Time, node int, r *readings) time.Duration {
 	period := c.a.plant.File.Control.Period
 	age := min(max(now.Sub(r.at[node]), 0), c.a.plant.Stale[node])
@@ -116,7 +116,7 @@ func (c *control) horizon(now time.Time, node int, r *readings) time.Duration {
 	for i := range c.a.plant.Groups {
 		fall = max(fall, c.shedTime(i))
 	}
-	return age + 2*period + fall
+	return age + period + fall
 }
 
 // relief is how much of a ramp the overload curves bear until mining has yielded: half of the
