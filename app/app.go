@@ -142,7 +142,7 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants}); err != nil {
 		return err
 	}
-	if a.history, err = telemetry.OpenHistory(filepath.Join(a.db.Dir(), "history"), telemetry.HistoryOptions{Log: a.log}); err != nil {
+	if a.history, err = telemetry.OpenHistory(filepath.Join(a.db.Dir(), "history"), telemetry.HistoryOptions{Log: quietly(a.log)}); err != nil {
 		return err
 	}
 	ids := make([]site.DeviceID, 0, len(a.plant.Specs))
