@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"net"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,6 +60,11 @@ func (c *cli) demo(ctx context.Context, in *demoFlags) error {
 	}
 	if err := in.check(&opt); err != nil {
 		return err
+	}
+	if in.dir != "" {
+		if err := os.MkdirAll(in.dir, 0o750); err != nil {
+			return fmt.Errorf("make the demonstration's folder: %w", err)
+		}
 	}
 	return demo.Run(ctx, opt)
 }

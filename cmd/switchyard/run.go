@@ -7,11 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"switchyard/app"
 	"switchyard/clock"
+	"switchyard/sitefile"
 	"switchyard/store"
 )
 
@@ -61,7 +63,7 @@ func (c *cli) runSite(ctx context.Context, path string, logs *logFlags) (err err
 	}
 	clk := siteClock(f)
 	a, err := app.New(ctx, app.Options{
-		File: f, Clock: clk, Log: log, Version: version, Notice: rehearsal(clk),
+		File: f, Clock: clk, Log: log, Version: version, Notice: notice(f, clk),
 		Token: c.showToken, Bound: c.showAddress,
 	})
 	if errors.Is(err, store.ErrLocked) {
@@ -74,12 +76,20 @@ func (c *cli) runSite(ctx context.Context, path string, logs *logFlags) (err err
 	return a.Run(ctx)
 }
 
-// rehearsal is the notice of a site that does not live by the machine's clock.
-func rehearsal(clk clock.Clock) string {
-	if _, ok := clk.(clock.Anchored); !ok {
+// notice is what every screen must say: that the prices are made up, or that site time is not
+// the machine's.
+func notice(f *sitefile.File, clk clock.Clock) string {
+	var parts []string
+	if f.Market.Price.MadeUp != nil {
+		parts = append(parts, "made-up prices")
+	}
+	if _, ok := clk.(clock.Anchored); ok {
+		parts = append(parts, fmt.Sprintf("site time runs %.4gx as fast as the machine's", clk.Speed()))
+	}
+	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("A rehearsal: site time runs %.4gx as fast as the machine's", clk.Speed())
+	return "A rehearsal: " + strings.Join(parts, "; ")
 }
 
 // showToken prints the first token of a store.
