@@ -46,7 +46,7 @@ type hall struct {
 	PortLines []string
 	Limit     unit.Power
 	Inrush    unit.Power
-	MeterPort int
+	Meter     string
 }
 
 func halls() []hall {
@@ -61,21 +61,41 @@ func halls() []hall {
 type addressing struct {
 	rows  bool // each miner has an address of its own (Linux); else one address and rows of ports
 	shift int  // added to standard ports
+	block int  // addresses are 127.block.x.y, so that two demonstrations fit one machine
 }
 
 // probe tries what this machine allows: its maker's own ports need a privilege, and some
 // systems know only one loopback address.
 func probe() addressing {
-	a := addressing{rows: runtime.GOOS == "linux"}
+	a := addressing{rows: runtime.GOOS == "linux", block: 20}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:80")
 	if err != nil && !strings.Contains(err.Error(), "in use") {
 		a.shift = 10000
-		return a
 	}
 	if err == nil {
 		_ = l.Close()
 	}
+	for a.rows && a.block < 100 && !free(fmt.Sprintf("127.%d.0.1:%d", a.block, 502+a.shift)) {
+		a.block++
+	}
 	return a
+}
+
+// free says whether an address can be listened on now.
+func free(address string) bool {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+// meter returns the i-th meter's address.
+func (a addressing) meter(i int) string {
+	if a.rows {
+		return fmt.Sprintf("{address: 127.%d.0.%d, port: %d", a.block, i+1, 502+a.shift)
+	}
+	return fmt.Sprintf("{address: 127.0.0.1, port: %d", 19000+i)
 }
 
 // Render writes the demonstration's site file.
@@ -97,16 +117,16 @@ func Render(p Plan) ([]byte, error) {
 		all := unit.Power(h.Count) * h.Nameplate
 		h.Limit = roundUp(all.Scale(1.10), 5*unit.Kilowatt)
 		h.Inrush = roundUp(max(all.Scale(0.12), 2*h.Nameplate), unit.Kilowatt)
-		h.MeterPort = 502 + a.shift
+		h.Meter = a.meter(3 + i)
 	}
 	firm := roundUp(unit.Power(p.Miners)*tenantPerMiner, 10*unit.Kilowatt)
 	limit := roundUp(unit.Power(p.Miners)*connectionPerMiner, 10*unit.Kilowatt)
 	data := map[string]any{
-		"Plan": p, "Halls": hs, "Firm": firm, "Limit": limit, "MeterPort": 502 + a.shift,
+		"Plan": p, "Halls": hs, "Firm": firm, "Limit": limit, "Meters": []string{a.meter(0), a.meter(1), a.meter(2), a.meter(9)},
 		"Tx1":       roundUp(hs[0].Limit+hs[2].Limit, 10*unit.Kilowatt),
 		"Tx2":       roundUp(firm+(unit.Power(hs[1].Count)*hs[1].Nameplate).Scale(0.75), 10*unit.Kilowatt),
 		"Emergency": roundUp(firm.Scale(1.08), 10*unit.Kilowatt), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
-		"Day": p.Start.Format(time.DateOnly),
+		"Liar": fmt.Sprintf("%s-miners-%03d", hs[0].ID, min(7, hs[0].Count)), // the last one where there are fewer
 	}
 	var out strings.Builder
 	if err := siteTemplate.Execute(&out, data); err != nil {
@@ -118,9 +138,8 @@ func Render(p Plan) ([]byte, error) {
 // place gives the hall's miners their addresses and ports.
 func (h *hall) place(i int, a addressing) {
 	if a.rows {
-		first := net.IPv4(127, 20, byte(10*(i+1)), 1)
-		n := h.Count - 1
-		last := net.IPv4(127, 20, byte(10*(i+1)+(1+n)/256), byte((1+n)%256))
+		first := net.IPv4(127, byte(a.block), byte(60*(i+1)), 1)
+		last := net.IPv4(127, byte(a.block), byte(60*(i+1)+h.Count/256), byte(h.Count%256))
 		h.Addresses = fmt.Sprintf("%s-%s", first, last)
 	} else {
 		h.Addresses = fmt.Sprintf("127.0.0.1*%d", h.Count)
@@ -150,32 +169,32 @@ connection:
   overload:
     - {ratio: 110 %, for: 30s, rest: 5m}
   loss: 0.2 %
-  meter: {address: 127.0.0.1, port: {{.MeterPort}}, profile: sunspec}
+  meter: {{index .Meters 0}}, profile: sunspec}
 
 nodes:
   - id: tx-1
     name: Transformer 1
     limit: {{.Tx1}}
-    meter: {address: 127.0.0.2, port: {{.MeterPort}}, profile: schneider-pm5000}
+    meter: {{index .Meters 1}}, profile: schneider-pm5000}
   - id: tx-2
     name: Transformer 2
     limit: {{.Tx2}}
     overload:
       - {ratio: 120 %, for: 60s, rest: 10m}
-    meter: {address: 127.0.0.3, port: {{.MeterPort}}, profile: schneider-pm5000}
-{{- range $i, $h := .Halls}}
+    meter: {{index .Meters 2}}, profile: schneider-pm5000}
+{{- range $h := .Halls}}
   - id: {{$h.ID}}
     name: "{{$h.Name}}"
     parent: {{$h.Transformer}}
     limit: {{$h.Limit}}
     inrush: {power: {{$h.Inrush}}, per: 30s}
-    meter: {address: 127.0.1.{{$i}}, port: {{$.MeterPort}}, profile: generic}
+    meter: {{$h.Meter}}, profile: generic}
 {{- end}}
   - id: ai-hall
     name: AI hall
     parent: tx-2
     limit: {{.TenantLimit}}
-    meter: {address: 127.0.1.9, port: {{.MeterPort}}, profile: sunspec}
+    meter: {{index .Meters 3}}, profile: sunspec}
 
 groups:
 {{- range .Halls}}
@@ -248,5 +267,5 @@ emulate:
         - {at: "09:30", to: 100 %, for: 60s}
 {{- end}}
   faults:
-    - {kind: lying, devices: [hall-a-miners-007]}
+    - {kind: lying, devices: [{{.Liar}}]}
 `))
