@@ -1,12 +1,15 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"switchyard/api"
+	"switchyard/driver"
 	"switchyard/journal"
 	"switchyard/reconcile"
 	"switchyard/site"
@@ -86,6 +89,11 @@ func (c *control) hour(now time.Time) hour {
 		c.alarm("hashprice", "", "", "")
 	}
 	c.lost = out.Lost
+	if p := c.a.market.Problems(); len(p) > 0 {
+		c.alarm("market", "warning", "market", fmt.Sprintf("%s with the market's sources; the rest is used: %s", plural(len(p), "problem"), p[0]))
+	} else {
+		c.alarm("market", "", "", "")
+	}
 	return out
 }
 
@@ -127,11 +135,12 @@ func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings, out reconcile.
 func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 	for i := range c.a.plant.Groups {
 		g := &c.a.plant.Groups[i]
+		c.boardAlarms(g)
 		l := out.Loads[g.Load]
 		key, causes := "group "+g.ID, map[string]int{}
 		for j := g.First; j < g.First+g.Count && j < len(c.status); j++ {
 			if c.status[j].Quarantined {
-				causes["in quarantine: "+trimID(c.status[j].Note, c.devices[j].ID)]++
+				causes["in quarantine: "+trimID(c.status[j].Note, &c.a.plant.Miners[j])]++
 			} else if c.devices[j].Unreachable {
 				r, _ := snap.Get(c.devices[j].ID)
 				causes[cause(r.Err)]++
@@ -152,14 +161,44 @@ func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 	}
 }
 
-// trimID takes a device's own name out of a cause, so that like causes count as one.
-func trimID(text string, id site.DeviceID) string { return strings.ReplaceAll(text, string(id), "it") }
+// trimID takes a device's own name and address out of a cause, so that like causes count as one.
+func trimID(text string, m *miner) string {
+	return strings.NewReplacer(string(m.ID), "it", m.Address, "it").Replace(text)
+}
 
-// cause is the last part of an error's chain of words: what many devices have in common.
+// cause is the last telling part of an error's chain of words: what many devices have in
+// common. That they are unreachable is said already.
 func cause(err error) string {
-	if err == nil {
+	switch {
+	case err == nil:
 		return "unreachable"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
 	}
-	parts := strings.Split(err.Error(), ": ")
+	text := strings.TrimSuffix(err.Error(), ": "+driver.ErrUnreachable.Error())
+	parts := strings.Split(text, ": ")
 	return parts[len(parts)-1]
+}
+
+// boardAlarms says which miners of a group hash with a dead board. What was seen at work
+// stands while the miner sleeps.
+func (c *control) boardAlarms(g *group) {
+	dead, first := 0, site.DeviceID("")
+	for j := g.First; j < g.First+g.Count && j < len(c.devices); j++ {
+		d := &c.devices[j]
+		if s := &d.Last.V; d.Last.OK && s.State == site.StateHashing && len(s.Boards) > 0 {
+			c.dead[d.ID] = slices.ContainsFunc(s.Boards, func(b site.Board) bool { return !b.Working })
+		}
+		if c.dead[d.ID] {
+			if dead++; first == "" {
+				first = d.ID
+			}
+		}
+	}
+	key := "boards " + g.ID
+	if dead == 0 {
+		c.alarm(key, "", "", "")
+		return
+	}
+	c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s hash with a dead board; the first is %s", dead, plural(g.Count, "miner"), first))
 }

@@ -109,6 +109,9 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	if a.market, err = market.Open(opt.File, a.clk, a.log); err != nil {
 		return a, err
 	}
+	for _, p := range a.market.Problems() {
+		a.log.Warn("market", "reason", p)
+	}
 	if a.db, err = store.Open(ctx, opt.File.Path(opt.File.Store.Dir)); err != nil {
 		return a, err
 	}
@@ -118,6 +121,7 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	if a.fleet, err = fleet.New(fleet.Options{Clock: a.clk, Sink: a.inbox, Log: a.log}, a.plant.Specs); err != nil {
 		return a, err
 	}
+	a.inbox.caps = a.fleet.Capabilities
 	if a.ctl, err = a.newControl(ctx); err != nil {
 		return a, err
 	}
@@ -150,7 +154,8 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 		ids = append(ids, s.Target.Device)
 	}
 	a.hub = telemetry.NewHub(ids...)
-	a.integ = telemetry.NewIntegrator(telemetry.Options{MaxGap: 3 * time.Minute}, a.sources()...)
+	sources := a.sources()
+	a.integ = telemetry.NewIntegrator(telemetry.Options{MaxGap: 3 * time.Minute}, sources...)
 	doc, err := a.book.Checkpoint(ctx)
 	if err != nil {
 		return err
@@ -161,6 +166,9 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 		}
 	}
 	a.inbox = newInbox(a.plant, a.hub, a.integ)
+	for _, s := range sources {
+		a.inbox.source[s.Device] = s
+	}
 	return nil
 }
 
@@ -188,7 +196,7 @@ func (a *App) newControl(ctx context.Context) (*control, error) {
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
 		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)),
-		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, alarms: map[string]alarm{},
+		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, alarms: map[string]alarm{}, dead: map[site.DeviceID]bool{},
 		started: a.clk.Now(), readyBy: time.Now().Add(15 * time.Second), overSpan: make([]time.Duration, p.Tree.Len()),
 	}
 	for j, m := range p.Miners {

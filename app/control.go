@@ -56,7 +56,8 @@ type control struct {
 	readyBy  time.Time // machine time after which missing devices are no longer awaited
 	lost     string    // why no economic decision is made now
 	alarms   map[string]alarm
-	savedAt  time.Time // machine time
+	dead     map[site.DeviceID]bool // had a dead board when last seen at work
+	savedAt  time.Time              // machine time
 	dirty    bool
 	history  time.Time // site time of the last point
 	overSpan []time.Duration
@@ -160,7 +161,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 		c.learnShed(e)
 	}
 	c.send(ctx, out.Commands)
-	c.settle(ctx, now)
+	c.settle(now, r)
 	c.record(now, r, bounds)
 	c.alarmsAt(snap, r, out)
 	c.publish(now, snap, r, all)

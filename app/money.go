@@ -27,8 +27,19 @@ type bookkeeper struct {
 	asked time.Time                                 // machine time of the last look for prices
 }
 
+// lack is how much less than it draws a tenant is given. What is reserved above its draw is a
+// margin: cutting into it delivers no less. Where the draw is not known the whole reservation counts.
+func (c *control) lack(i int, r *readings) unit.Power {
+	t := &c.a.plant.Tenants[i]
+	a, ok := c.awards[t.Load]
+	if !ok {
+		return 0
+	}
+	return max(min(r.power(t.Node).Or(a.Full), a.Full)-a.Power, 0)
+}
+
 // settle counts firm power that was not given since the last step.
-func (c *control) settle(_ context.Context, now time.Time) {
+func (c *control) settle(now time.Time, r *readings) {
 	b := &c.a.books
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -43,8 +54,8 @@ func (c *control) settle(_ context.Context, now time.Time) {
 		return
 	}
 	for i := range c.a.plant.Tenants {
-		a := c.awards[c.a.plant.Tenants[i].Load]
-		if lack := a.Full - a.Power; lack > 0 {
+		load := c.a.plant.Tenants[i].Load
+		if lack := c.lack(i, r); lack > 0 {
 			span := telemetry.Span(now)
 			if b.short == nil {
 				b.short = map[time.Time]map[site.LoadID]unit.Energy{}
@@ -52,7 +63,7 @@ func (c *control) settle(_ context.Context, now time.Time) {
 			if b.short[span] == nil {
 				b.short[span] = map[site.LoadID]unit.Energy{}
 			}
-			b.short[span][a.Load] += lack.Over(since)
+			b.short[span][load] += lack.Over(since)
 		}
 	}
 }

@@ -165,8 +165,8 @@ func (c *control) liveTenants(v *api.LiveView, r *readings) {
 		if p := r.power(t.Node); p.OK {
 			l.PowerW = ptr(p.V.Watts())
 		}
-		if a, ok := c.awards[t.Load]; ok && c.ready {
-			l.ShedW = max(a.Full-a.Power, 0).Watts()
+		if c.ready {
+			l.ShedW = c.lack(i, r).Watts()
 		}
 		v.Tenants = append(v.Tenants, l)
 	}

@@ -22,28 +22,30 @@ type inbox struct {
 	mu    sync.Mutex
 	acks  []fleet.Ack
 	out   map[site.DeviceID]time.Time // wishes not answered yet: machine time when given
-	kick  chan struct{}               // a meter was read
-	polls atomic.Int64
-	fails atomic.Int64
+	still map[site.DeviceID]*standstill
+	wraps map[site.DeviceID]bool // meters whose register's width the metering knows
+	kick  chan struct{}          // a meter was read
+	// caps and source say what a meter can do and how it is booked; set before anything runs.
+	caps   func(site.DeviceID) site.Opt[site.Capabilities]
+	source map[site.DeviceID]telemetry.Source
+	polls  atomic.Int64
+	fails  atomic.Int64
 }
 
 func newInbox(p *plant, hub *telemetry.Hub, meter *telemetry.Integrator) *inbox {
-	return &inbox{p: p, hub: hub, meter: meter, out: map[site.DeviceID]time.Time{}, kick: make(chan struct{}, 1)}
+	return &inbox{p: p, hub: hub, meter: meter, out: map[site.DeviceID]time.Time{}, kick: make(chan struct{}, 1),
+		still: map[site.DeviceID]*standstill{}, wraps: map[site.DeviceID]bool{}, source: map[site.DeviceID]telemetry.Source{}}
 }
 
 // Put takes a good reading.
 func (b *inbox) Put(s site.Sample) {
-	b.polls.Add(1)
-	b.hub.Put(s)
 	i, isMiner := b.p.byID[s.Device]
 	if !isMiner {
-		b.meter.Observe(s)
-		select {
-		case b.kick <- struct{}{}:
-		default:
-		}
+		b.putMeter(s)
 		return
 	}
+	b.polls.Add(1)
+	b.hub.Put(s)
 	if s.Power.OK {
 		b.meter.Observe(s)
 		return
@@ -51,6 +53,48 @@ func (b *inbox) Put(s site.Sample) {
 	if p, ok := b.p.Miners[i].model(s); ok {
 		s.Power = site.Some(p)
 		b.meter.Assume(s)
+	}
+}
+
+func (b *inbox) putMeter(s site.Sample) {
+	if err := b.frozen(s); err != nil {
+		b.Fail(s.Device, s.At, err) // not a reading of now: unknown, and not billed as measured
+		return
+	}
+	b.polls.Add(1)
+	b.learnWrap(s.Device)
+	b.hub.Put(s)
+	b.meter.Observe(s)
+	select {
+	case b.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (b *inbox) frozen(s site.Sample) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.still[s.Device]
+	if m == nil {
+		m = &standstill{}
+		b.still[s.Device] = m
+	}
+	return m.observe(s)
+}
+
+// learnWrap tells the metering, once, where a meter's register starts again at zero.
+func (b *inbox) learnWrap(id site.DeviceID) {
+	b.mu.Lock()
+	known := b.wraps[id]
+	b.wraps[id] = true
+	b.mu.Unlock()
+	if known || b.caps == nil {
+		return
+	}
+	if c := b.caps(id); c.OK && c.V.EnergyWraps > 0 {
+		s := b.source[id]
+		s.Wraps = c.V.EnergyWraps
+		b.meter.Set(s)
 	}
 }
 
