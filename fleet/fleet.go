@@ -51,6 +51,9 @@ type Spec struct {
 	Timeout time.Duration
 }
 
+// lostAfter is how many polls must fail in a row before a device is asked again what it can do.
+const lostAfter = 3
+
 // Options are what all actors share.
 type Options struct {
 	Clock clock.Clock
@@ -145,8 +148,10 @@ type actor struct {
 	wish atomic.Pointer[site.Command]
 	caps atomic.Pointer[site.Capabilities]
 
-	fails int // in a row; the actor's own
-	eager int // quick polls left after a command
+	// The actor's own.
+	fails int  // in a row
+	eager int  // quick polls left after a command
+	lost  bool // it failed for long: another device may stand there when it is back
 }
 
 func (a *actor) poke() {
@@ -178,13 +183,15 @@ func (a *actor) run(ctx context.Context) {
 
 // turn tells the newest wish if there is one, then reads, and returns the pause to the next poll.
 func (a *actor) turn(ctx context.Context) time.Duration {
+	// A device that meets a command with silence waits its turn like any other.
+	urgent := a.eager > 0 && a.fails == 0
 	if c := a.wish.Swap(nil); c != nil {
 		a.tell(ctx, *c)
 		a.now.Store(true)
-		a.eager = 4
+		a.eager, urgent = 4, true
 	}
 	if a.now.Swap(false) {
-		a.poll(ctx)
+		a.poll(ctx, urgent)
 	}
 	return a.pause()
 }
@@ -198,8 +205,7 @@ func (a *actor) tell(ctx context.Context, c site.Command) {
 	a.f.opt.Sink.Acked(ack)
 }
 
-func (a *actor) poll(ctx context.Context) {
-	urgent := a.eager > 0
+func (a *actor) poll(ctx context.Context, urgent bool) {
 	if !urgent {
 		select {
 		case a.f.gate <- struct{}{}:
@@ -214,13 +220,14 @@ func (a *actor) poll(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.spec.Timeout)
 	defer cancel()
-	if a.caps.Load() == nil {
+	if a.caps.Load() == nil || a.lost {
 		caps, err := a.dev.Info(ctx)
 		if err != nil {
 			a.failed(ctx, fmt.Errorf("ask %s what it can do: %w", a.id, err))
 			return
 		}
 		a.caps.Store(&caps)
+		a.lost = false
 	}
 	s, err := a.dev.Read(ctx)
 	if err != nil {
@@ -239,6 +246,7 @@ func (a *actor) failed(ctx context.Context, err error) {
 		return // we are stopping; that says nothing about the device
 	}
 	a.fails++
+	a.lost = a.lost || a.fails >= lostAfter
 	a.f.opt.Sink.Fail(a.id, a.f.opt.Clock.Now(), err)
 }
 

@@ -61,8 +61,8 @@ func Scan(ctx context.Context, addrs []netip.Addr, detect Detect, opt ScanOption
 					found.Add(1)
 				}
 				if n := done.Add(1); opt.Progress != nil && (n%64 == 0 || int(n) == len(addrs)) {
-					tell.Lock()
-					opt.Progress(int(n), int(found.Load()))
+					tell.Lock() // counted again inside, so that what is told only grows
+					opt.Progress(int(done.Load()), int(found.Load()))
 					tell.Unlock()
 				}
 			}
