@@ -100,7 +100,7 @@ func (p *plant) addMeters(now func() time.Time) error {
 		}
 		p.Stale[i] = n.Meter.Stale
 		p.Specs = append(p.Specs, fleet.Spec{
-			Driver: drv, Poll: n.Meter.Poll, Timeout: 2 * time.Second,
+			Driver: drv, Poll: n.Meter.Poll, Timeout: 2 * time.Second, First: true,
 			Target: driver.Target{
 				Device: p.Tree.Node(i).Meter, Host: n.Meter.Address, Ports: map[string]int{"modbus": n.Meter.Port},
 				Unit: uint8(n.Meter.Unit), Profile: profile, Now: now, //nolint:gosec // the site file's check bounds it

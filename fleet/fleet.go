@@ -49,6 +49,8 @@ type Spec struct {
 	Poll   time.Duration // site time between polls
 	// Timeout bounds one exchange in machine time.
 	Timeout time.Duration
+	// First says that the device's polls wait for nothing: a meter, on which limits rest.
+	First bool
 }
 
 // lostAfter is how many polls must fail in a row before a device is asked again what it can do.
@@ -59,7 +61,8 @@ type Options struct {
 	Clock clock.Clock
 	Sink  Sink
 	Log   *slog.Logger
-	// Polls bounds how many polls run at once; commands do not wait for it. Default 256.
+	// Polls bounds how many polls run at once; commands, the polls that confirm them and
+	// those of devices that go first do not wait for it. Default 256.
 	Polls int
 }
 
@@ -67,6 +70,7 @@ type Options struct {
 type Fleet struct {
 	opt    Options
 	gate   chan struct{}
+	wave   wave
 	actors map[site.DeviceID]*actor
 	order  []*actor
 }
@@ -109,12 +113,21 @@ func (f *Fleet) Wish(c site.Command) bool {
 	if !ok {
 		return false
 	}
+	f.wave.begin()
 	if old := a.wish.Swap(&c); old != nil {
+		f.wave.end()
 		now := f.opt.Clock.Now()
 		f.opt.Sink.Acked(Ack{Command: *old, SentAt: now, At: now, Replaced: true})
 	}
 	a.poke()
 	return true
+}
+
+// CommandsComing makes polls stand back until the function that it returns is called, so
+// that a wave of commands that is given in parts is one wave.
+func (f *Fleet) CommandsComing() (given func()) {
+	f.wave.begin()
+	return f.wave.end
 }
 
 // Refresh asks for a poll of the device as soon as its actor is free.
@@ -202,22 +215,16 @@ func (a *actor) tell(ctx context.Context, c site.Command) {
 	ack := Ack{Command: c, SentAt: a.f.opt.Clock.Now()}
 	ack.Err = a.dev.Apply(ctx, c.Setpoint)
 	ack.At = a.f.opt.Clock.Now()
+	a.f.wave.end()
 	a.f.opt.Sink.Acked(ack)
 }
 
 func (a *actor) poll(ctx context.Context, urgent bool) {
-	if !urgent {
-		select {
-		case a.f.gate <- struct{}{}:
-			defer func() { <-a.f.gate }()
-		case <-a.kick: // a wish came while waiting for a turn: it goes first
-			a.now.Store(true)
-			a.poke()
-			return
-		case <-ctx.Done():
-			return
-		}
+	leave, ok := a.enter(ctx, urgent)
+	if !ok {
+		return
 	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, a.spec.Timeout)
 	defer cancel()
 	if a.caps.Load() == nil || a.lost {
@@ -239,6 +246,38 @@ func (a *actor) poll(ctx context.Context, urgent bool) {
 		a.eager--
 	}
 	a.f.opt.Sink.Put(s)
+}
+
+// enter waits for the poll's turn: commands go first, and only so many polls run at once,
+// beside those that confirm a command (urgent). It returns what ends the turn; false if a
+// wish came meanwhile, which goes first, or the end.
+func (a *actor) enter(ctx context.Context, urgent bool) (leave func(), ok bool) {
+	if a.spec.First {
+		return func() {}, true
+	}
+	// Where site time runs fast, a second is many polls long.
+	most := min(hold, time.Duration(float64(a.spec.Poll)/4/a.f.opt.Clock.Speed()))
+	if !a.f.wave.wait(ctx, a.kick, most) {
+		a.again()
+		return nil, false
+	}
+	if urgent {
+		return func() {}, true
+	}
+	select {
+	case a.f.gate <- struct{}{}:
+		return func() { <-a.f.gate }, true
+	case <-a.kick:
+		a.again()
+	case <-ctx.Done():
+	}
+	return nil, false
+}
+
+// again gives up a poll's place in favour of a wish; the poll follows it.
+func (a *actor) again() {
+	a.now.Store(true)
+	a.poke()
 }
 
 func (a *actor) failed(ctx context.Context, err error) {

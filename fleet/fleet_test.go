@@ -142,7 +142,8 @@ func (s *sink) answered() []Ack {
 
 const poll, timeout = time.Minute, 5 * time.Second
 
-// run starts a fleet of the fakes inside a synctest bubble and returns it with its end.
+// run starts a fleet of the fakes inside a synctest bubble and returns it with its end. One
+// called "meter" goes first.
 func run(t *testing.T, polls int, fakes map[site.DeviceID]*fake, ids ...site.DeviceID) (*Fleet, *sink, func()) {
 	t.Helper()
 	start := time.Now()
@@ -150,7 +151,7 @@ func run(t *testing.T, polls int, fakes map[site.DeviceID]*fake, ids ...site.Dev
 	var specs []Spec
 	for _, id := range ids {
 		specs = append(specs, Spec{
-			Poll: poll, Timeout: timeout, Target: driver.Target{Device: id},
+			Poll: poll, Timeout: timeout, First: id == "meter", Target: driver.Target{Device: id},
 			Driver: driver.Driver{Name: "fake", Open: func(t driver.Target) (driver.Device, error) {
 				return handle{fakes[t.Device], t.Device, start}, nil
 			}},
