@@ -351,23 +351,33 @@ func (c *control) reconcile(now time.Time) reconcile.Output {
 	return out
 }
 
-// send writes the commands into the journal and then hands them to their actors. A journal
-// that cannot be written does not keep a site above its limit: the commands go out, and the
-// alarm says that the record waits.
+// firstPart is how many commands are journalled before the first of them goes out. Each
+// further part is four times as long: the first devices are told while the disk still takes
+// the rest, and a wave of thousands costs no more than a few syncs.
+const firstPart = 128
+
+// send writes the commands into the journal and then hands them to their actors, a part at a
+// time. A journal that cannot be written does not keep a site above its limit: the commands
+// go out, and the alarm says that the record waits.
 func (c *control) send(ctx context.Context, cmds []site.Command) {
 	if len(cmds) == 0 {
 		return
 	}
-	entries := make([]journal.Entry, len(cmds))
-	for i, cmd := range cmds {
-		entries[i] = journal.CommandEntry(cmd, c.loadOf(cmd.Device))
-	}
 	ahead, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
-	c.storeFault(c.a.journal.AppendNow(ahead, entries...))
-	for _, cmd := range cmds {
-		c.a.inbox.sent(cmd.Device)
-		c.a.fleet.Wish(cmd)
+	defer c.a.fleet.CommandsComing()()
+	for part, rest := firstPart, cmds; len(rest) > 0; part *= 4 {
+		batch := rest[:min(part, len(rest))]
+		rest = rest[len(batch):]
+		entries := make([]journal.Entry, len(batch))
+		for i, cmd := range batch {
+			entries[i] = journal.CommandEntry(cmd, c.loadOf(cmd.Device))
+		}
+		c.storeFault(c.a.journal.AppendNow(ahead, entries...))
+		for _, cmd := range batch {
+			c.a.inbox.sent(cmd.Device)
+			c.a.fleet.Wish(cmd)
+		}
 	}
 	c.a.commands.Add(int64(len(cmds)))
 }
