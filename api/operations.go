@@ -13,11 +13,11 @@ import (
 type body[T any] struct{ Body T }
 
 // read registers a GET that needs the viewer's role.
-func read[I, O any](a huma.API, path, id, summary string, f func(context.Context, *I) (O, error)) {
+func read[I, O any](s Site, a huma.API, path, id, summary string, f func(context.Context, *I) (O, error)) {
 	huma.Register(a, operation(http.MethodGet, path, id, summary, Viewer), func(ctx context.Context, in *I) (*body[O], error) {
 		out, err := f(ctx, in)
 		if err != nil {
-			return nil, status(err)
+			return nil, s.status(err)
 		}
 		return &body[O]{out}, nil
 	})
@@ -31,49 +31,52 @@ func operation(method, path, id, summary string, role Role) huma.Operation {
 }
 
 func (s Site) screens(a huma.API) {
-	read(a, "/api/v1/site", "site", "What does not change while the controller runs", func(ctx context.Context, _ *struct{}) (SiteView, error) {
+	read(s, a, "/api/v1/site", "site", "What does not change while the controller runs", func(ctx context.Context, _ *struct{}) (SiteView, error) {
 		v := s.Screens.Site()
 		v.Role = string(asker(ctx).Role)
 		return v, nil
 	})
-	read(a, "/api/v1/live", "live", "The site now", func(context.Context, *struct{}) (LiveView, error) { return s.Screens.Live(), nil })
-	read(a, "/api/v1/curve", "curve", "The merit order of the newest clearing", func(context.Context, *struct{}) (CurveView, error) { return s.Screens.Curve(), nil })
+	read(s, a, "/api/v1/live", "live", "The site now", func(context.Context, *struct{}) (LiveView, error) { return s.Screens.Live(), nil })
+	read(s, a, "/api/v1/curve", "curve", "The merit order of the newest clearing", func(context.Context, *struct{}) (CurveView, error) { return s.Screens.Curve(), nil })
 	type group struct {
 		Group string `path:"group" maxLength:"200"`
 	}
-	read(a, "/api/v1/groups/{group}/map", "map", "A group's miners as cells", func(_ context.Context, in *group) (MapView, error) { return s.Screens.Map(in.Group) })
+	read(s, a, "/api/v1/groups/{group}/map", "map", "A group's miners as cells", func(_ context.Context, in *group) (MapView, error) { return s.Screens.Map(in.Group) })
 }
 
 func (s Site) records(a huma.API) {
 	type span struct {
 		From time.Time `query:"from" doc:"default: a day before 'to'"`
 		To   time.Time `query:"to" doc:"default: now, site time"`
-		Step float64   `query:"step" minimum:"1" maximum:"86400" default:"300" doc:"seconds"`
+		Step int       `query:"step" minimum:"1" maximum:"86400" default:"300" doc:"whole seconds"`
 	}
-	read(a, "/api/v1/history", "history", "Evenly spaced history", func(ctx context.Context, in *span) (HistoryView, error) {
+	read(s, a, "/api/v1/history", "history", "Evenly spaced history", func(ctx context.Context, in *span) (HistoryView, error) {
 		if in.To.IsZero() {
 			in.To = s.Screens.Live().At
 		}
 		if in.From.IsZero() {
 			in.From = in.To.Add(-24 * time.Hour)
 		}
-		step := time.Duration(in.Step * float64(time.Second))
-		if n := in.To.Sub(in.From) / step; n < 0 || n > 11_000 {
-			return HistoryView{}, fmt.Errorf("%w: from %s to %s in steps of %s is %d points; ask for 0 to 11,000", ErrInvalid, in.From, in.To, step, n)
+		step := time.Duration(in.Step) * time.Second
+		if !in.From.Before(in.To) {
+			return HistoryView{}, fmt.Errorf("%w: from %s is not before to %s", ErrInvalid, in.From.Format(time.RFC3339), in.To.Format(time.RFC3339))
+		}
+		if n := in.To.Sub(in.From) / step; n > 11_000 {
+			return HistoryView{}, fmt.Errorf("%w: %s to %s in steps of %s is more than 11,000 points; ask for longer steps", ErrInvalid, in.From.Format(time.RFC3339), in.To.Format(time.RFC3339), step)
 		}
 		return s.Records.History(ctx, in.From, in.To, step)
 	})
 	type some struct {
 		Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	}
-	read(a, "/api/v1/decisions", "decisions", "The newest decisions, newest first", func(ctx context.Context, in *some) ([]Decision, error) {
+	read(s, a, "/api/v1/decisions", "decisions", "The newest decisions, newest first", func(ctx context.Context, in *some) ([]Decision, error) {
 		return s.Records.Decisions(ctx, in.Limit)
 	})
 	type device struct {
 		Device string    `path:"device" maxLength:"200"`
 		At     time.Time `query:"at" doc:"default: now, site time"`
 	}
-	read(a, "/api/v1/why/{device}", "why", "Why a device is, or was, as it is", func(ctx context.Context, in *device) (WhyView, error) {
+	read(s, a, "/api/v1/why/{device}", "why", "Why a device is, or was, as it is", func(ctx context.Context, in *device) (WhyView, error) {
 		if in.At.IsZero() {
 			in.At = s.Screens.Live().At
 		}
@@ -82,7 +85,7 @@ func (s Site) records(a huma.API) {
 	type day struct {
 		Date string `query:"date" pattern:"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$" doc:"2006-01-02 in the site's time zone; default today"`
 	}
-	read(a, "/api/v1/report/day", "report-day", "Profit and loss of a day by hall and by MWh", func(ctx context.Context, in *day) (ReportView, error) {
+	read(s, a, "/api/v1/report/day", "report-day", "Profit and loss of a day by hall and by MWh", func(ctx context.Context, in *day) (ReportView, error) {
 		return s.Records.Report(ctx, in.Date)
 	})
 }
@@ -94,7 +97,7 @@ func change[I, O any](s Site, a huma.API, op huma.Operation, what func(*I) strin
 		out, err := f(ctx, who, in)
 		if err != nil {
 			s.Audit.Audit(ctx, who, what(in), "refused: "+err.Error())
-			return nil, status(err)
+			return nil, s.status(err)
 		}
 		s.Audit.Audit(ctx, who, what(in), "done")
 		return &body[O]{out}, nil
@@ -163,6 +166,9 @@ func (s Site) stream(a huma.API) {
 			case <-changed:
 				due, changed = true, nil
 			case <-pace.C:
+				if !still(ctx) {
+					return // the token was revoked, or the session is over
+				}
 				if due {
 					due, changed = false, s.Stream.Changed()
 					err = send.Data(s.Screens.Live())

@@ -100,7 +100,8 @@ func guard(h http.Handler) http.Handler {
 	})
 }
 
-// page serves the dashboard; built assets carry their hash in the name and may be kept.
+// page serves the dashboard's files and no list of them; built assets carry their hash in the
+// name and may be kept.
 func page(files fs.FS) http.Handler {
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -109,15 +110,29 @@ func page(files fs.FS) http.Handler {
 		} else {
 			w.Header().Set("Cache-Control", "no-cache")
 		}
+		if r.URL.Path != "/" && strings.HasSuffix(r.URL.Path, "/") {
+			w.Header().Del("Cache-Control")
+			http.NotFound(w, r)
+			return
+		}
 		server.ServeHTTP(w, r)
 	})
 }
 
-type whoKey struct{}
+type (
+	whoKey   struct{}
+	stillKey struct{}
+)
 
 func asker(ctx context.Context) Who {
 	w, _ := ctx.Value(whoKey{}).(Who)
 	return w
+}
+
+// still says whether who asked may still do so, for answers that last.
+func still(ctx context.Context) bool {
+	ask, ok := ctx.Value(stillKey{}).(func() bool)
+	return ok && ask()
 }
 
 // authorise lets an operation run only for a role that includes the one in its metadata.
@@ -136,6 +151,10 @@ func (s Site) authorise(a huma.API) func(huma.Context, func(huma.Context)) {
 			s.Audit.Audit(c.Context(), who.Name, c.Operation().OperationID, "refused: role "+string(who.Role))
 			_ = huma.WriteErr(a, c, http.StatusForbidden, fmt.Sprintf("the role %s may not do this; it takes %s", who.Role, needed))
 		default:
+			c = huma.WithValue(c, stillKey{}, func() bool {
+				now, ok := s.Tokens.Identify(r)
+				return ok && now == who
+			})
 			next(huma.WithValue(c, whoKey{}, who))
 		}
 	}
@@ -152,8 +171,9 @@ func (s Site) needs(role Role, h http.Handler) http.Handler {
 	})
 }
 
-// status maps the rooms' errors to HTTP answers; it is the only place that does.
-func status(err error) error {
+// status maps the rooms' errors to HTTP answers; it is the only place that does. What nobody
+// foresaw may name paths and parts: it goes to the log, and its asker is told so.
+func (s Site) status(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -166,5 +186,6 @@ func status(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return huma.Error503ServiceUnavailable("this took too long; try again, or ask for less")
 	}
-	return huma.Error500InternalServerError(err.Error())
+	s.Log.Error("the API could not answer", "reason", err.Error())
+	return huma.Error500InternalServerError("this went wrong inside; the controller's log says what")
 }
