@@ -11,7 +11,9 @@ import (
 
 const (
 	// A rise is learned for these spans; a horizon between two takes the longer one's.
-	headroomSpans = 7
+	// Most shedding takes between ten seconds and a minute: there they lie close, because the
+	// difference between two is power that mining cannot use.
+	headroomSpans = 12
 	// The week is kept in slices of six hours, the oldest dropped whole.
 	sliceLength = 6 * time.Hour
 	sliceCount  = 7*4 + 1
@@ -27,7 +29,8 @@ const (
 
 func spanOf(k int) time.Duration {
 	return [headroomSpans]time.Duration{
-		5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 320 * time.Second,
+		5 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 25 * time.Second, 30 * time.Second,
+		40 * time.Second, 50 * time.Second, 60 * time.Second, 80 * time.Second, 160 * time.Second, 320 * time.Second,
 	}[k]
 }
 

@@ -201,7 +201,7 @@ func (a *actor) turn(ctx context.Context) time.Duration {
 	if c := a.wish.Swap(nil); c != nil {
 		a.tell(ctx, *c)
 		a.now.Store(true)
-		a.eager, urgent = 4, true
+		a.eager, urgent = len(eagerPauses)+1, true
 	}
 	if a.now.Swap(false) {
 		a.poll(ctx, urgent)
@@ -289,6 +289,10 @@ func (a *actor) failed(ctx context.Context, err error) {
 	a.f.opt.Sink.Fail(a.id, a.f.opt.Clock.Now(), err)
 }
 
+// eagerPauses lie between the readings after a command: most firmwares reach standby in six to
+// fifteen seconds, and how fast a group falls is learned from the reading that shows it.
+var eagerPauses = [...]time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 4 * time.Second, 6 * time.Second}
+
 // pause is the site time to the next poll: short after a command, until the reading that
 // confirms it is in; longer and longer, up to eight polls, while the device does not answer.
 func (a *actor) pause() time.Duration {
@@ -296,7 +300,7 @@ func (a *actor) pause() time.Duration {
 	case a.fails > 0:
 		return a.spec.Poll << min(a.fails-1, 3)
 	case a.eager > 0:
-		return min(a.spec.Poll, time.Second<<(4-a.eager))
+		return min(a.spec.Poll, eagerPauses[max(len(eagerPauses)-a.eager, 0)])
 	}
 	return a.spec.Poll
 }

@@ -236,7 +236,7 @@ func TestAWishIsAppliedAndReadAtOnce(t *testing.T) {
 		for i, last := 0, at[len(at)-1]; i < len(quick); last, i = quick[i], i+1 {
 			gaps = append(gaps, quick[i]-last)
 		}
-		if diff := cmp.Diff([]time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, poll, poll}, gaps); diff != "" {
+		if diff := cmp.Diff([]time.Duration{1 * time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 4 * time.Second, 6 * time.Second, poll, poll}, gaps); diff != "" {
 			t.Errorf("pauses after a command (-want +got):\n%s", diff)
 		}
 		end()
