@@ -154,6 +154,13 @@ func (r *recorder) record(captured func()) {
 	r.on, r.captured, r.steps = true, captured, nil
 }
 
+// stop ends the recording.
+func (r *recorder) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.on = false
+}
+
 // script returns what was recorded, behind what makes the connections that it found open.
 func (r *recorder) script() script {
 	r.mu.Lock()
