@@ -39,6 +39,7 @@ type control struct {
 	slowest []time.Duration // per group: learned shed time
 	seen    []time.Time     // per tenant: newest reading the headroom has
 	reserve []unit.Power    // per tenant
+	want    []unit.Power    // per tenant: its draw when it was last given all of it
 	shedFor []string        // per group: why it is told to shed outright; empty if not
 
 	caps     []unit.Power // the limiter's, per node

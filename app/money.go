@@ -27,15 +27,30 @@ type bookkeeper struct {
 	asked time.Time                                 // machine time of the last look for prices
 }
 
-// lack is how much less than it draws a tenant is given. What is reserved above its draw is a
-// margin: cutting into it delivers no less. Where the draw is not known the whole reservation counts.
+// lack is firm power that a tenant wanted and does not get. A hosted tenant's machines are not
+// ours to tell: an award below its draw means that the site lacks the power, and the tenant's
+// meter shows whether it came to that. What it drew when the shortage began is what it wants;
+// it lacks what its draw has fallen by since, beyond its own wandering, and no more than the
+// shortage. Where the draw is not known the whole shortage counts.
 func (c *control) lack(i int, r *readings) unit.Power {
 	t := &c.a.plant.Tenants[i]
 	a, ok := c.awards[t.Load]
 	if !ok {
 		return 0
 	}
-	return max(min(r.power(t.Node).Or(a.Full), a.Full)-a.Power, 0)
+	draw := r.power(t.Node)
+	if !draw.OK {
+		return max(a.Full-a.Power, 0)
+	}
+	if a.Power >= min(max(draw.V, c.want[i]), a.Full) {
+		c.want[i] = draw.V // no shortage
+		return 0
+	}
+	c.want[i] = max(c.want[i], draw.V)
+	if fell := c.want[i] - draw.V; fell > t.Firm/20 {
+		return min(fell, max(c.want[i]-a.Power, 0))
+	}
+	return 0
 }
 
 // settle counts firm power that was not given since the last step.
@@ -182,8 +197,12 @@ func (a *App) Report(ctx context.Context, date string) (api.ReportView, error) {
 func ReportView(r billing.Report) api.ReportView {
 	v := api.ReportView{
 		Date: r.Date, Complete: r.Complete, EnergyMWh: r.Energy.MegawattHours(), Lines: make([]api.ReportLine, 0, len(r.Halls)),
+		Losses: make([]api.ReportLoss, 0, len(r.Losses)),
 		RemainderMWh: r.Remainder.MegawattHours(), RemainderPercent: r.RemainderPercent(),
 		CostUSD: r.Cost.Dollars(), RevenueUSD: r.Revenue.Dollars(), ProfitUSD: r.Profit.Dollars(), Text: r.Text(),
+	}
+	for _, l := range r.Losses {
+		v.Losses = append(v.Losses, api.ReportLoss{Node: l.Node, EnergyMWh: l.Energy.MegawattHours()})
 	}
 	for _, h := range r.Halls {
 		v.Lines = append(v.Lines, api.ReportLine{

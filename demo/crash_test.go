@@ -167,6 +167,9 @@ func (x *crash) kill() {
 		x.t.Fatal(err)
 	}
 	_ = x.cmd.Wait()
+	if w, ok := x.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || w.Signal() != syscall.SIGKILL {
+		x.t.Fatalf("the controller ended by itself before it was killed: %v\n%s", x.cmd.ProcessState, x.log.String())
+	}
 	x.cmd = nil
 	x.dead = append(x.dead, span{from: x.clk.Now()})
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"switchyard/api"
 	"switchyard/app"
 	"switchyard/driver/all"
 	"switchyard/sitefile"
@@ -134,10 +135,19 @@ func TestFaultRefusing(t *testing.T) {
 }
 
 func TestFaultLying(t *testing.T) {
-	r := newRig(t, tenth("lying", nil))
+	liar := "hall-a-miners-004"
+	r := newRig(t, func(f *sitefile.File) {
+		f.Control.Retries = 1
+		f.Emulate.Faults = []sitefile.Fault{{Kind: "lying", Devices: []string{liar}}}
+	})
 	r.settled()
 	r.follows()
-	r.said(time.Minute, "fail", "", "after it said yes")
+	if _, err := r.app.Hold(context.Background(), "test", api.HoldRequest{Devices: []string{liar}, Mode: "sleep"}); err != nil {
+		t.Fatal(err)
+	}
+	r.said(20*time.Minute, "fail", liar, "after it said yes, it is hashing", "told again")
+	r.said(20*time.Minute, "quarantine", liar, "told 2 times to sleep")
+	r.alert(time.Minute, "hall-a-miners", "1 in quarantine")
 	r.check()
 }
 
@@ -189,7 +199,7 @@ func TestFaultRegisterReset(t *testing.T) {
 	if p := whole.RemainderPercent(); p > 1 || p < -1 {
 		t.Errorf("the interval of the reset has a remainder of %.2f %%: %s", p, whole.Text())
 	}
-	t.Log(whole.Halls, whole.Notes)
+	t.Log(whole.Text())
 	r.follows()
 	r.check()
 }
@@ -206,9 +216,9 @@ func TestPriceFileWithBadLines(t *testing.T) {
 			b.WriteString("this is no row\n")
 		case i == 3:
 			fmt.Fprintf(&b, "%s,abc\n", at.Format(time.RFC3339))
-		case i == 5:
+		case i == 4:
 			b.WriteString("2026-13-45T99:00:00Z,20\n")
-		case i >= 6 && i < 13: // more than half an hour without any
+		case i >= 5 && i < 7: // nothing at all
 		default:
 			fmt.Fprintf(&b, "%s,%d\n", at.Format(time.RFC3339), 15+i%10)
 		}
@@ -217,9 +227,10 @@ func TestPriceFileWithBadLines(t *testing.T) {
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, func(f *sitefile.File) { f.Market.Price = sitefile.Price{CSV: path, Stale: 15 * time.Minute} })
+	r := newRig(t, func(f *sitefile.File) { f.Market.Price = sitefile.Price{CSV: path, Stale: 5 * time.Minute} })
 	t.Log(r.log.String())
 	r.settled()
+	r.alert(time.Minute, "market", "3 problems", "prices.csv:3")
 	text := r.alert(2*time.Hour, "price", "no power price")
 	if !strings.Contains(text, "hold") {
 		t.Errorf("it does not name the rule: %s", text)
@@ -229,7 +240,7 @@ func TestPriceFileWithBadLines(t *testing.T) {
 	}
 	r.await("the price is back", 2*time.Hour, func() bool { return r.app.Live().Mode == "merit-order" })
 	r.follows()
-	for _, want := range []string{"prices.csv:3", "prices.csv:5", "prices.csv:7"} {
+	for _, want := range []string{"prices.csv:3", "prices.csv:5", "prices.csv:6"} {
 		if !strings.Contains(r.log.String(), want) {
 			t.Errorf("%s is not in the log: %s", want, r.log)
 		}
