@@ -235,12 +235,19 @@ type ReportView struct {
 	Complete         bool         `json:"complete"` // the whole day is posted
 	EnergyMWh        float64      `json:"energy_mwh"`
 	Lines            []ReportLine `json:"halls"`
-	RemainderMWh     float64      `json:"remainder_mwh"`
+	Losses           []ReportLoss `json:"losses"`        // named losses of nodes; their cost is in the halls'
+	RemainderMWh     float64      `json:"remainder_mwh"` // halls, losses and this sum to the meter
 	RemainderPercent float64      `json:"remainder_percent"`
 	CostUSD          float64      `json:"cost_usd"`
 	RevenueUSD       float64      `json:"revenue_usd"`
 	ProfitUSD        float64      `json:"profit_usd"`
 	Text             string       `json:"text"` // the same, as the CLI prints it
+}
+
+// ReportLoss is the named loss of one node.
+type ReportLoss struct {
+	Node      string  `json:"node"`
+	EnergyMWh float64 `json:"energy_mwh"`
 }
 
 // ReportLine is one hall (node that directly feeds groups or tenants).

@@ -245,6 +245,8 @@ class Store {
 
   /** The name of a load, node or feed, or the id itself. */
   nameOf(id: string): string {
+    const house = /^house:(.+)$/.exec(id) // what a node draws that no known load explains
+    if (house) return `${this.nameOf(house[1]!)}, other load`
     return this.names.get(id) ?? id
   }
 

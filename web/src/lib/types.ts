@@ -213,11 +213,17 @@ export interface ReportLine {
   quality: string
 }
 
+export interface ReportLoss {
+  node: string
+  energy_mwh: number
+}
+
 export interface ReportView {
   date: string
   complete: boolean
   energy_mwh: number
   halls: ReportLine[] | null
+  losses?: ReportLoss[] | null
   remainder_mwh: number
   remainder_percent: number
   cost_usd: number
