@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 	"time"
 
 	"switchyard/api"
@@ -163,7 +164,7 @@ func decision(e journal.Entry) api.Decision {
 	if e.Device != "" {
 		subject = string(e.Device)
 	}
-	return api.Decision{At: e.At, Plan: int64(e.Plan), Subject: subject, Kind: string(e.Kind), Code: string(e.Code), Text: e.Text}
+	return api.Decision{At: e.At, Plan: int64(e.Plan), Subject: subject, Kind: string(e.Kind), Code: string(e.Code), Text: strings.TrimPrefix(e.Text, subject+": ")}
 }
 
 // Follow returns decisions from now on until ctx ends.
