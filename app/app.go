@@ -192,7 +192,7 @@ func (a *App) sources() []telemetry.Source {
 func (a *App) newControl(ctx context.Context) (*control, error) {
 	p := a.plant
 	c := &control{
-		a: a, limits: limits{p: p, file: market.FileLimits(p.File)}, state: &reconcile.State{}, house: make([]houseLoad, p.Tree.Len()),
+		a: a, limits: limits{p: p, file: market.FileLimits(p.File)}, state: &reconcile.State{}, house: make([]telemetry.House, p.Tree.Len()),
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
 		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),
@@ -261,7 +261,7 @@ func (a *App) Close() error {
 // Handler returns the HTTP face.
 func (a *App) Handler() http.Handler {
 	return api.Handler(api.Site{
-		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: a.metrics(),
+		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a),
 		Page: web.Dist(), Version: a.opt.Version, Log: a.log,
 	})
 }

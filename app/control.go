@@ -29,7 +29,7 @@ type control struct {
 	clearer  dispatch.Clearer
 	state    *reconcile.State
 	headroom []*dispatch.Headroom // per tenant
-	house    []houseLoad          // per node
+	house    []telemetry.House    // per node
 
 	devices []reconcile.Device       // per miner, refilled each step
 	status  []reconcile.DeviceStatus // per miner, of the last step

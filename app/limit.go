@@ -21,7 +21,7 @@ func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds 
 	}
 	in.Devices = c.limiterDevices(r, in.Nameplate, in.Believed)
 	for i := range in.Believed { // the clearing counts the house's own draw, so it is no surprise
-		in.Believed[i] += c.house[i].power(now)
+		in.Believed[i] += c.house[i].Power(now)
 	}
 	lift(c.a.plant.Tree, in.Nameplate)
 	lift(c.a.plant.Tree, in.Believed)
@@ -120,41 +120,6 @@ func (c *control) loseMeters(r *readings) {
 	}
 }
 
-// houseLoad learns what a metered node draws that none of the known loads explains: cooling,
-// light, losses beyond the stated ones. The least of the last ten minutes is taken, since
-// readings of different moments differ while loads ramp.
-type houseLoad struct {
-	least [10]unit.Power
-	at    [10]int64 // minute of each
-}
-
-func (h *houseLoad) observe(now time.Time, rest unit.Power) {
-	m := now.Unix() / 60
-	k := m % int64(len(h.least))
-	if h.at[k] != m {
-		h.at[k], h.least[k] = m, rest
-	}
-	h.least[k] = min(h.least[k], rest)
-}
-
-func (h *houseLoad) power(now time.Time) unit.Power {
-	m := now.Unix() / 60
-	var out unit.Power
-	n := 0
-	for k, at := range h.at {
-		if m-at < int64(len(h.least)) {
-			if n == 0 || h.least[k] < out {
-				out = h.least[k]
-			}
-			n++
-		}
-	}
-	if n < len(h.least)/2 {
-		return 0
-	}
-	return max(out, 0)
-}
-
 const housePrefix = "house:"
 
 func (c *control) isHouse(l site.LoadID) bool {
@@ -180,13 +145,13 @@ func (c *control) houseOffers(now time.Time, r *readings) []site.Offer {
 			known = known.Scale(1 / (1 - float64(n.Loss)))
 		}
 		if m := r.power(i); m.OK {
-			c.house[i].observe(now, m.V-known)
+			c.house[i].Observe(now, m.V-known)
 			known = m.V
 		}
 		if n.Parent >= 0 {
 			direct[n.Parent] += known
 		}
-		if p := c.house[i].power(now); p > 0 {
+		if p := c.house[i].Power(now); p > 0 {
 			out = append(out, site.Offer{Load: site.LoadID(housePrefix + string(n.ID)), Node: i, Class: site.Firm, Fixed: p})
 		}
 	}

@@ -190,28 +190,7 @@ func (a *App) Report(ctx context.Context, date string) (api.ReportView, error) {
 	if err != nil {
 		return api.ReportView{}, err
 	}
-	return ReportView(r), nil
-}
-
-// ReportView is a report as the API tells it.
-func ReportView(r billing.Report) api.ReportView {
-	v := api.ReportView{
-		Date: r.Date, Complete: r.Complete, EnergyMWh: r.Energy.MegawattHours(), Lines: make([]api.ReportLine, 0, len(r.Halls)),
-		Losses: make([]api.ReportLoss, 0, len(r.Losses)),
-		RemainderMWh: r.Remainder.MegawattHours(), RemainderPercent: r.RemainderPercent(),
-		CostUSD: r.Cost.Dollars(), RevenueUSD: r.Revenue.Dollars(), ProfitUSD: r.Profit.Dollars(), Text: r.Text(),
-	}
-	for _, l := range r.Losses {
-		v.Losses = append(v.Losses, api.ReportLoss{Node: l.Node, EnergyMWh: l.Energy.MegawattHours()})
-	}
-	for _, h := range r.Halls {
-		v.Lines = append(v.Lines, api.ReportLine{
-			Hall: h.ID, EnergyMWh: h.Energy.MegawattHours(), MiningUSD: h.Mining.Dollars(), HostingUSD: h.Hosting.Dollars(),
-			EnergyUSD: h.EnergyCost.Dollars(), PenaltyUSD: h.Penalty.Dollars(), ProfitUSD: h.Profit.Dollars(),
-			PerMWhUSD: h.PerMWh.DollarsPerMWh(), Quality: h.Quality,
-		})
-	}
-	return v
+	return api.ReportOf(r), nil
 }
 
 // record puts the site's figures into the history, at most every fifteen seconds of site time.

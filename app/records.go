@@ -206,20 +206,7 @@ func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView
 	if err != nil {
 		return api.WhyView{}, err
 	}
-	return WhyView(ans), nil
-}
-
-// WhyView is an answer as the API tells it.
-func WhyView(ans journal.Answer) api.WhyView {
-	v := api.WhyView{Device: string(ans.Device), At: ans.At, Answer: ans.Text, Steps: make([]api.WhyStep, 0, len(ans.Steps))}
-	for _, s := range ans.Steps {
-		w := api.WhyStep{Kind: s.Kind, Text: s.Text}
-		if !s.At.IsZero() {
-			w.At = ptr(s.At)
-		}
-		v.Steps = append(v.Steps, w)
-	}
-	return v
+	return api.WhyOf(ans), nil
 }
 
 // Audit keeps a line of a change.

@@ -22,7 +22,7 @@ type inbox struct {
 	mu    sync.Mutex
 	acks  []fleet.Ack
 	out   map[site.DeviceID]time.Time // wishes not answered yet: machine time when given
-	still map[site.DeviceID]*standstill
+	still map[site.DeviceID]*telemetry.Standstill
 	wraps map[site.DeviceID]bool // meters whose register's width the metering knows
 	kick  chan struct{}          // a meter was read
 	// caps and source say what a meter can do and how it is booked; set before anything runs.
@@ -33,8 +33,10 @@ type inbox struct {
 }
 
 func newInbox(p *plant, hub *telemetry.Hub, meter *telemetry.Integrator) *inbox {
-	return &inbox{p: p, hub: hub, meter: meter, out: map[site.DeviceID]time.Time{}, kick: make(chan struct{}, 1),
-		still: map[site.DeviceID]*standstill{}, wraps: map[site.DeviceID]bool{}, source: map[site.DeviceID]telemetry.Source{}}
+	return &inbox{
+		p: p, hub: hub, meter: meter, out: map[site.DeviceID]time.Time{}, kick: make(chan struct{}, 1),
+		still: map[site.DeviceID]*telemetry.Standstill{}, wraps: map[site.DeviceID]bool{}, source: map[site.DeviceID]telemetry.Source{},
+	}
 }
 
 // Put takes a good reading.
@@ -76,10 +78,10 @@ func (b *inbox) frozen(s site.Sample) error {
 	defer b.mu.Unlock()
 	m := b.still[s.Device]
 	if m == nil {
-		m = &standstill{}
+		m = &telemetry.Standstill{}
 		b.still[s.Device] = m
 	}
-	return m.observe(s)
+	return m.Observe(s)
 }
 
 // learnWrap tells the metering, once, where a meter's register starts again at zero.
@@ -156,4 +158,11 @@ func (b *inbox) waiting(patience time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// Counters returns what was counted since the start, for the metrics.
+func (a *App) Counters() map[string]int64 {
+	return map[string]int64{
+		"commands": a.commands.Load(), "polls": a.inbox.polls.Load(), "poll_failures": a.inbox.fails.Load(), "journal_lost": a.journal.Lost(),
+	}
 }

@@ -80,7 +80,7 @@ func (o Options) summary(ctx context.Context, a *app.App, w *plant.World, clk *c
 	if err != nil {
 		return Summary{}, err
 	}
-	v := app.ReportView(r)
+	v := api.ReportOf(r)
 	s := Summary{
 		From: o.From, To: end, Notice: o.notice(), Miners: o.Miners, SpeedAsked: o.Speed, SpeedHeld: clk.Held(),
 		EnergyMWh: v.EnergyMWh, RemainderPercent: v.RemainderPercent, FirmShedMWh: r.Short.MegawattHours(),

@@ -204,7 +204,7 @@ func poll(ctx context.Context, c clock.Clock, every time.Duration, source string
 	for {
 		err := ask(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // being told to end is no error
 		}
 		if log != nil && err != nil && !failing {
 			log.Warn("market source does not answer; its last figures age", "source", source, "err", err)
@@ -214,7 +214,7 @@ func poll(ctx context.Context, c clock.Clock, every time.Duration, source string
 		}
 		failing = err != nil
 		if clock.Sleep(ctx, c, every) != nil {
-			return nil
+			return nil //nolint:nilerr // likewise
 		}
 	}
 }

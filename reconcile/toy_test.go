@@ -30,7 +30,6 @@ type toy struct {
 	told      int
 	toldTimes []time.Time
 	started   []time.Time // when it really started
-	polled    time.Time
 }
 
 // world is a toy site under test.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"switchyard/api"
-	"switchyard/app"
 	"switchyard/billing"
 	"switchyard/journal"
 	"switchyard/site"
@@ -76,7 +75,7 @@ func (c *cli) whyStored(ctx context.Context, from records, device, at string) (e
 	if f == nil && len(ans.Steps) == 0 {
 		return withCode(exitNotFound, "the journal in %s knows nothing of a device %q up to then; with --site FILE the names are checked", from.dir, device)
 	}
-	return c.printWhy(app.WhyView(ans), zone)
+	return c.printWhy(api.WhyOf(ans), zone)
 }
 
 // groupOf returns the group of a miner.
@@ -123,5 +122,5 @@ func (c *cli) reportStored(ctx context.Context, from records, date string) (v ap
 	if err != nil {
 		return v, err
 	}
-	return app.ReportView(r), nil
+	return api.ReportOf(r), nil
 }

@@ -93,7 +93,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body any) (Reply, 
 		return Reply{}, fmt.Errorf("encode %s %s: %w", method, path, err)
 	}
 	for again := false; ; again = true {
-		reply, refused, err := c.once(ctx, method, path, data)
+		reply, refused, err := c.once(ctx, method, path, data) //nolint:bodyclose // once closes it; refused is its header's bearer
 		if err != nil || reply.Status != http.StatusUnauthorized || c.auth == nil {
 			return reply, err
 		}

@@ -1,4 +1,4 @@
-package app
+package telemetry
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"switchyard/unit"
 )
 
-// standstill notices a meter that repeats its last reading for ever. Few meters tell that
+// Standstill notices a meter that repeats its last reading for ever. Few meters tell that
 // they have stopped measuring, but an energy register that stands still beside a power that
 // does not change by a milliwatt is proof: the energy of that power has gone nowhere.
-type standstill struct {
+type Standstill struct {
 	power  unit.Power
 	energy unit.Energy
 	since  time.Time   // the first reading with these figures
@@ -22,8 +22,8 @@ type standstill struct {
 // leastProof is the least energy that must be missing, for registers that count finely.
 const leastProof = 200 * unit.WattHour
 
-// observe takes a meter's reading and says, as an error, that the meter stands still.
-func (m *standstill) observe(s site.Sample) error {
+// Observe takes a meter's reading and says, as an error, that the meter stands still.
+func (m *Standstill) Observe(s site.Sample) error {
 	if !s.Power.OK || !s.Energy.OK || s.Power.V <= 0 {
 		m.since = time.Time{}
 		return nil

@@ -1,38 +1,42 @@
-package app
+package api
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// metrics returns the site's figures for Prometheus: read from the newest screen when asked.
-func (a *App) metrics() prometheus.Gatherer {
+// Counters are what a running controller counts since its start, by name: "commands" and the like.
+type Counters interface{ Counters() map[string]int64 }
+
+// Metrics returns the site's figures for Prometheus: read from the newest screen when asked.
+func Metrics(s Screens, c Counters) prometheus.Gatherer {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), (*exporter)(a))
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), exporter{s, c})
 	return r
 }
 
-type exporter App
+type exporter struct {
+	screens  Screens
+	counters Counters
+}
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("switchyard_"+name, help, labels, nil)
 }
 
 // Describe sends nothing: the series depend on the site, so the collector is an unchecked one.
-func (*exporter) Describe(chan<- *prometheus.Desc) {}
+func (exporter) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the present figures. What is unknown is left out, never sent as zero.
-func (e *exporter) Collect(out chan<- prometheus.Metric) {
-	a := (*App)(e)
+func (e exporter) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v *float64, labels ...string) {
 		if v != nil {
 			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, *v, labels...)
 		}
 	}
-	counter := func(d *prometheus.Desc, v int64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
-	}
-	v := a.Live()
+	v := e.screens.Live()
 	gauge(desc("price_usd_mwh", "Power price at the connection, $/MWh."), v.PriceUSDMWh)
 	gauge(desc("hashprice_usd_ph_day", "Hashprice, $/PH/day."), v.HashpriceUSD)
 	gauge(desc("marginal_usd_mwh", "The site's marginal price, $/MWh."), v.MarginalUSD)
@@ -58,8 +62,7 @@ func (e *exporter) Collect(out chan<- prometheus.Metric) {
 	}
 	alerts := float64(len(v.Alerts))
 	gauge(desc("alerts", "Alerts that stand."), &alerts)
-	counter(desc("commands_total", "Commands handed to devices since the start."), a.commands.Load())
-	counter(desc("polls_total", "Polls of devices since the start."), a.inbox.polls.Load())
-	counter(desc("poll_failures_total", "Polls that gave no reading since the start."), a.inbox.fails.Load())
-	counter(desc("journal_lost_total", "Journal entries lost to a full queue since the start."), a.journal.Lost())
+	for name, n := range e.counters.Counters() {
+		out <- prometheus.MustNewConstMetric(desc(name+"_total", "Count of "+strings.ReplaceAll(name, "_", " ")+" since the start."), prometheus.CounterValue, float64(n))
+	}
 }
