@@ -102,9 +102,12 @@ func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed
 		return err
 	}
 	done := make(chan error, 1)
-	go func() { done <- a.Run(run) }()
+	go func() { done <- a.Run(run); close(done) }() // closed: whoever asks after the end gets nil
 	end := o.From.Add(o.For)
 	over := o.wait(run, clk, a, end, done)
+	if o.For > 0 && over == nil && ctx.Err() != nil {
+		over = fmt.Errorf("interrupted at %s of the site's time, before the %s asked for were over: no report", clk.Now().Format("2006-01-02 15:04"), o.For)
+	}
 	if o.For > 0 && over == nil {
 		s, err := o.summary(ctx, a, plant.World(), clk, end)
 		stop()
@@ -128,7 +131,7 @@ func (o Options) wait(ctx context.Context, clk *clock.Governed, a *app.App, end 
 	for {
 		select {
 		case err := <-done:
-			if err == nil {
+			if err == nil && ctx.Err() == nil {
 				err = errStopped
 			}
 			return err
