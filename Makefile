@@ -47,9 +47,9 @@ chromium:
 	  s=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && s=; \
 	  $$s apt-get update -qq && $$s apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 
-test-web: web/dist/index.html chromium
-	@echo "== testing the page in headless Chromium"
-	cd web && npm run --silent check && npm test --silent
+test-web: bin/switchyard chromium
+	@echo "== testing the page in headless Chromium: against its mock, then against the program"
+	cd web && npm run --silent check && SWITCHYARD_BIN=$(CURDIR)/bin/switchyard npx --no-install playwright test
 
 bench: bin/switchyard
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m $(PACKAGES) 2>&1 | grep -v -E '^(ok|PASS|\?)' | tee bench.txt

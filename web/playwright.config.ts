@@ -3,7 +3,11 @@ import { defineConfig } from '@playwright/test'
 // One worker and no retries: the machine that runs this also runs everything else, and a test
 // that passes on the second try has not passed.
 export default defineConfig({
-  testDir: 'tests',
+  // The page alone, against its mock; then the program itself, which SWITCHYARD_BIN names.
+  projects: [
+    { name: 'mock', testDir: 'tests' },
+    { name: 'real', testDir: 'tests-e2e' },
+  ],
   timeout: 20_000,
   expect: { timeout: 6_000 },
   workers: 1,
