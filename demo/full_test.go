@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,8 +32,7 @@ func TestFullDisk(t *testing.T) {
 		f.Limits = []sitefile.Limit{{Node: "connection", Power: f.Tenants[0].Firm.Scale(1.12), From: from, To: to}}
 	})
 	r.settled()
-	ballast := filepath.Join(disk, "ballast")
-	fill(t, ballast)
+	empty := fill(t, filepath.Join(disk, "ballast"))
 	r.alert(3*time.Minute, "store", "the disk is full", "free space in "+disk)
 	// What must survive a restart is refused with its cause: nothing is half applied.
 	_, err := r.app.SetLimit(context.Background(), "test", api.LimitRequest{Node: "connection", PowerW: 1e5})
@@ -49,9 +49,7 @@ func TestFullDisk(t *testing.T) {
 		t.Error("the alarm about the store ended with the disk still full")
 	}
 	full := r.clk.Now()
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	empty()
 	r.await("the alarms are over", 30*time.Minute, func() bool { return len(r.app.Live().Alerts) == 0 })
 	r.await("the intervals of the time with a full disk are settled", 30*time.Minute, func() bool { return r.app.Settled(full) })
 	n, _, err := r.app.CommandCounts(context.Background(), from.Add(-5*time.Minute), to)
@@ -62,22 +60,46 @@ func TestFullDisk(t *testing.T) {
 	r.check()
 }
 
-func fill(t *testing.T, path string) {
+// fill fills the disk with a file, and what others free too, until the returned function
+// removes it.
+func fill(t *testing.T, path string) (empty func()) {
 	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = f.Close() }()
-	for _, size := range []int{1 << 20, 1 << 12} {
-		for block := make([]byte, size); ; {
-			if _, err := f.Write(block); errors.Is(err, syscall.ENOSPC) {
-				break
-			} else if err != nil {
-				t.Fatal(err)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	more := func() {
+		for _, size := range []int{1 << 20, 1 << 12} {
+			for block := make([]byte, size); err == nil; {
+				_, err = f.Write(block)
+			}
+			if errors.Is(err, syscall.ENOSPC) {
+				err = nil
 			}
 		}
 	}
+	more()
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				more()
+			}
+		}
+	}()
+	empty = sync.OnceFunc(func() {
+		close(stop)
+		<-stopped
+		if err := errors.Join(err, f.Close(), os.Remove(path)); err != nil {
+			t.Errorf("the ballast: %v", err)
+		}
+	})
+	t.Cleanup(empty)
+	return empty
 }
 
 // TestPrivilegedPorts: a user who may not bind ports below 1024 gets a demonstration on other
