@@ -24,6 +24,7 @@ import (
 	"switchyard/clock"
 	"switchyard/driver/all"
 	"switchyard/emulate"
+	"switchyard/emulate/plant"
 	"switchyard/market"
 	"switchyard/sitefile"
 	"switchyard/unit"
@@ -104,12 +105,12 @@ func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed
 	done := make(chan error, 1)
 	go func() { done <- a.Run(run); close(done) }() // closed: whoever asks after the end gets nil
 	end := o.From.Add(o.For)
-	over := o.wait(run, clk, a, end, done)
+	record, over := o.wait(run, clk, a, plant.World(), end, done)
 	if o.For > 0 && over == nil && ctx.Err() != nil {
 		over = fmt.Errorf("interrupted at %s of the site's time, before the %s asked for were over: no report", clk.Now().Format("2006-01-02 15:04"), o.For)
 	}
 	if o.For > 0 && over == nil {
-		s, err := o.summary(ctx, a, plant.World(), clk, end)
+		s, err := o.summary(ctx, a, record, clk, end)
 		stop()
 		if err := errors.Join(err, <-done); err != nil {
 			return err
@@ -123,8 +124,9 @@ func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed
 	return over
 }
 
-// wait returns nil once the time asked for is over and settled, or ctx ended in order.
-func (o Options) wait(ctx context.Context, clk *clock.Governed, a *app.App, end time.Time, done <-chan error) error {
+// wait returns the plant's record as it stood when the time asked for was over, once that is
+// settled, or no error when ctx ended in order.
+func (o Options) wait(ctx context.Context, clk *clock.Governed, a *app.App, w *plant.World, end time.Time, done <-chan error) (record plant.Record, err error) {
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	said, tick := time.Now(), time.Now()
@@ -134,12 +136,17 @@ func (o Options) wait(ctx context.Context, clk *clock.Governed, a *app.App, end 
 			if err == nil && ctx.Err() == nil {
 				err = errStopped
 			}
-			return err
+			return record, err
 		case <-look.C:
 		}
 		now := clk.Now()
-		if o.For > 0 && (!now.Before(end) && a.Settled(end) || now.After(end.Add(settleGrace))) {
-			return nil
+		if o.For > 0 && !now.Before(end) {
+			if record.To.IsZero() {
+				record = w.Record() // what comes while the last interval settles is not asked for
+			}
+			if a.Settled(end) || now.After(end.Add(settleGrace)) {
+				return record, nil
+			}
 		}
 		if time.Since(tick) > 10*time.Second && o.For > 0 {
 			tick = time.Now()
@@ -150,7 +157,7 @@ func (o Options) wait(ctx context.Context, clk *clock.Governed, a *app.App, end 
 			fmt.Fprintf(o.Err, "this machine holds %.0f times real time instead of %.0f: site time waits, nothing is skipped\n", held, o.Speed)
 		}
 		if ctx.Err() != nil {
-			return <-done
+			return record, <-done
 		}
 	}
 }

@@ -70,8 +70,7 @@ type NodeRecord struct {
 
 // summary reads the books and the record of [from, end). Two control periods are given to the
 // commands that were under way at the end.
-func (o Options) summary(ctx context.Context, a *app.App, w *plant.World, clk *clock.Governed, end time.Time) (Summary, error) {
-	record := w.Record()
+func (o Options) summary(ctx context.Context, a *app.App, record plant.Record, clk *clock.Governed, end time.Time) (Summary, error) {
 	r, err := a.SpanReport(ctx, o.From, end)
 	if err != nil {
 		return Summary{}, err
