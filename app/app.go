@@ -226,7 +226,9 @@ func (a *App) Run(ctx context.Context) error {
 	defer stop()
 	var wg sync.WaitGroup
 	var served error
-	wg.Go(func() { a.fleet.Run(parts) })
+	sockets, hangUp := context.WithCancel(context.WithoutCancel(ctx)) // what devices are told at the stop goes through them
+	defer hangUp()
+	wg.Go(func() { a.fleet.Run(sockets) })
 	wg.Go(func() { _ = a.market.Run(parts) }) // nil unless it is told to end
 	wg.Go(func() { a.keepBooks(parts) })
 	wg.Go(func() {
@@ -236,6 +238,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.ctl.loop(parts)
 	close(a.ended)
 	a.ctl.leave(context.WithoutCancel(ctx))
+	hangUp()
 	stop()
 	wg.Wait()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

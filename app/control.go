@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"switchyard/api"
 	"switchyard/clock"
 	"switchyard/dispatch"
 	"switchyard/driver"
@@ -439,7 +441,7 @@ func (a *App) inLoop(ctx context.Context, f func(*control) error) error {
 	}
 }
 
-var errStopping = errors.New("the controller is stopping")
+var errStopping = fmt.Errorf("%w: the controller is stopping", api.ErrUnavailable)
 
 // Quiet waits until the commands on their way are answered and every living meter was read
 // in the present period, or patience (machine time) is over: a rehearsal's clock then may

@@ -64,7 +64,7 @@ func (a *App) Hold(ctx context.Context, who string, r api.HoldRequest) (int, err
 	default:
 		return 0, fmt.Errorf("%w: a hold is in the mode run or sleep, not %q", api.ErrInvalid, r.Mode)
 	}
-	var n int
+	named := map[site.DeviceID]bool{} // a device may be named by itself and by its group
 	err := a.inLoop(ctx, func(c *control) error {
 		next := maps.Clone(c.holds)
 		now := a.clk.Now()
@@ -75,7 +75,7 @@ func (a *App) Hold(ctx context.Context, who string, r api.HoldRequest) (int, err
 			}
 			for _, id := range ids {
 				next[id] = site.Hold{Device: id, Mode: mode, By: who, Note: r.Note, At: now}
-				n++
+				named[id] = true
 			}
 		}
 		if err := c.keepHolds(ctx, next); err != nil {
@@ -89,7 +89,7 @@ func (a *App) Hold(ctx context.Context, who string, r api.HoldRequest) (int, err
 	if err != nil {
 		return 0, err
 	}
-	return n, nil
+	return len(named), nil
 }
 
 // Release lets devices go: they follow the market again.
@@ -107,7 +107,6 @@ func (a *App) Release(ctx context.Context, who, name string) (int, error) {
 				n++
 			}
 			delete(next, id)
-			c.released = append(c.released, id)
 		}
 		if n == 0 {
 			return fmt.Errorf("nothing to release: %w: no person holds %s", api.ErrInvalid, name)
@@ -115,6 +114,7 @@ func (a *App) Release(ctx context.Context, who, name string) (int, error) {
 		if err := c.keepHolds(ctx, next); err != nil {
 			return err
 		}
+		c.released = append(c.released, ids...)
 		c.note(holdEntry(a.clk.Now(), name, fmt.Sprintf("%s lets %s go", who, name)))
 		return nil
 	})

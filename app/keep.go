@@ -117,8 +117,8 @@ func commandOf(e journal.Entry) (site.Command, bool) {
 		return site.Command{}, false
 	}
 	cmd := site.Command{Device: e.Device, Reason: d.Reason, Plan: e.Plan, At: e.At}
-	if d.Mode == site.ModeSleep.String() {
-		cmd.Setpoint.Mode = site.ModeSleep
+	if cmd.Setpoint.Mode.UnmarshalText([]byte(d.Mode)) != nil {
+		return site.Command{}, false // not ours: what was told is not known
 	}
 	if d.PowerW != nil {
 		cmd.Setpoint.Power = site.Some(unit.Watts(*d.PowerW))

@@ -112,7 +112,7 @@ func (l *limits) bounds(now time.Time, all []site.Limit, ahead time.Duration) []
 	}
 	for _, m := range all {
 		i, ok := l.p.Tree.Index(m.Node)
-		if ok && (m.In(now) || m.In(now.Add(ahead))) && (out[i] < 0 || m.Power < out[i]) {
+		if ok && !m.From.After(now.Add(ahead)) && (m.To.IsZero() || now.Before(m.To)) && (out[i] < 0 || m.Power < out[i]) {
 			out[i] = m.Power
 		}
 	}
