@@ -2,22 +2,19 @@
 // fresh. It owns the event stream and the polling that stands in for it.
 
 import { ApiError, api } from './api'
+import { bounded, type FeedLine } from './feed'
 import { SiteClock } from './format'
 import { loadColors } from './paint'
 import type { CurveView, Decision, LiveView, Session, SiteView } from './types'
 
 export type Link = 'connecting' | 'live' | 'polling' | 'lost'
 
-const feedMax = 400
-const feedFlushMs = 250
+const feedAsk = 1000 // as many as the controller gives
+const feedFlushMs = 500
+const arrivedMax = 2000
 const pollMs = 3000
 const silenceMs = 12_000
 const retryMs = [1000, 2000, 4000, 8000, 15_000]
-
-/** A decision with a number of its own, as two may be equal in every field. */
-export interface FeedLine extends Decision {
-  seq: number
-}
 
 class Store {
   session = $state<Session | null>(null)
@@ -98,13 +95,16 @@ class Store {
   }
 
   private async load(): Promise<void> {
-    const [site, live, curve, decisions] = await Promise.all([api.site(), api.live(), api.curve().catch(() => null), api.decisions(200)])
+    const [site, live, curve, decisions] = await Promise.all([api.site(), api.live(), api.curve().catch(() => null), api.decisions(feedAsk)])
     // An empty list may come as null.
     this.site = { ...site, nodes: site.nodes ?? [], groups: site.groups ?? [], tenants: site.tenants ?? [] }
     this.live = live
     this.curve = curve
     this.arrived = []
-    this.decisions = (decisions ?? []).map((d) => ({ ...d, seq: this.seq++ }))
+    // Numbered from the oldest, as those to come are.
+    const from = this.seq + (decisions ?? []).length
+    this.decisions = bounded((decisions ?? []).map((d, i) => ({ ...d, seq: from - i })))
+    this.seq = from + 1
     this.problem = ''
     document.title = `${site.name} · Switchyard`
     this.open()
@@ -158,12 +158,12 @@ class Store {
   private hear(d: Decision): void {
     if (this.arrived.length === 0) {
       setTimeout(() => {
-        this.decisions = [...this.arrived, ...this.decisions].slice(0, feedMax)
+        this.decisions = bounded([...this.arrived, ...this.decisions])
         this.arrived = []
       }, feedFlushMs)
     }
     this.arrived.unshift({ ...d, seq: this.seq++ })
-    if (this.arrived.length > feedMax) this.arrived.length = feedMax
+    if (this.arrived.length > arrivedMax) this.arrived.length = arrivedMax
   }
 
   private take(v: LiveView, link: Link): void {

@@ -46,6 +46,8 @@ const leastGap = 10
 const mostGap = 30
 const minColumn = 150
 const maxBox = 236
+const maxLeaf = 290
+const leastLine = 34 // between two columns: a bus, its taps and a bit of line
 
 export const nodeKey = (id: string) => `node:${id}`
 
@@ -82,14 +84,17 @@ export function layout(site: SiteView, width: number, height = 0): Layout {
 }
 
 function heightOf(b: Box, compact: boolean): number {
-  if (b.kind === 'node') return 68
-  return compact ? 56 : 74
+  if (b.kind === 'node') return compact ? 64 : 82
+  return compact ? 58 : 92
 }
 
 function inColumns(boxes: Box[], columns: number, width: number, compact: boolean, gapY: number): Layout {
-  const pitch = width / columns
-  const w = Math.min(maxBox, Math.max(minColumn, pitch - (columns > 4 ? 28 : 56)))
-  const gap = columns > 1 ? (width - w * columns) / (columns - 1) : 0
+  // Lines between the columns keep their least length; the boxes share the rest, and a leaf, which
+  // has the most to say, gets more of it than a node.
+  const room = width - (columns - 1) * leastLine
+  const w = Math.min(maxBox, Math.max(Math.min(minColumn, room / columns), room / (columns + 0.4)))
+  const leaf = columns > 1 ? Math.min(maxLeaf, room - w * (columns - 1)) : w
+  const gap = columns > 1 ? (width - w * (columns - 1) - leaf) / (columns - 1) : 0
   const children = new Map<string, Box[]>()
   for (const b of boxes) children.set(b.parent, [...(children.get(b.parent) ?? []), b])
 
@@ -98,7 +103,7 @@ function inColumns(boxes: Box[], columns: number, width: number, compact: boolea
   const rows = boxes.filter((b) => !children.has(b.key)).length
   const tall = rows > 8
   const place = (b: Box) => {
-    b.w = w
+    b.w = b.kind === 'node' ? w : leaf
     b.h = heightOf(b, compact)
     const kids = children.get(b.key) ?? []
     const column = b.kind === 'node' ? b.depth : columns - 1
