@@ -460,6 +460,6 @@ func (a *App) metersFresh(now time.Time) bool {
 	snap := a.hub.Snapshot()
 	return !slices.ContainsFunc(a.meters, func(id site.DeviceID) bool {
 		m, _ := snap.Get(id)
-		return m.Failures == 0 && m.Sample.OK && now.Sub(m.Sample.V.At) > a.plant.File.Control.Period
+		return m.Failures == 0 && (!m.Sample.OK || now.Sub(m.Sample.V.At) > a.plant.File.Control.Period)
 	})
 }
