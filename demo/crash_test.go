@@ -308,9 +308,7 @@ func (x *crash) restful(group string, not ...string) string {
 // loses no interval and posts none twice, keeps holds, leaves a person's sleeper alone, and tells
 // no device anything that its journal does not hold.
 func TestKilledTenTimes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
-	}
+	slow(t)
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("SWITCHYARD_TEST_SEED"); s != "" {
 		_, _ = fmt.Sscan(s, &seed)

@@ -97,6 +97,7 @@ func TestFaultLost(t *testing.T) {
 
 // TestFaultSometimesLost loses a third of all exchanges of every miner: retries carry it.
 func TestFaultSometimesLost(t *testing.T) {
+	slow(t)
 	r := newRig(t, func(f *sitefile.File) {
 		for _, g := range f.Groups {
 			f.Emulate.Faults = append(f.Emulate.Faults, sitefile.Fault{Kind: "lost", Group: g.ID, Share: 1, Chance: 0.3})
@@ -170,6 +171,7 @@ func TestFaultDeadBoard(t *testing.T) {
 }
 
 func TestFaultFrozenMeter(t *testing.T) {
+	slow(t)
 	for _, node := range []string{"connection", "hall-b", "ai-hall"} {
 		t.Run(node, func(t *testing.T) {
 			r := newRig(t, func(f *sitefile.File) {
@@ -187,6 +189,7 @@ func TestFaultFrozenMeter(t *testing.T) {
 // TestFaultRegisterReset: the register of the connection's meter starts at zero again within
 // an interval. What was drawn is still billed, as an estimate.
 func TestFaultRegisterReset(t *testing.T) {
+	slow(t)
 	r := newRig(t, func(f *sitefile.File) {
 		f.Emulate.Faults = []sitefile.Fault{{Kind: "register-reset", Devices: []string{"meter:connection"}, From: noon.Add(12 * time.Minute)}}
 	})
@@ -207,6 +210,7 @@ func TestFaultRegisterReset(t *testing.T) {
 // TestPriceFileWithBadLines: the lines are named, the rest is used, and in the gap nothing is
 // switched for money.
 func TestPriceFileWithBadLines(t *testing.T) {
+	slow(t)
 	var b strings.Builder
 	b.WriteString("interval_start,rt_price_usd_per_mwh\n")
 	for i := range 60 {

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -57,6 +58,11 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	// These sites wait for their own clocks, mostly: more of them than cores run side by side.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
@@ -179,6 +185,14 @@ func (l *lockedBuffer) String() string {
 }
 
 const rigMiners = 30
+
+// slow skips a test that takes more than some seconds where short ones are asked for.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes ten seconds and more")
+	}
+}
 
 // newRig starts a site; edit changes its file first.
 func newRig(t *testing.T, edit func(*sitefile.File)) *rig {
