@@ -51,8 +51,10 @@ test-web: bin/switchyard chromium
 	@echo "== testing the page in headless Chromium: against its mock, then against the program"
 	cd web && npm run --silent check && SWITCHYARD_BIN=$(CURDIR)/bin/switchyard npx --no-install playwright test
 
-bench: bin/switchyard
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m $(PACKAGES) 2>&1 | grep -v -E '^(ok|PASS|\?)' | tee bench.txt
+bench: web/dist/index.html
+	@echo "== running the benchmarks, a package at a time: some three minutes on two cores; docs/benchmarks.md says how to read them"
+	@set -o pipefail; { echo "# $$($(GO) env GOVERSION GOOS GOARCH | xargs), $$(getconf _NPROCESSORS_ONLN) cores, $$(ulimit -n) open files"; \
+	  $(GO) test -run '^$$' -bench . -benchmem -timeout 30m $(PACKAGES) 2>&1; } | { grep -v -E '^(ok|PASS|\?)' || true; } | tee bench.txt
 	@echo "== results are in bench.txt"
 
 $(LINT): tools/versions.env
