@@ -180,18 +180,18 @@ func cause(err error) string {
 	return parts[len(parts)-1]
 }
 
+// deadAfter is how long a board must be seen still beside others that hash: a miner that
+// starts, and one whose boards are read more rarely than its state, show the same for a while.
+const deadAfter = 3 * time.Minute
+
 // boardAlarms says which miners of a group hash with a dead board. What was seen at work
 // stands while the miner sleeps.
 func (c *control) boardAlarms(g *group) {
 	dead, first := 0, site.DeviceID("")
 	for j := g.First; j < g.First+g.Count && j < len(c.devices); j++ {
-		d := &c.devices[j]
-		if s := &d.Last.V; d.Last.OK && s.State == site.StateHashing && len(s.Boards) > 0 {
-			c.dead[d.ID] = slices.ContainsFunc(s.Boards, func(b site.Board) bool { return !b.Working })
-		}
-		if c.dead[d.ID] {
+		if c.deadBoard(&c.devices[j]) {
 			if dead++; first == "" {
-				first = d.ID
+				first = c.devices[j].ID
 			}
 		}
 	}
@@ -201,4 +201,32 @@ func (c *control) boardAlarms(g *group) {
 		return
 	}
 	c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s hash with a dead board; the first is %s", dead, plural(g.Count, "miner"), first))
+}
+
+// deadBoard brings what is known of a miner's boards up to its newest reading.
+func (c *control) deadBoard(d *reconcile.Device) bool {
+	seen, s := c.dead[d.ID], &d.Last.V
+	if d.Last.OK && s.State == site.StateHashing && s.At.After(seen.last) {
+		working := 0
+		for _, b := range s.Boards {
+			if b.Working {
+				working++
+			}
+		}
+		switch {
+		case working == len(s.Boards):
+			seen.since = time.Time{}
+		case working > 0 && seen.since.IsZero():
+			seen.since = s.At
+		}
+		seen.last = s.At
+		c.dead[d.ID] = seen
+	}
+	return !seen.since.IsZero() && seen.last.Sub(seen.since) >= deadAfter
+}
+
+// boards is what was last seen of a miner's boards while it hashed.
+type boards struct {
+	since time.Time // one of them has been still since then; zero: all work
+	last  time.Time
 }

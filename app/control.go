@@ -59,7 +59,7 @@ type control struct {
 	readyBy  time.Time // machine time after which missing devices are no longer awaited
 	lost     string    // why no economic decision is made now
 	alarms   map[string]alarm
-	dead     map[site.DeviceID]bool // had a dead board when last seen at work
+	dead     map[site.DeviceID]boards // of miners seen at work
 	savedAt  time.Time              // machine time
 	dirty    bool
 	history  time.Time // site time of the last point

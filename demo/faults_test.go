@@ -164,7 +164,7 @@ func TestFaultDeadBoard(t *testing.T) {
 	r := newRig(t, tenth("dead-board", nil))
 	r.settled()
 	for _, g := range r.file.Groups {
-		r.alert(5*time.Minute, g.ID, "1 of", "a dead board")
+		r.alert(10*time.Minute, g.ID, "1 of", "a dead board")
 	}
 	r.follows()
 	r.check()
