@@ -20,7 +20,11 @@ type Standstill struct {
 }
 
 // leastProof is the least energy that must be missing, for registers that count finely.
-const leastProof = 200 * unit.WattHour
+// Before a register was seen to rise, it may count whole kilowatt-hours: firstProof.
+const (
+	leastProof = 200 * unit.WattHour
+	firstProof = 3 * unit.KilowattHour
+)
 
 // Observe takes a meter's reading and says, as an error, that the meter stands still.
 func (m *Standstill) Observe(s site.Sample) error {
@@ -38,7 +42,11 @@ func (m *Standstill) Observe(s site.Sample) error {
 		return nil
 	}
 	still := s.At.Sub(m.since)
-	if s.Power.V.Over(still) <= max(3*m.step, leastProof) {
+	proof := max(3*m.step, leastProof)
+	if m.step == 0 {
+		proof = firstProof
+	}
+	if s.Power.V.Over(still) <= proof {
 		return nil
 	}
 	return fmt.Errorf("frozen: it has read %s and the same energy for %s", s.Power.V.Short(), still.Round(time.Second))
