@@ -60,7 +60,7 @@ type control struct {
 	lost     string    // why no economic decision is made now
 	alarms   map[string]alarm
 	dead     map[site.DeviceID]boards // of miners seen at work
-	savedAt  time.Time              // machine time
+	savedAt  time.Time                // machine time
 	dirty    bool
 	history  time.Time // site time of the last point
 	overSpan []time.Duration

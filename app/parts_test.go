@@ -227,6 +227,27 @@ func TestTheScreenBeforeTheFirstStep(t *testing.T) {
 	}
 }
 
+// A person's word is the answer, also where the last command is older and has another reason.
+func TestWhyNamesTheHold(t *testing.T) {
+	a, clk := still(t, parse(t, siteDoc), summer)
+	a.ctl.send(t.Context(), []site.Command{{
+		Device: "s21-001", Setpoint: site.Setpoint{Mode: site.ModeSleep}, Plan: 7, At: summer, Reason: site.Reasonf(site.ReasonLimit, "hall-a", "hall-a is full"),
+	}})
+	clk.set(summer.Add(time.Hour))
+	if _, err := a.Hold(t.Context(), "eva", api.HoldRequest{Devices: []string{"s21"}, Mode: "sleep", Note: "fan"}); err != nil {
+		t.Fatal(err)
+	}
+	a.publish(&screen{holds: a.ctl.holds})
+	for at, want := range map[time.Duration]string{
+		30 * time.Minute: "s21-001: sleep, because hall-a is full (limit); not acknowledged yet",
+		2 * time.Hour:    "s21-001 is held in mode sleep by eva: fan; s21-001: sleep, because hall-a is full (limit); not acknowledged yet",
+	} {
+		if v, err := a.Why(t.Context(), "s21-001", summer.Add(at)); err != nil || v.Answer != want {
+			t.Errorf("after %s: %q, %v", at, v.Answer, err)
+		}
+	}
+}
+
 // Nobody is reached: nothing may be told for money, and no reading is a zero.
 func TestASiteThatIsNotReached(t *testing.T) {
 	a, clk := still(t, parse(t, siteDoc), summer)

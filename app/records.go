@@ -206,7 +206,14 @@ func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView
 	if err != nil {
 		return api.WhyView{}, err
 	}
-	return api.WhyOf(ans), nil
+	v := api.WhyOf(ans)
+	// The newest command may be older than the word of a person that keeps it so.
+	if s := a.screen.Load(); s != nil {
+		if h, held := s.holds[site.DeviceID(device)]; held && !at.Before(h.At) {
+			v.Answer = device + " is held in mode " + h.Mode.String() + " by " + h.By + because(h.Note) + "; " + v.Answer
+		}
+	}
+	return v, nil
 }
 
 // Audit keeps a line of a change.
