@@ -12,4 +12,6 @@ export class Mock {
   listen(port?: number): Promise<string>
   close(): Promise<void>
   down(ms: number): void
+  /** Adds a decision to the feed. */
+  note(subject: string, kind: string, text: string, code?: string): void
 }

@@ -62,7 +62,7 @@ test.describe('the screen', () => {
     await expect(page.getByText('The day is not complete')).toHaveCount(0)
     const number = async (s: string) => Number((await page.locator(s).textContent())!.replace(/[^\d.]/g, ''))
     const halls = await number('tfoot tr:first-child .num >> nth=0')
-    const rest = await number('tfoot .rest .num')
+    const rest = await number('tfoot .rest .num >> nth=0')
     expect(halls + rest).toBeCloseTo(await number('dl div:nth-child(4) dd'), 1)
   })
 })

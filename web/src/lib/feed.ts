@@ -24,6 +24,9 @@ export interface FeedRow {
 const routineKinds = new Set(['award', 'command', 'confirm'])
 export const isRoutine = (kind: string) => routineKinds.has(kind)
 
+/** Who looked is kept, and is no news. */
+const isLogin = (d: Decision) => d.kind === 'audit' && d.text.startsWith('log in')
+
 const keepRoutine = 1500
 const keepOthers = 400
 
@@ -46,12 +49,13 @@ export function collapse(lines: FeedLine[], seconds: number, groupOf: (subject: 
   for (const d of lines) {
     const group = groupOf(d.subject)
     // A line about the site, a node or by a person stands alone: there are few, and each counts.
-    const joins = group !== '' || d.kind === 'award'
+    const login = isLogin(d)
+    const joins = group !== '' || d.kind === 'award' || login
     const bucket = Math.floor(Date.parse(d.at) / 1000 / seconds)
-    const key = joins ? [d.kind, d.code, group || d.subject, group ? pattern(d.text) : '', bucket].join('|') : `one|${d.seq}`
+    const key = joins ? [d.kind, d.code, group || d.subject, group ? pattern(d.text) : login ? 'log in' : '', bucket].join('|') : `one|${d.seq}`
     const row = rows.get(key)
     if (row) row.lines.push(d)
-    else rows.set(key, { key, kind: d.kind, lines: [d], group, devices: 1, routine: isRoutine(d.kind) })
+    else rows.set(key, { key, kind: d.kind, lines: [d], group, devices: 1, routine: isRoutine(d.kind) || login })
   }
   const out = [...rows.values()]
   for (const r of out) r.devices = r.group ? new Set(r.lines.map((d) => d.subject)).size : 0

@@ -88,6 +88,10 @@ export class SiteClock {
   minutes(at: string | number | Date): string {
     return this.hm.format(new Date(at))
   }
+  /** Minutes, with the day before them where it is not the day of now. */
+  moment(at: string | number | Date, now: string | number | Date): string {
+    return this.isoDate(at) === this.isoDate(now) ? this.minutes(at) : `${this.date(at)} ${this.minutes(at)}`
+  }
   date(at: string | number | Date): string {
     return this.day.format(new Date(at))
   }
