@@ -26,7 +26,7 @@ type Records interface {
 }
 
 // Operator takes what people want. A call returns once the wish is kept on disk, not once
-// it is carried out. who is a person's or a token's name.
+// it is carried out; a limit holds even where the disk takes nothing, and its note says so. who is a person's or a token's name.
 type Operator interface {
 	SetLimit(ctx context.Context, who string, r LimitRequest) (LimitView, error)
 	ClearLimit(ctx context.Context, who, id string) error

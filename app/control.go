@@ -49,21 +49,23 @@ type control struct {
 	acked    []reconcile.Ack
 	released []site.DeviceID
 
-	plan     site.PlanID
-	awards   map[site.LoadID]site.Award
-	result   dispatch.Result
-	offers   []site.Offer
-	over     []limiter.NodeOver
-	ready    bool
-	started  time.Time
-	readyBy  time.Time // machine time after which missing devices are no longer awaited
-	lost     string    // why no economic decision is made now
-	alarms   map[string]alarm
-	dead     map[site.DeviceID]boards // of miners seen at work
-	savedAt  time.Time                // machine time
-	dirty    bool
-	history  time.Time // site time of the last point
-	overSpan []time.Duration
+	plan    site.PlanID
+	awards  map[site.LoadID]site.Award
+	result  dispatch.Result
+	offers  []site.Offer
+	over    []limiter.NodeOver
+	ready   bool
+	started time.Time
+	readyBy time.Time // machine time after which missing devices are no longer awaited
+	lost    string    // why no economic decision is made now
+	alarms  map[string]alarm
+	dead    map[site.DeviceID]boards // of miners seen at work
+	savedAt time.Time                // machine time
+	dirty   bool
+	// limitsWait says that an operator's limit is in force and not on disk yet.
+	limitsWait bool
+	history    time.Time // site time of the last point
+	overSpan   []time.Duration
 }
 
 // readings is what the meters say at one step, per node.

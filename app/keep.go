@@ -21,6 +21,14 @@ func (c *control) keep(ctx context.Context, last bool) {
 		return
 	}
 	c.savedAt, c.dirty = time.Now(), false
+	if c.limitsWait {
+		if err := c.keepLimits(ctx); err != nil {
+			c.dirty = true
+			c.storeFault(err)
+			return
+		}
+		c.limitsWait = false
+	}
 	doc := stateDoc{Seq: c.a.journal.LastSeq(), Headroom: map[string]json.RawMessage{}}
 	var err error
 	if doc.Devices, err = json.Marshal(c.state); err == nil {

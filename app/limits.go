@@ -127,21 +127,23 @@ func (p *plant) nodeNames() string {
 	return strings.Join(names, ", ")
 }
 
-// SetLimit sets an operator's limit; it is on disk when the call returns, and the loop acts on it at once.
+// SetLimit sets an operator's limit. The loop acts on it at once, and it is on disk when the
+// call returns; where the disk takes nothing it holds all the same, and its note says so.
 func (a *App) SetLimit(ctx context.Context, who string, r api.LimitRequest) (api.LimitView, error) {
 	var view api.LimitView
 	err := a.inLoop(ctx, func(c *control) error {
 		now := a.clk.Now()
-		before := slices.Clone(c.limits.manual)
 		m, err := c.limits.add(now, who, r)
 		if err != nil {
 			return err
 		}
-		if err := c.keepLimits(ctx); err != nil {
-			c.limits.manual = before
-			return err
-		}
 		view = limitView(m, now)
+		if err := c.keepLimits(ctx); err != nil {
+			// Safety before the record: a limit holds from now on, and is written when it can be.
+			c.limitsWait, c.dirty = true, true
+			c.storeFault(err)
+			view.Note = strings.TrimSpace(view.Note + " (in force, and not kept over a restart yet: " + err.Error() + ")")
+		}
 		c.note(limitEntry(now, m, who, "set"))
 		return nil
 	})
@@ -171,7 +173,7 @@ func (c *control) keepLimits(ctx context.Context) error {
 		return err
 	}
 	if err := c.a.db.PutState(ctx, limitsKey, doc); err != nil {
-		return fmt.Errorf("%w: the limit was not set: %w", api.ErrUnavailable, err)
+		return fmt.Errorf("%w: keep the limits: %w", api.ErrUnavailable, err)
 	}
 	return nil
 }

@@ -35,10 +35,16 @@ func TestFullDisk(t *testing.T) {
 	r.settled()
 	empty := fill(t, filepath.Join(disk, "ballast"))
 	r.alert(15*time.Minute, "store", "the disk is full", "free space in "+disk)
-	// What must survive a restart is refused with its cause: nothing is half applied.
-	_, err := r.app.SetLimit(context.Background(), "test", api.LimitRequest{Node: "connection", PowerW: 1e5})
-	if err == nil || !strings.Contains(err.Error(), "the limit was not set: the disk is full") {
-		t.Errorf("an operator's limit with a full disk: %v", err)
+	// An operator's limit holds all the same, and says that it is not kept yet.
+	loose := api.LimitRequest{Node: "connection", PowerW: 2 * r.file.Connection.Limit.Watts()}
+	set, err := r.app.SetLimit(context.Background(), "test", loose)
+	if err != nil || !strings.Contains(set.Note, "not kept over a restart yet") || !strings.Contains(set.Note, "the disk is full") {
+		t.Errorf("an operator's limit with a full disk: %+v, %v", set, err)
+	}
+	t.Log(set.Note)
+	// What is no matter of safety is refused with its cause: nothing is half applied.
+	if _, err = r.app.Hold(context.Background(), "test", api.HoldRequest{Devices: []string{"hall-a-miners-001"}, Mode: "sleep"}); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("a hold with a full disk: %v", err)
 	}
 	t.Log(err)
 	r.await("the limit of the site file", 20*time.Minute, func() bool { return r.clk.Now().After(from) })
