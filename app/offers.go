@@ -145,10 +145,10 @@ func (c *control) relief(node int, ahead time.Duration) unit.Power {
 	return max(least, 0)
 }
 
-// shedTime is how long a group takes from the command to standby: as seen, once it was seen,
-// with two seconds for good measure; until then what its firmware is said to take.
+// shedTime is how long a group takes from the command to standby: as seen, once it was seen
+// (a reading shows it late, never early); until then what its firmware is said to take.
 func (c *control) shedTime(i int) time.Duration {
-	t := c.slowest[i] + 2*time.Second
+	t := c.slowest[i]
 	if c.slowest[i] == 0 {
 		g := &c.a.plant.Groups[i]
 		for j := g.First; j < g.First+g.Count; j++ {
@@ -170,8 +170,9 @@ func (c *control) learnShed(e reconcile.Event) {
 	if !ok {
 		return
 	}
-	took, s := e.At.Sub(e.Command), &c.slowest[c.a.plant.Miners[j].Group]
-	if took = min(took, time.Minute); *s == 0 {
+	// By the reading that showed it, not by the step that saw the reading.
+	took, s := c.devices[j].Last.V.At.Sub(e.Command), &c.slowest[c.a.plant.Miners[j].Group]
+	if took = min(max(took, time.Second), time.Minute); *s == 0 {
 		*s = took
 	} else if took > *s {
 		*s += (took - *s) / 4
