@@ -222,9 +222,6 @@ func TestTheScreenBeforeTheFirstStep(t *testing.T) {
 	if len(s.Nodes) != 4 || s.Nodes[0].Parent != "" || s.Nodes[1].Parent != "connection" || len(s.Groups) != 2 || s.Groups[0].NameplateW != 14000 || s.Tenants[0].FirmW != 50e3 {
 		t.Errorf("%+v", s)
 	}
-	if got := a.ctl.nodeTitle("connection"); got != "Grid connection" {
-		t.Errorf("a sentence begins with %q", got)
-	}
 }
 
 // A person's word is the answer, also where the last command is older and has another reason.

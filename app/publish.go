@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"switchyard/api"
 	"switchyard/dispatch"
@@ -200,19 +198,9 @@ func (c *control) headline(v *api.LiveView) string {
 	case given >= full*0.995:
 		return fmt.Sprintf("Mining in full with %s; power at %s.", megawatts(given), price)
 	case code == site.ReasonLimit:
-		return fmt.Sprintf("%s limits mining to %s of %s; power at %s.", c.nodeTitle(node), megawatts(given), megawatts(full), price)
+		return fmt.Sprintf("%s limits mining to %s of %s; power at %s.", c.a.plant.Tree.Title(node), megawatts(given), megawatts(full), price)
 	}
 	return fmt.Sprintf("Mining with %s of %s: the rest is not worth %s.", megawatts(given), megawatts(full), price)
-}
-
-// nodeTitle is how people call a node, with a capital: it begins a sentence.
-func (c *control) nodeTitle(id site.NodeID) string {
-	name := string(id)
-	if i, ok := c.a.plant.Tree.Index(id); ok && c.a.plant.Tree.Node(i).Name != "" {
-		name = c.a.plant.Tree.Node(i).Name
-	}
-	first, size := utf8.DecodeRuneInString(name)
-	return string(unicode.ToUpper(first)) + name[size:]
 }
 
 func (c *control) curveView(now time.Time, bounds []unit.Power) api.CurveView {

@@ -53,6 +53,18 @@ func TestTreeIsItsOwn(t *testing.T) {
 	}
 }
 
+func TestTitleBeginsASentence(t *testing.T) {
+	tree, err := NewTree([]Node{{ID: "poi", Name: "grid connection", Parent: -1}, {ID: "tx-1"}, {ID: "f", Name: "île de feu"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[NodeID]string{"poi": "Grid connection", "tx-1": "Tx-1", "f": "Île de feu", "gone": "Gone", "": ""} {
+		if got := tree.Title(id); got != want {
+			t.Errorf("%q is called %q, want %q", id, got, want)
+		}
+	}
+}
+
 // Below agrees with walking up by names, for any tree.
 func TestBelowIsThePathUp(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {

@@ -11,6 +11,8 @@ package site
 import (
 	"fmt"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"switchyard/unit"
 )
@@ -89,6 +91,20 @@ func (t *Tree) Node(i int) Node { return t.nodes[i] }
 func (t *Tree) Index(id NodeID) (int, bool) {
 	i, ok := t.byID[id]
 	return i, ok
+}
+
+// Title is how people call the node id: its name with a capital, since it begins sentences, or
+// the id itself where there is no name or no such node.
+func (t *Tree) Title(id NodeID) string {
+	name := string(id)
+	if i, ok := t.byID[id]; ok && t.nodes[i].Name != "" {
+		name = t.nodes[i].Name
+	}
+	first, size := utf8.DecodeRuneInString(name)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + name[size:]
 }
 
 // Below says whether node i is node top or hangs below it.
