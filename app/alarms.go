@@ -140,7 +140,7 @@ func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 		key, causes := "group "+g.ID, map[string]int{}
 		for j := g.First; j < g.First+g.Count && j < len(c.status); j++ {
 			if c.status[j].Quarantined {
-				causes["in quarantine: "+trimID(c.status[j].Note, &c.a.plant.Miners[j])]++
+				causes[trimID(c.status[j].Note, &c.a.plant.Miners[j])]++
 			} else if c.devices[j].Unreachable {
 				r, _ := snap.Get(c.devices[j].ID)
 				causes[cause(r.Err)]++
@@ -156,7 +156,7 @@ func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 				worst, most = text, n
 			}
 		}
-		c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s do not follow: %d unreachable, %d in quarantine; most of all %s",
+		c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s do not follow (%d unreachable, %d in quarantine), most of them because: %s",
 			l.Unreachable+l.Quarantined, plural(g.Count, "miner"), l.Unreachable, l.Quarantined, worst))
 	}
 }

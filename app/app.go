@@ -125,7 +125,7 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	if a.ctl, err = a.newControl(ctx); err != nil {
 		return a, err
 	}
-	if a.tokens, err = api.LoadTokens(ctx, tokenStore{a.db}); err != nil {
+	if a.tokens, err = api.TokensIn(ctx, a.db); err != nil {
 		return a, err
 	}
 	if a.tokens.Empty() && opt.Token != nil {
@@ -146,7 +146,7 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants}); err != nil {
 		return err
 	}
-	if a.history, err = telemetry.OpenHistory(filepath.Join(a.db.Dir(), "history"), telemetry.HistoryOptions{Log: quietly(a.log)}); err != nil {
+	if a.history, err = telemetry.OpenHistory(filepath.Join(a.db.Dir(), "history"), telemetry.HistoryOptions{Log: a.log}); err != nil {
 		return err
 	}
 	ids := make([]site.DeviceID, 0, len(a.plant.Specs))
@@ -267,18 +267,6 @@ func (a *App) Handler() http.Handler {
 		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a),
 		Page: web.Dist(), Version: a.opt.Version, Log: a.log,
 	})
-}
-
-type tokenStore struct{ db *store.DB }
-
-const tokensKey = "api.tokens"
-
-func (s tokenStore) LoadTokens(ctx context.Context) ([]byte, error) {
-	return s.db.GetState(ctx, tokensKey)
-}
-
-func (s tokenStore) SaveTokens(ctx context.Context, doc []byte) error {
-	return s.db.PutState(ctx, tokensKey, doc)
 }
 
 // stateDoc is what the loop keeps between runs. Commands given after Seq are in the journal

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -94,7 +95,7 @@ func (c *control) tenantOffers(now time.Time, r *readings) []site.Offer {
 			c.headroom[i].Observe(r.at[t.Node], draw.V)
 			c.seen[i] = r.at[t.Node]
 		}
-		ahead := c.horizon(now, t.Node, r)
+		ahead := c.horizon(now, i, r)
 		keep := c.headroom[i].Reserve(now, draw, ahead)
 		keep = max(keep-c.relief(t.Node, ahead), min(keep, draw.V))
 		if t.Fill != nil && !*t.Fill || !draw.OK {
@@ -108,15 +109,47 @@ func (c *control) tenantOffers(now time.Time, r *readings) []site.Offer {
 
 // horizon is how long a tenant's draw may have risen before mining has yielded to it: from the
 // reading that this step sees to the next step, which sees the rise, and on until what that
-// step sheds has fallen.
-func (c *control) horizon(now time.Time, node int, r *readings) time.Duration {
-	period := c.a.plant.File.Control.Period
+// step sheds has fallen, at each limited node on the tenant's path.
+func (c *control) horizon(now time.Time, tenant int, r *readings) time.Duration {
+	node := c.a.plant.Tenants[tenant].Node
 	age := min(max(now.Sub(r.at[node]), 0), c.a.plant.Stale[node])
-	var fall time.Duration
-	for i := range c.a.plant.Groups {
-		fall = max(fall, c.shedTime(i))
+	seen := age + c.a.plant.File.Control.Period
+	longest := seen
+	for n := node; n >= 0; n = c.a.plant.Tree.Node(n).Parent {
+		if c.a.plant.yields[n] && c.a.plant.Tree.Node(n).Limit > 0 {
+			longest = max(longest, seen+c.fall(now, tenant, n, seen))
+		}
 	}
-	return age + period + fall
+	return longest
+}
+
+// fall is how long it takes what would yield below a node to fall: the groups that are worth
+// least, as many as cover the rise; a slow group that is never touched slows nobody.
+func (c *control) fall(now time.Time, tenant, node int, seen time.Duration) time.Duration {
+	values := c.values()
+	order := make([]int, 0, len(c.a.plant.Groups))
+	for i := range c.a.plant.Groups {
+		if c.a.plant.Tree.Below(c.a.plant.Groups[i].Node, node) {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(values[i], values[j]) })
+	var slow, all time.Duration
+	var covered unit.Power
+	for _, i := range order {
+		load := c.a.plant.Groups[i].Load
+		all = max(all, c.shedTime(i))
+		p := max(c.loads[load].Running, c.awards[load].Power)
+		if p <= 0 || covered > 0 && covered >= c.headroom[tenant].Margin(now, seen+slow) {
+			continue
+		}
+		slow = max(slow, c.shedTime(i))
+		covered += p
+	}
+	if covered == 0 {
+		return all // nothing runs that could yield: what starts next may be any of them
+	}
+	return slow
 }
 
 // relief is how much of a ramp the overload curves bear until mining has yielded: half of the

@@ -200,6 +200,9 @@ func (c *control) headline(v *api.LiveView) string {
 	case code == site.ReasonLimit:
 		return fmt.Sprintf("%s limits mining to %s of %s; power at %s.", c.a.plant.Tree.Title(node), megawatts(given), megawatts(full), price)
 	}
+	if given <= 0 {
+		return fmt.Sprintf("Mining rests: %s are not worth %s.", megawatts(full), price)
+	}
 	return fmt.Sprintf("Mining with %s of %s: the rest is not worth %s.", megawatts(given), megawatts(full), price)
 }
 

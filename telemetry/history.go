@@ -89,6 +89,7 @@ func OpenHistory(dir string, o HistoryOptions) (*History, error) {
 	if o.Lookback <= 0 {
 		o.Lookback = 90 * time.Second
 	}
+	o.Log = quietly(o.Log) // the library tells its every move
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open history %s: %w", dir, store.Named(err, dir))
 	}

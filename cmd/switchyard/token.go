@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"switchyard/api"
-	"switchyard/app"
 	"switchyard/journal"
 	"switchyard/store"
 )
@@ -115,7 +114,7 @@ func (c *cli) listTokens(ctx context.Context, at records) (list []api.TokenView,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	tokens, err := app.TokensIn(ctx, db)
+	tokens, err := api.TokensIn(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +193,7 @@ func (c *cli) throughController(dir string, locked error, remote func(*client) e
 
 // changeStored changes the tokens of an open store and leaves an audit line.
 func changeStored(ctx context.Context, db *store.DB, change func(*api.Tokens) (string, error)) error {
-	tokens, err := app.TokensIn(ctx, db)
+	tokens, err := api.TokensIn(ctx, db)
 	if err != nil {
 		return err
 	}
