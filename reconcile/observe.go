@@ -114,7 +114,7 @@ func (st *step) fail(d *Device, r *record, text string) {
 	r.Tries++
 	if r.Quarantined {
 		st.event(d, r, EventFailed, text+"; stays in quarantine")
-		r.Phase, r.NextTry = idle, st.in.At.Add(st.pol.Quarantine)
+		r.Phase, r.NextTry = idle, st.in.At.Add(st.quarantinePause(r))
 		return
 	}
 	if r.Tries > st.pol.Retries {
@@ -129,6 +129,12 @@ func (st *step) fail(d *Device, r *record, text string) {
 	st.event(d, r, EventFailed, fmt.Sprintf("%s; told again in %s", text, wait))
 }
 
+// quarantinePause is the time to the next try: half of the time spent in quarantine, from the
+// policy's pause up to two hours. What has not obeyed for a day will hardly obey now.
+func (st *step) quarantinePause(r *record) time.Duration {
+	return max(st.pol.Quarantine, min(st.in.At.Sub(r.QuarantinedAt)/2, 2*time.Hour))
+}
+
 // quarantine takes a device out of its group: its watts count as stuck from now on.
 func (st *step) quarantine(d *Device, r *record, text string) {
 	if r.Quarantined {
@@ -138,7 +144,7 @@ func (st *step) quarantine(d *Device, r *record, text string) {
 		st.event(d, r, EventQuarantined, text)
 		r.QuarantinedAt = st.in.At
 	}
-	r.Quarantined, r.Phase, r.NextTry = true, idle, st.in.At.Add(st.pol.Quarantine)
+	r.Quarantined, r.Phase, r.NextTry = true, idle, st.in.At.Add(st.quarantinePause(r))
 }
 
 // observe compares the newest reading with what the device was told.

@@ -69,7 +69,8 @@ type Policy struct {
 	Settle time.Duration
 	// Fresh is how old a reading may be for its device to be told anything. Default 2 min.
 	Fresh time.Duration
-	// Quarantine is how often a quarantined device is tried again. Default 10 min.
+	// Quarantine is the pause before a quarantined device is tried again; it grows to two hours
+	// the longer it does not obey. Default 10 min.
 	Quarantine time.Duration
 }
 
