@@ -238,7 +238,7 @@ func TestEveryCommandHasAFate(t *testing.T) {
 		}
 		w.awards = nil
 		w.policy.Quarantine = 24 * time.Hour
-		w.run(20 * time.Minute)
+		w.run(80 * time.Minute) // the pauses already set are at most half of two hours
 		type key struct {
 			id site.DeviceID
 			at time.Time
