@@ -156,7 +156,7 @@ func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 				worst, most = text, n
 			}
 		}
-		c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s do not follow (%d unreachable, %d in quarantine), most of them because: %s",
+		c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s out of reach of the market (%d unreachable, %d in quarantine), most of them because: %s",
 			l.Unreachable+l.Quarantined, plural(g.Count, "miner"), l.Unreachable, l.Quarantined, worst))
 	}
 }

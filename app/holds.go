@@ -145,12 +145,15 @@ func holdEntry(at time.Time, name, text string) journal.Entry {
 }
 
 func limitEntry(at time.Time, m site.Limit, who, verb string) journal.Entry {
-	until := "until cleared"
+	until := ", until cleared"
 	if !m.To.IsZero() {
-		until = "until " + m.To.Format("15:04 MST")
+		until = ", until " + m.To.Format("15:04 MST")
+	}
+	if verb == "ended" || verb == "cleared" {
+		until = ""
 	}
 	return journal.Entry{
 		At: at, Subject: string(m.Node), Kind: journal.KindLimit, Code: site.ReasonLimit,
-		Text: fmt.Sprintf("%s's limit of %s %s by %s, %s%s", m.Node, m.Power, verb, who, until, because(m.Note)),
+		Text: fmt.Sprintf("a limit of %s %s (%s)%s%s", m.Power, verb, who, until, because(m.Note)),
 	}
 }

@@ -23,8 +23,8 @@ func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds 
 	for i := range in.Believed { // the clearing counts the house's own draw, so it is no surprise
 		in.Believed[i] += c.house[i].Power(now)
 	}
-	lift(c.a.plant.Tree, in.Nameplate)
-	lift(c.a.plant.Tree, in.Believed)
+	c.a.plant.Tree.Lift(in.Nameplate)
+	c.a.plant.Tree.Lift(in.Believed)
 	v := c.limiter.Step(in)
 	c.caps, c.over = v.Caps, v.Over
 	cmds := make([]site.Command, 0, len(v.Shed))
@@ -87,20 +87,6 @@ func (c *control) values() []unit.Price {
 		out[i] = q.Hashprice.Value(unit.EfficiencyOf(g.Nameplate, g.Hashrate), g.PoolFee)
 	}
 	return out
-}
-
-// lift turns power at the loads, summed per node, into power entering each node: what is
-// below plus the losses on the way.
-func lift(t *site.Tree, p []unit.Power) {
-	for i := t.Len() - 1; i >= 0; i-- {
-		n := t.Node(i)
-		if n.Loss > 0 && n.Loss < 1 {
-			p[i] = p[i].Scale(1 / (1 - float64(n.Loss)))
-		}
-		if n.Parent >= 0 {
-			p[n.Parent] += p[i]
-		}
-	}
 }
 
 // loseMeters marks the groups that must shed because a meter above them is lost and the site

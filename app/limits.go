@@ -27,6 +27,7 @@ type limits struct {
 	p      *plant
 	file   market.Limits
 	manual []site.Limit
+	active map[string]site.Limit // the file's timed limits that were in force at the last look
 	next   int
 }
 

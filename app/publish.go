@@ -75,7 +75,7 @@ func (c *control) liveNodes(v *api.LiveView, now time.Time, r *readings, bounds 
 		node := c.a.plant.Tenants[i].Node
 		est[node] += r.power(node).Or(c.a.plant.Tenants[i].Firm)
 	}
-	lift(t, est)
+	t.Lift(est)
 	over := map[int]time.Duration{}
 	for _, o := range c.over {
 		if o.Over > 0 {

@@ -18,11 +18,32 @@ type Limits struct {
 func FileLimits(f *sitefile.File) Limits { return Limits{f.Limits, f.Location()} }
 
 // At returns the limits in force at t, as "file-1" and so on in the order of the file. A
-// daily one comes with the span of the day's occurrence. It never blocks.
+// daily one comes with the span of the day's occurrence, as "file-2@2026-07-10". It never blocks.
 func (l Limits) At(t time.Time) []site.Limit { return l.Between(t, t.Add(1)) }
 
 // maxWindow bounds how far Between looks ahead: a daily limit has an occurrence a day.
 const maxWindow = 366 * day
+
+// Turns returns the timed limits that began and that ended between two looks, and those in
+// force at now, by id: the before of the next look. It never blocks.
+func (l Limits) Turns(before map[string]site.Limit, now time.Time) (began, ended []site.Limit, active map[string]site.Limit) {
+	active = map[string]site.Limit{}
+	for _, m := range l.At(now) {
+		if m.From.IsZero() && m.To.IsZero() {
+			continue // always in force: no news
+		}
+		active[m.ID] = m
+		if _, was := before[m.ID]; !was {
+			began = append(began, m)
+		}
+	}
+	for id, m := range before {
+		if _, still := active[id]; !still {
+			ended = append(ended, m)
+		}
+	}
+	return began, ended, active
+}
 
 // Between returns the limits that hold at some time in [from, to), at most a year of it. A
 // daily one comes once for each of its occurrences, cut to the limit's own from and to.
@@ -41,6 +62,7 @@ func (l Limits) Between(from, to time.Time) []site.Limit {
 		}
 		for _, o := range l.occurrences(*f.Daily, from, to) {
 			d := s
+			d.ID += "@" + o[0].In(l.zone).Format(time.DateOnly) // each occurrence is a limit of its own
 			if d.From = later(s.From, o[0]); s.To.IsZero() || o[1].Before(s.To) {
 				d.To = o[1]
 			}

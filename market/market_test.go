@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"switchyard/clock"
+	"switchyard/site"
 	"switchyard/sitefile"
 	"switchyard/unit"
 )
@@ -204,15 +205,15 @@ func TestFileLimits(t *testing.T) {
 	limits := FileLimits(f)
 	for at, want := range map[string]string{ // Chicago is UTC-5 in summer and UTC-6 in winter
 		"2026-07-10T20:59:59Z": "file-1",
-		"2026-07-10T21:00:00Z": "file-1 file-2",
-		"2026-07-10T23:29:59Z": "file-1 file-2",
+		"2026-07-10T21:00:00Z": "file-1 file-2@2026-07-10",
+		"2026-07-10T23:29:59Z": "file-1 file-2@2026-07-10",
 		"2026-07-10T23:30:00Z": "file-1",
 		"2026-01-10T22:30:00Z": "file-1", // the season has not begun
-		"2026-01-11T04:00:00Z": "file-1 file-3",
-		"2026-01-11T07:59:59Z": "file-1 file-3", // 01:59 of the next day
+		"2026-01-11T04:00:00Z": "file-1 file-3@2026-01-10",
+		"2026-01-11T07:59:59Z": "file-1 file-3@2026-01-10", // 01:59 of the next day
 		"2026-01-11T08:00:00Z": "file-1",
-		"2026-03-08T06:59:59Z": "file-1 file-3", // the night the clocks go forward: 00:59
-		"2026-03-08T08:00:00Z": "file-1",        // 02:00 is not, 03:00 is
+		"2026-03-08T06:59:59Z": "file-1 file-3@2026-03-07", // the night the clocks go forward: 00:59
+		"2026-03-08T08:00:00Z": "file-1",                   // 02:00 is not, 03:00 is
 	} {
 		var ids []string
 		for _, l := range limits.At(instant(t, at)) {
@@ -230,9 +231,9 @@ func TestFileLimits(t *testing.T) {
 		spans = append(spans, l.ID+" "+l.From.Format("02T15:04")+" "+l.To.Format("02T15:04"))
 	}
 	want := []string{
-		"file-1 01T00:00 01T00:00", // always
-		"file-2 01T21:00 01T23:30", // and not on June 30, before its season
-		"file-3 01T03:00 01T07:00", "file-3 02T03:00 02T07:00",
+		"file-1 01T00:00 01T00:00",            // always
+		"file-2@2026-07-01 01T21:00 01T23:30", // and not on June 30, before its season
+		"file-3@2026-06-30 01T03:00 01T07:00", "file-3@2026-07-01 02T03:00 02T07:00",
 	}
 	if got := strings.Join(spans, ", "); got != strings.Join(want, ", ") {
 		t.Errorf("between two noons: %s, want %s", got, strings.Join(want, ", "))
@@ -240,5 +241,29 @@ func TestFileLimits(t *testing.T) {
 	l := limits.At(instant(t, "2026-07-10T22:00:00Z"))[1]
 	if l.From != instant(t, "2026-07-10T21:00:00Z") || l.To != instant(t, "2026-07-10T23:30:00Z") || l.Power != 2*unit.Megawatt || l.Note != "peak" {
 		t.Errorf("the day's occurrence is %+v", l)
+	}
+}
+
+func TestLimitsTurns(t *testing.T) {
+	f := &sitefile.File{Limits: []sitefile.Limit{
+		{Node: "connection", Power: 3 * unit.Megawatt}, // always: no news
+		{Node: "connection", Power: unit.Megawatt, Daily: &sitefile.Daily{From: "16:00", To: "17:30"}},
+	}}
+	limits := FileLimits(f)
+	var before map[string]site.Limit
+	var told []string
+	for at := instant(t, "2026-07-10T15:50:00Z"); at.Before(instant(t, "2026-07-11T16:10:00Z")); at = at.Add(10 * time.Minute) {
+		began, ended, active := limits.Turns(before, at)
+		for _, l := range began {
+			told = append(told, "+"+l.ID+" "+at.Format("02T15:04"))
+		}
+		for _, l := range ended {
+			told = append(told, "-"+l.ID+" "+at.Format("02T15:04"))
+		}
+		before = active
+	}
+	want := "+file-2@2026-07-10 10T16:00, -file-2@2026-07-10 10T17:30, +file-2@2026-07-11 11T16:00"
+	if got := strings.Join(told, ", "); got != want {
+		t.Errorf("told: %s\nwant: %s", got, want)
 	}
 }

@@ -218,3 +218,15 @@ func TestStyle(t *testing.T) {
 		}
 	}
 }
+
+func TestLiftAddsLossesOnTheWay(t *testing.T) {
+	tree, err := NewTree([]Node{{ID: "connection", Parent: -1, Loss: 0.2}, {ID: "hall-a", Parent: 0, Loss: 0.5}, {ID: "hall-b", Parent: 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := []unit.Power{1 * unit.Kilowatt, 2 * unit.Kilowatt, 3 * unit.Kilowatt}
+	tree.Lift(p)
+	if p[1] != 4*unit.Kilowatt || p[2] != 3*unit.Kilowatt || p[0] != 10*unit.Kilowatt {
+		t.Errorf("2 kW behind a loss of a half, 3 kW without, 1 kW at the connection that loses a fifth: %v", p)
+	}
+}

@@ -114,3 +114,17 @@ func (t *Tree) Below(i, top int) bool {
 	}
 	return i == top
 }
+
+// Lift turns power at the loads, summed per node, into power entering each node: what is
+// below plus the losses on the way.
+func (t *Tree) Lift(p []unit.Power) {
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		n := t.nodes[i]
+		if n.Loss > 0 && n.Loss < 1 {
+			p[i] = p[i].Scale(1 / (1 - float64(n.Loss)))
+		}
+		if n.Parent >= 0 {
+			p[n.Parent] += p[i]
+		}
+	}
+}
