@@ -89,7 +89,7 @@ func stopped(t *testing.T, doc string) []emulated.Change {
 func TestAnOrderlyStopShedsWhereTheSiteFileWantsIt(t *testing.T) {
 	got := map[string]bool{}
 	for _, c := range stopped(t, onOpenPorts("lost: {controller: shed}\n")) {
-		got[string(c.Device)] = true
+		got[c.Device] = true
 	}
 	if len(got) != 7 {
 		t.Errorf("%d of 7 miners were told at the stop: %v", len(got), got)

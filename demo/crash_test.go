@@ -316,13 +316,13 @@ func TestKilledTenTimes(t *testing.T) {
 	x := newCrash(t)
 	x.launch()
 	x.acts()
-	held, sleeper := "hall-b-miners-003", ""
+	const held = "hall-b-miners-003"
 	if err := x.call("POST", "/api/v1/holds", api.HoldRequest{Devices: []string{held}, Mode: "sleep", Note: "fan change"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	x.await("the held miner sleeps", func() bool { return x.site.World().Miner(held).View().State == site.StateSleeping })
 	heldAt := x.clk.Now()
-	sleeper = x.restful("hall-a-miners")
+	sleeper := x.restful("hall-a-miners")
 	x.person(sleeper)
 	sleptAt := x.clk.Now()
 	var second string // put to sleep while no controller lives

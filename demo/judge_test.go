@@ -111,7 +111,7 @@ func (x *crash) judgeOrders(ctx context.Context, db *store.DB, asleep map[string
 				last = commanded(t, c)
 			}
 		}
-		if last == "" || last != o.Mode.String() && !(known && was == o.Mode) {
+		if last == "" || last != o.Mode.String() && (!known || was != o.Mode) {
 			t.Errorf("%s was told %s at %s and the journal's newest command then is %q", o.Device, o.Mode, o.At.Format(time.TimeOnly), last)
 		}
 	}

@@ -46,7 +46,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(runEnv); path != "" {
-		err := error(nil)
+		var err error
 		switch os.Getenv(nobodyEnv) {
 		case "":
 			err = controller(path)

@@ -36,12 +36,12 @@ func TestScanFindsInOrderAndSaysHowFar(t *testing.T) {
 			}
 			last := netip.MustParseAddr(tg.Host).As4()[3]
 			time.Sleep(time.Duration(last) * time.Millisecond) // the earlier ones do not answer first
-			switch {
-			case last%10 == 1:
+			switch last % 10 {
+			case 1:
 				return driver.Driver{Name: "fake"}, site.Identity{Model: tg.Host}, nil
-			case last%10 == 2:
+			case 2:
 				return driver.Driver{}, site.Identity{}, fmt.Errorf("%w: http 401", driver.ErrUnauthorized)
-			case last%10 == 3:
+			case 3:
 				<-ctx.Done() // a silent address
 				return driver.Driver{}, site.Identity{}, ctx.Err()
 			}
