@@ -149,11 +149,16 @@ func limitEntry(at time.Time, m site.Limit, who, verb string) journal.Entry {
 	if !m.To.IsZero() {
 		until = ", until " + m.To.Format("15:04 MST")
 	}
-	if verb == "ended" || verb == "cleared" {
-		until = ""
+	var text string
+	switch verb {
+	case "set":
+		text = fmt.Sprintf("a limit of %s set by %s%s", m.Power, who, until)
+	case "cleared":
+		text = fmt.Sprintf("a limit of %s cleared by %s", m.Power, who)
+	case "began":
+		text = fmt.Sprintf("the limit of %s by %s begins%s", m.Power, who, until)
+	default:
+		text = fmt.Sprintf("the limit of %s by %s is over", m.Power, who)
 	}
-	return journal.Entry{
-		At: at, Subject: string(m.Node), Kind: journal.KindLimit, Code: site.ReasonLimit,
-		Text: fmt.Sprintf("a limit of %s %s (%s)%s%s", m.Power, verb, who, until, because(m.Note)),
-	}
+	return journal.Entry{At: at, Subject: string(m.Node), Kind: journal.KindLimit, Code: site.ReasonLimit, Text: text + because(m.Note)}
 }
