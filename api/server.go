@@ -26,7 +26,8 @@ type Site struct {
 	Audit    Auditor
 	Tokens   *Tokens
 	Metrics  prometheus.Gatherer
-	Page     fs.FS // the built dashboard; nil serves none
+	History  Querier // nil serves no PromQL
+	Page     fs.FS   // the built dashboard; nil serves none
 	Version  string
 	Log      *slog.Logger
 }
@@ -55,6 +56,9 @@ func Handler(s Site) http.Handler {
 	mux.HandleFunc("DELETE /api/v1/session", s.logOut)
 	if s.Metrics != nil {
 		mux.Handle("GET /metrics", s.needs(Viewer, promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{})))
+	}
+	if s.History != nil {
+		s.promql(mux)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	if s.Page != nil {

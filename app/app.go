@@ -264,7 +264,7 @@ func (a *App) Close() error {
 // Handler returns the HTTP face.
 func (a *App) Handler() http.Handler {
 	return api.Handler(api.Site{
-		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a),
+		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a), History: a.history,
 		Page: web.Dist(), Version: a.opt.Version, Log: a.log,
 	})
 }

@@ -141,15 +141,15 @@ func (c *control) full(ctx context.Context, due time.Time, period time.Duration)
 func (c *control) step(ctx context.Context, now time.Time) {
 	c.takeAcks()
 	for _, m := range c.limits.expire(now) {
-		c.note(limitEntry(now, m, m.By, "ended"))
+		c.note(journal.LimitEntry(now, m, m.By, "ended"))
 	}
 	began, ended, active := c.limits.file.Turns(c.limits.active, now)
 	c.limits.active = active
 	for _, m := range began {
-		c.note(limitEntry(now, m, m.By, "began"))
+		c.note(journal.LimitEntry(now, m, m.By, "began"))
 	}
 	for _, m := range ended {
-		c.note(limitEntry(now, m, m.By, "ended"))
+		c.note(journal.LimitEntry(now, m, m.By, "ended"))
 	}
 	snap := c.a.hub.Snapshot()
 	c.fill(now, snap)

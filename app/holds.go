@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"time"
 
 	"switchyard/api"
 	"switchyard/journal"
@@ -82,7 +81,7 @@ func (a *App) Hold(ctx context.Context, who string, r api.HoldRequest) (int, err
 			return err
 		}
 		for _, name := range r.Devices {
-			c.note(holdEntry(now, name, fmt.Sprintf("%s holds %s in mode %s%s", who, name, mode, because(r.Note))))
+			c.note(journal.HoldEntry(now, name, fmt.Sprintf("%s holds %s in mode %s%s", who, name, mode, journal.Because(r.Note))))
 		}
 		return nil
 	})
@@ -115,7 +114,7 @@ func (a *App) Release(ctx context.Context, who, name string) (int, error) {
 			return err
 		}
 		c.released = append(c.released, ids...)
-		c.note(holdEntry(a.clk.Now(), name, fmt.Sprintf("%s lets %s go", who, name)))
+		c.note(journal.HoldEntry(a.clk.Now(), name, fmt.Sprintf("%s lets %s go", who, name)))
 		return nil
 	})
 	return n, err
@@ -131,34 +130,4 @@ func (c *control) keepHolds(ctx context.Context, next holds) error {
 	}
 	c.holds = next
 	return nil
-}
-
-func because(note string) string {
-	if note == "" {
-		return ""
-	}
-	return ": " + note
-}
-
-func holdEntry(at time.Time, name, text string) journal.Entry {
-	return journal.Entry{At: at, Subject: name, Device: site.DeviceID(name), Kind: journal.KindHold, Code: site.ReasonHold, Text: text}
-}
-
-func limitEntry(at time.Time, m site.Limit, who, verb string) journal.Entry {
-	until := ", until cleared"
-	if !m.To.IsZero() {
-		until = ", until " + m.To.Format("15:04 MST")
-	}
-	var text string
-	switch verb {
-	case "set":
-		text = fmt.Sprintf("a limit of %s set by %s%s", m.Power, who, until)
-	case "cleared":
-		text = fmt.Sprintf("a limit of %s cleared by %s", m.Power, who)
-	case "began":
-		text = fmt.Sprintf("the limit of %s by %s begins%s", m.Power, who, until)
-	default:
-		text = fmt.Sprintf("the limit of %s by %s is over", m.Power, who)
-	}
-	return journal.Entry{At: at, Subject: string(m.Node), Kind: journal.KindLimit, Code: site.ReasonLimit, Text: text + because(m.Note)}
 }

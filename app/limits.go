@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/journal"
 	"switchyard/market"
 	"switchyard/site"
 	"switchyard/unit"
@@ -120,6 +121,17 @@ func (l *limits) bounds(now time.Time, all []site.Limit, ahead time.Duration) []
 	return out
 }
 
+// firmBelow is what tenants have contracted at a node and below it.
+func (p *plant) firmBelow(id site.NodeID) (firm unit.Power) {
+	top, _ := p.Tree.Index(id)
+	for i := range p.Tenants {
+		if p.Tree.Below(p.Tenants[i].Node, top) {
+			firm += p.Tenants[i].Firm
+		}
+	}
+	return firm
+}
+
 func (p *plant) nodeNames() string {
 	names := make([]string, 0, p.Tree.Len())
 	for i := range min(p.Tree.Len(), 20) {
@@ -139,13 +151,16 @@ func (a *App) SetLimit(ctx context.Context, who string, r api.LimitRequest) (api
 			return err
 		}
 		view = limitView(m, now)
+		if firm := c.a.plant.firmBelow(m.Node); m.Power < firm {
+			view.Note = strings.TrimSpace(fmt.Sprintf("%s (below the %s contracted there: firm load is not shed, so the node may stay above it)", view.Note, firm.Short()))
+		}
 		if err := c.keepLimits(ctx); err != nil {
 			// Safety before the record: a limit holds from now on, and is written when it can be.
 			c.limitsWait, c.dirty = true, true
 			c.storeFault(err)
 			view.Note = strings.TrimSpace(view.Note + " (in force, and not kept over a restart yet: " + err.Error() + ")")
 		}
-		c.note(limitEntry(now, m, who, "set"))
+		c.note(journal.LimitEntry(now, m, who, "set"))
 		return nil
 	})
 	return view, err
@@ -163,7 +178,7 @@ func (a *App) ClearLimit(ctx context.Context, who, id string) error {
 			c.limits.manual = before
 			return err
 		}
-		c.note(limitEntry(a.clk.Now(), m, who, "cleared"))
+		c.note(journal.LimitEntry(a.clk.Now(), m, who, "cleared"))
 		return nil
 	})
 }

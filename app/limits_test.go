@@ -178,3 +178,16 @@ func TestLimitsSurviveARestart(t *testing.T) {
 		t.Errorf("clear twice: %v", err)
 	}
 }
+
+func TestALimitBelowTheContractsSaysWhatItCannotDo(t *testing.T) {
+	a, _ := still(t, parse(t, siteDoc), summer)
+	low, err := a.SetLimit(t.Context(), "eva", api.LimitRequest{Node: "connection", PowerW: 49e3, Note: "storm"})
+	if err != nil || !strings.Contains(low.Note, "storm (below the 50 kW contracted there: firm load is not shed") {
+		t.Errorf("%+v, %v", low, err)
+	}
+	for _, r := range []api.LimitRequest{{Node: "connection", PowerW: 50e3}, {Node: "hall-a", PowerW: 1}} {
+		if v, err := a.SetLimit(t.Context(), "eva", r); err != nil || v.Note != "" {
+			t.Errorf("%+v: %+v, %v", r, v, err)
+		}
+	}
+}

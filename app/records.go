@@ -122,7 +122,7 @@ func (a *App) cell(s *screen, j int) api.Cell {
 		}
 	}
 	if h, ok := s.holds[m.ID]; ok {
-		c.Held, c.Note = true, "held in mode "+h.Mode.String()+" by "+h.By+because(h.Note)
+		c.Held, c.Note = true, "held in mode "+h.Mode.String()+" by "+h.By+journal.Because(h.Note)
 	}
 	return c
 }
@@ -210,7 +210,7 @@ func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView
 	// The newest command may be older than the word of a person that keeps it so.
 	if s := a.screen.Load(); s != nil {
 		if h, held := s.holds[site.DeviceID(device)]; held && !at.Before(h.At) {
-			v.Answer = device + " is held in mode " + h.Mode.String() + " by " + h.By + because(h.Note) + "; " + v.Answer
+			v.Answer = device + " is held in mode " + h.Mode.String() + " by " + h.By + journal.Because(h.Note) + "; " + v.Answer
 		}
 	}
 	return v, nil

@@ -26,12 +26,13 @@ var ErrOverflow = errors.New("the journal's queue is full")
 var ErrClosed = errors.New("the journal is closed")
 
 const (
-	batchSize = 512
-	batchWait = 50 * time.Millisecond
-	retryWait = time.Second
-	maxText   = 4 << 10
-	maxDetail = 64 << 10
-	writeTime = 30 * time.Second
+	batchSize   = 512
+	batchWait   = 50 * time.Millisecond
+	retryWait   = time.Second
+	maxText     = 4 << 10
+	maxDetail   = 64 << 10
+	writeTime   = 30 * time.Second
+	retainEvery = time.Hour // machine time
 )
 
 // Options set a journal up. The zero Options are sensible.
@@ -41,6 +42,11 @@ type Options struct {
 	// oldest notes go first, then the oldest awards, and are counted; commands and all else
 	// are kept up to twice the bound, and past that Append refuses with ErrOverflow.
 	Queue int
+	// Keep is how much site time is kept, counted back from the newest entry; default 400
+	// days. Audit lines are kept for ever.
+	Keep time.Duration
+	// Rows bounds the entries kept besides; default 20 million.
+	Rows int
 }
 
 // Journal is an open journal.
@@ -48,15 +54,18 @@ type Journal struct {
 	db    *store.DB
 	log   *slog.Logger
 	bound int
+	keep  time.Duration
+	rows  int
 	kick  chan struct{}
 	stop  chan struct{}
 	done  chan struct{}
 
 	mu      sync.Mutex
 	closed  bool
-	pending []Entry // not yet on disk, in order of Seq
-	seq     int64   // last given
-	written int64   // all up to here is on disk or dropped
+	pending []Entry   // not yet on disk, in order of Seq
+	seq     int64     // last given
+	newest  time.Time // site time of the newest entry
+	written int64     // all up to here is on disk or dropped
 	plan    site.PlanID
 	dropped int64 // since the last note about it
 	lost    int64 // ever
@@ -110,8 +119,14 @@ func newJournal(db *store.DB, o Options) *Journal {
 	if o.Queue <= 0 {
 		o.Queue = 1 << 16
 	}
+	if o.Keep <= 0 {
+		o.Keep = 400 * 24 * time.Hour
+	}
+	if o.Rows <= 0 {
+		o.Rows = 20_000_000
+	}
 	return &Journal{
-		db: db, log: o.Log, bound: o.Queue, kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		db: db, log: o.Log, bound: o.Queue, keep: o.Keep, rows: o.Rows, kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		subs: make(map[*Subscription]struct{}),
 	}
 }
@@ -145,6 +160,9 @@ func (j *Journal) Append(e Entry) (seq int64, err error) {
 	j.seq++
 	e.Seq = j.seq
 	j.plan = max(j.plan, e.Plan)
+	if e.At.After(j.newest) {
+		j.newest = e.At
+	}
 	j.pending = append(j.pending, e)
 	for s := range j.subs {
 		s.offer(e)

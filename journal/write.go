@@ -18,9 +18,13 @@ func (j *Journal) write() {
 	defer close(j.done)
 	tick := time.NewTicker(batchWait)
 	defer tick.Stop()
+	retain := time.NewTicker(retainEvery)
+	defer retain.Stop()
 	for {
 		select {
 		case <-tick.C:
+		case <-retain.C:
+			j.retain()
 		case <-j.kick:
 		case <-j.stop:
 			_ = j.drain() // Close says what could not be written
@@ -33,6 +37,24 @@ func (j *Journal) write() {
 			_ = j.drain()
 			return
 		}
+	}
+}
+
+// retain removes what is older than the journal keeps. What cannot be removed now is removed
+// an hour later; an error only says so.
+func (j *Journal) retain() {
+	j.mu.Lock()
+	newest := j.newest
+	j.mu.Unlock()
+	if newest.IsZero() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
+	defer cancel()
+	if n, err := j.Prune(ctx, newest.Add(-j.keep), j.rows); err != nil {
+		j.log.Warn("old journal entries not removed", "reason", err.Error())
+	} else if n > 0 {
+		j.log.Info("old journal entries removed", "entries", n)
 	}
 }
 
