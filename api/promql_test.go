@@ -51,8 +51,8 @@ func TestPromQL(t *testing.T) {
 		t.Errorf("range: %+v", span)
 	}
 	for want, q := range map[string]url.Values{
-		"parse error":    {"query": {"switchyard_node_w{"}},
-		"is no time":     {"query": {"1"}, "time": {"yesterday"}},
+		"parse error":       {"query": {"switchyard_node_w{"}},
+		"is no time":        {"query": {"1"}, "time": {"yesterday"}},
 		"longer than 16384": {"query": {strings.Repeat("1+", 20_000) + "1"}},
 	} {
 		if a := get("query", q); a.Status != "error" || !strings.Contains(a.Error, want) {
