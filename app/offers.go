@@ -72,11 +72,10 @@ func (c *control) learnWork(now time.Time) {
 			continue
 		}
 		c.workAt[j] = s.V.Asked
-		st := &c.status[j]
-		full := !s.V.Target.OK || st.Mode == site.ModeRun
+		full := !s.V.Target.OK || s.V.Target.V >= d.Nameplate.Scale(0.95)
 		h := s.V.Hashrate.V
 		if !full || h < d.Hashrate/2 || now.Sub(s.V.At) > 5*time.Minute {
-			continue // warming up, or broken: health's business
+			continue // held below full power, warming up, or broken
 		}
 		if c.work[j] == 0 {
 			c.work[j] = h

@@ -270,3 +270,29 @@ func TestASiteThatIsNotReached(t *testing.T) {
 		t.Errorf("%d alarms: %+v", n, v.Alerts)
 	}
 }
+
+func TestWorkIsLearnedAtFullPowerOnly(t *testing.T) {
+	a, _ := still(t, parse(t, siteDoc), summer)
+	c, d := a.ctl, &a.ctl.devices[0]
+	at := summer
+	see := func(h unit.Hashrate, target site.Opt[unit.Power], state site.State) {
+		at = at.Add(time.Minute)
+		d.Last = site.Some(site.Sample{Device: d.ID, Asked: at, At: at, State: state, Hashrate: site.Some(h), Target: target})
+		c.learnWork(at)
+	}
+	whole := d.Hashrate
+	see(whole*0.96, site.Opt[unit.Power]{}, site.StateHashing)
+	if got := c.work[0]; got != whole*0.96 {
+		t.Fatalf("after the first reading: %v", got)
+	}
+	see(whole*0.7, site.Some(d.Nameplate/2), site.StateHashing) // held at half
+	see(whole*0.3, site.Opt[unit.Power]{}, site.StateHashing)   // warming up
+	see(whole, site.Opt[unit.Power]{}, site.StateSleeping)
+	if got := c.work[0]; got != whole*0.96 {
+		t.Errorf("learned from what was not full work: %v", got)
+	}
+	see(whole*0.8, site.Some(d.Nameplate), site.StateHashing)
+	if got := c.work[0]; got >= whole*0.96 || got < whole*0.94 {
+		t.Errorf("a full reading moves it slowly: %v", got)
+	}
+}
