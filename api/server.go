@@ -63,6 +63,10 @@ func Handler(s Site) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	if s.Page != nil {
 		mux.Handle("GET /", page(s.Page))
+	} else {
+		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "this build carries no page: run `make build`, which builds it first", http.StatusNotFound)
+		})
 	}
 	return guard(mux)
 }

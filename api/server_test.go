@@ -283,3 +283,12 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		t.Errorf("on a closed listener: %v", err)
 	}
 }
+
+func TestABuildWithoutItsPageSaysSo(t *testing.T) {
+	f := newFace(t)
+	f.site.Page = nil
+	f.h = Handler(f.site)
+	if w := f.ask("", "GET", "/", ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "make build") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

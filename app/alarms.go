@@ -16,12 +16,6 @@ import (
 	"switchyard/telemetry"
 )
 
-// alarm is something a person should know, while it lasts.
-type alarm struct {
-	api.Alert
-	key string
-}
-
 const maxAlerts = 50
 
 // alarm raises, changes or (with an empty severity) ends an alarm, and journals its beginning
@@ -44,7 +38,7 @@ func (c *control) alarm(key, severity, subject, text string) {
 		c.alarms[key] = old
 		return
 	}
-	c.alarms[key] = alarm{key: key, Alert: api.Alert{Since: now, Severity: severity, Subject: subject, Text: text}}
+	c.alarms[key] = api.Alert{Since: now, Severity: severity, Subject: subject, Text: text}
 	if severity == "critical" {
 		c.a.log.Error("alarm", "subject", subject, "reason", text)
 	} else {
@@ -58,7 +52,7 @@ func (c *control) alarm(key, severity, subject, text string) {
 func (c *control) alertViews() []api.Alert {
 	out := make([]api.Alert, 0, len(c.alarms))
 	for _, a := range c.alarms {
-		out = append(out, a.Alert)
+		out = append(out, a)
 	}
 	slices.SortFunc(out, func(a, b api.Alert) int {
 		if a.Severity != b.Severity {

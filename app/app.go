@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -196,8 +197,8 @@ func (a *App) newControl(ctx context.Context) (*control, error) {
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
 		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),
-		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, alarms: map[string]alarm{}, dead: map[site.DeviceID]boards{},
-		started: a.clk.Now(), readyBy: time.Now().Add(15 * time.Second), overSpan: make([]time.Duration, p.Tree.Len()),
+		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, announced: map[site.LoadID]site.Award{}, alarms: map[string]api.Alert{}, dead: map[site.DeviceID]boards{},
+		started: a.clk.Now(), readyBy: time.Now().Add(15 * time.Second),
 	}
 	for j, m := range p.Miners {
 		g := &p.Groups[m.Group]
@@ -263,9 +264,13 @@ func (a *App) Close() error {
 
 // Handler returns the HTTP face.
 func (a *App) Handler() http.Handler {
+	var page fs.FS // none in a binary that was built before its page
+	if web.Built() {
+		page = web.Dist()
+	}
 	return api.Handler(api.Site{
 		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a), History: a.history,
-		Page: web.Dist(), Version: a.opt.Version, Log: a.log,
+		Page: page, Version: a.opt.Version, Log: a.log,
 	})
 }
 

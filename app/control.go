@@ -49,23 +49,25 @@ type control struct {
 	acked    []reconcile.Ack
 	released []site.DeviceID
 
-	plan    site.PlanID
-	awards  map[site.LoadID]site.Award
-	result  dispatch.Result
-	offers  []site.Offer
-	over    []limiter.NodeOver
-	ready   bool
-	started time.Time
-	readyBy time.Time // machine time after which missing devices are no longer awaited
-	lost    string    // why no economic decision is made now
-	alarms  map[string]alarm
-	dead    map[site.DeviceID]boards // of miners seen at work
-	savedAt time.Time                // machine time
-	dirty   bool
+	plan   site.PlanID
+	awards map[site.LoadID]site.Award
+	// announced are the awards as last journalled: what differs little from step to step may
+	// have gone far since it was told.
+	announced map[site.LoadID]site.Award
+	result    dispatch.Result
+	offers    []site.Offer
+	over      []limiter.NodeOver
+	ready     bool
+	started   time.Time
+	readyBy   time.Time // machine time after which missing devices are no longer awaited
+	lost      string    // why no economic decision is made now
+	alarms    map[string]api.Alert
+	dead      map[site.DeviceID]boards // of miners seen at work
+	savedAt   time.Time                // machine time
+	dirty     bool
 	// limitsWait says that an operator's limit is in force and not on disk yet.
 	limitsWait bool
 	history    time.Time // site time of the last point
-	overSpan   []time.Duration
 }
 
 // readings is what the meters say at one step, per node.
@@ -297,10 +299,9 @@ func (c *control) newPlan(now time.Time, h hour) {
 			a.Reason.Text = h.Lost + ": " + a.Reason.Text
 		}
 		next[a.Load] = a
-		if old, ok := c.awards[a.Load]; !ok || news(old, a) {
+		if old, ok := c.announced[a.Load]; !ok || news(old, a) {
+			c.announced[a.Load] = a
 			changed = append(changed, a)
-		} else {
-			next[a.Load] = site.Award{Load: a.Load, Power: a.Power, Full: a.Full, Reason: a.Reason, Urgent: a.Urgent}
 		}
 	}
 	c.awards = next

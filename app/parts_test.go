@@ -296,3 +296,26 @@ func TestWorkIsLearnedAtFullPowerOnly(t *testing.T) {
 		t.Errorf("a full reading moves it slowly: %v", got)
 	}
 }
+
+// TestSmallStepsAddUpToNews: an award that creeps is told once it has gone far, though no
+// single step is news.
+func TestSmallStepsAddUpToNews(t *testing.T) {
+	a, _ := still(t, parse(t, siteDoc), summer)
+	c, full := a.ctl, 100*unit.Kilowatt
+	told := 0
+	for i := range 50 {
+		p := full/2 + unit.Power(i)*full/100 // one per cent a step
+		c.result.Awards = []site.Award{{Load: "s21", Power: p, Full: full, Reason: site.Reasonf(site.ReasonLimit, "hall-a", "test")}}
+		before := c.plan
+		c.newPlan(summer.Add(time.Duration(i)*time.Second), hour{})
+		if c.plan != before {
+			told++
+		}
+		if c.awards["s21"].Power != p {
+			t.Fatalf("step %d: the award in force is %v, want %v", i, c.awards["s21"].Power, p)
+		}
+	}
+	if told < 12 || told > 20 { // the first, then every third step
+		t.Errorf("told %d times over 49 steps of one per cent", told)
+	}
+}

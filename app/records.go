@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 
@@ -221,14 +220,4 @@ func (a *App) Audit(_ context.Context, who, what, outcome string) {
 	if _, err := a.journal.Append(journal.Entry{At: a.clk.Now(), Subject: who, Kind: journal.KindAudit, Text: who + ": " + what + ": " + outcome}); err != nil {
 		a.log.Error("audit line not kept", "reason", err.Error(), "who", who, "what", what)
 	}
-}
-
-// Devices returns every miner's name, in order, for completion and errors.
-func (a *App) Devices() []string {
-	out := make([]string, 0, len(a.plant.Miners))
-	for _, m := range a.plant.Miners {
-		out = append(out, string(m.ID))
-	}
-	sort.Strings(out)
-	return out
 }
