@@ -96,12 +96,8 @@ func (c *cli) limitsCmd() *cobra.Command {
 		Example: "  switchyard limits",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			k, err := c.client()
+			k, live, err := c.live(cmd.Context())
 			if err != nil {
-				return err
-			}
-			var live api.LiveView
-			if err := k.get(cmd.Context(), "/api/v1/live", nil, &live); err != nil {
 				return err
 			}
 			if c.json() {

@@ -21,12 +21,8 @@ func (c *cli) statusCmd() *cobra.Command {
 		Example: "  switchyard status",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			k, err := c.client()
+			k, live, err := c.live(cmd.Context())
 			if err != nil {
-				return err
-			}
-			var live api.LiveView
-			if err := k.get(cmd.Context(), "/api/v1/live", nil, &live); err != nil {
 				return err
 			}
 			if c.json() {
@@ -167,4 +163,14 @@ func seconds(s float64) time.Duration {
 func (k *client) siteView(ctx context.Context) (v api.SiteView, err error) {
 	err = k.get(ctx, "/api/v1/site", nil, &v)
 	return v, err
+}
+
+// live returns a client of the running controller and what the site does now.
+func (c *cli) live(ctx context.Context) (*client, api.LiveView, error) {
+	var live api.LiveView
+	k, err := c.client()
+	if err == nil {
+		err = k.get(ctx, "/api/v1/live", nil, &live)
+	}
+	return k, live, err
 }
