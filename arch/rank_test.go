@@ -5,15 +5,18 @@ var rank = map[string]int{
 	"unit": 0, "clock": 0, "strictyaml": 0,
 	"site":     1,
 	"sitefile": 2, "driver": 2, "dispatch": 2, "limiter": 2, "reconcile": 2, "store": 2,
+	"query": 2, "estimate": 2, "health": 2,
 	"fleet": 3, "telemetry": 3, "market": 3, "journal": 3, "ledger": 3,
+	"discover": 3, "rollout": 3, "notify": 3,
 	"billing": 4,
 	"api":     5, "web": 5,
-	"app":     6,
+	"care":    6,
 	"emulate": 6,
-	"demo":    7,
-	"bench":   7,
-	"cmd":     8,
-	"arch":    9,
+	"app":     7,
+	"demo":    8,
+	"bench":   8,
+	"cmd":     9,
+	"arch":    10,
 }
 
 // transports are the folders below driver that several drivers share.

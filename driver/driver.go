@@ -105,6 +105,8 @@ type Driver struct {
 	Name string
 	// About is one line for people: makes, firmwares, protocol.
 	About string
+	// Abilities is what the family can do, for people.
+	Abilities Abilities
 	// Ports are the standard ports by name.
 	Ports map[string]int
 	// Open makes a Device and does no I/O.

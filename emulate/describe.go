@@ -100,12 +100,13 @@ func (d *description) addGroup(f *sitefile.File, g sitefile.Group, tree *site.Tr
 	if driver == "auto" || driver == "" {
 		driver = driverOf(g.Model)
 	}
-	if faces()[driver] == nil {
-		return fmt.Errorf("there is no emulated device for driver %q; there are %s", driver, strings.Join(slices.Sorted(maps.Keys(faces())), ", "))
+	kind := kindOf(driver)
+	if kind == nil {
+		return fmt.Errorf("there is no emulated device for driver %q; there are %s", driver, strings.Join(drivers(), ", "))
 	}
-	model, known := plant.Lookup(driver, g.Model)
+	model, known := kind.make.Model(g.Model)
 	if !known {
-		model = plant.Generic(driver, g.Model, g.Hashrate, g.Nameplate)
+		model = kind.make.Generic(g.Model, g.Hashrate, g.Nameplate)
 	}
 	if g.Standby > 0 {
 		model.Standby = g.Standby
@@ -113,9 +114,9 @@ func (d *description) addGroup(f *sitefile.File, g sitefile.Group, tree *site.Tr
 	for _, a := range g.Targets() {
 		id := string(a.Device)
 		d.config.Miners = append(d.config.Miners, plant.MinerConfig{
-			ID: id, Group: g.ID, Driver: driver, IP: a.Host, Node: node, Model: model, User: user, Password: password, Faults: faults[id],
+			ID: id, Group: g.ID, Make: kind.make, IP: a.Host, Node: node, Model: model, User: user, Password: password, Faults: faults[id],
 		})
-		ports := plant.StandardPorts(driver)
+		ports := maps.Clone(kind.make.Ports)
 		for name, number := range a.Ports {
 			switch _, has := ports[name]; {
 			case has:
@@ -152,7 +153,7 @@ func (d *description) addMeter(n sitefile.Node, faults map[string]fault.Set) err
 	}
 	id, port := sitefile.MeterID(n.ID), n.Meter.Port
 	if port == 0 {
-		port = plant.StandardPorts("modbus")["modbus"]
+		port = 502
 	}
 	d.config.MeterFaults[id] = faults[string(id)]
 	d.meters = append(d.meters, meter{site.NodeID(n.ID), n.Meter.Profile, uint8(n.Meter.Unit)})

@@ -11,27 +11,11 @@ import (
 	"time"
 
 	"switchyard/clock"
-	"switchyard/emulate/antminer"
-	"switchyard/emulate/braiins"
 	"switchyard/emulate/fault"
 	"switchyard/emulate/modbus"
 	"switchyard/emulate/plant"
-	"switchyard/emulate/whatsminer"
 	"switchyard/sitefile"
 )
-
-// serve makes the face of a miner on its listeners, by port name.
-type serve func(*plant.Miner, map[string]net.Listener) (io.Closer, error)
-
-// faces returns the faces by the name of the driver that speaks to them.
-func faces() map[string]serve {
-	return map[string]serve{
-		"antminer":      antminer.Serve,
-		"braiins":       braiins.Serve,
-		"whatsminer":    whatsminer.Serve,
-		"whatsminer-v3": whatsminer.ServeV3,
-	}
-}
 
 // Site is an emulated site that listens.
 type Site struct {
@@ -140,12 +124,15 @@ func (s *Site) listen(d *description) error {
 	if len(failed) > 0 {
 		return failed
 	}
-	all := faces()
+	all := map[string]kind{}
+	for _, k := range kinds() {
+		all[k.make.Driver] = k
+	}
 	for _, m := range s.world.Miners() {
 		for name, l := range bound[m.ID()] {
 			bound[m.ID()][name] = fault.Listen(l, s.faults(m.ID(), m.Faults(), m.Away))
 		}
-		c, err := all[m.Driver()](m, bound[m.ID()])
+		c, err := all[m.Driver()].serve(m, bound[m.ID()])
 		if err != nil {
 			return fmt.Errorf("emulate %s: %w", m.ID(), err)
 		}

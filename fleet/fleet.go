@@ -90,7 +90,7 @@ func New(opt Options, specs []Spec) (*Fleet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open %s with driver %s: %w", id, s.Driver.Name, err)
 		}
-		a := &actor{f: f, id: id, spec: s, dev: dev, kick: make(chan struct{}, 1)}
+		a := &actor{f: f, id: id, spec: s, dev: dev, kick: make(chan struct{}, 1), acts: make(chan act)}
 		f.actors[id] = a
 		f.order = append(f.order, a)
 	}
@@ -157,9 +157,11 @@ type actor struct {
 	spec Spec
 	dev  driver.Device
 	kick chan struct{}
+	acts chan act // what persons want done, one at a time
 	now  atomic.Bool
 	wish atomic.Pointer[site.Command]
 	caps atomic.Pointer[site.Capabilities]
+	move atomic.Pointer[string] // the host to which the device has moved
 
 	// The actor's own.
 	fails int  // in a row
@@ -183,6 +185,9 @@ func (a *actor) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-a.kick:
+		case act := <-a.acts:
+			act.done <- a.do(ctx, act)
+			a.now.Store(true)
 		case <-timer.C():
 			a.now.Store(true)
 		}
@@ -198,6 +203,7 @@ func (a *actor) run(ctx context.Context) {
 func (a *actor) turn(ctx context.Context) time.Duration {
 	// A device that meets a command with silence waits its turn like any other.
 	urgent := a.eager > 0 && a.fails == 0
+	a.follow()
 	if c := a.wish.Swap(nil); c != nil {
 		a.tell(ctx, *c)
 		a.now.Store(true)
@@ -246,6 +252,11 @@ func (a *actor) poll(ctx context.Context, urgent bool) {
 		a.eager--
 	}
 	a.f.opt.Sink.Put(s)
+	if st, ok := a.dev.(driver.Stager); ok && a.wish.Load() == nil {
+		if err := st.Stage(ctx); err != nil { // the next command asks for itself
+			a.f.opt.Log.Debug("stage", "device", a.id, "reason", err)
+		}
+	}
 }
 
 // enter waits for the poll's turn: commands go first, and only so many polls run at once,

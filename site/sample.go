@@ -103,6 +103,8 @@ type Sample struct {
 	Fans     []int        // rpm
 	Intake   Opt[float64] // deg C
 	Pools    []Pool
+	Profile  string             // the firmware's profile in force; empty if it has none or does not tell
+	Outlets  []Outlet           // of a power distribution unit
 	Uptime   Opt[time.Duration] // since the mining process or the device started
 	Faults   []string           // as the firmware names them
 }
@@ -117,6 +119,13 @@ type Capabilities struct {
 	Sleep bool
 	// Watts is the range of power targets it takes; unknown if it takes none.
 	Watts Opt[Range]
+	// Levels are the only power targets it takes, ascending, where it knows a few profiles and
+	// nothing between; a target is rounded down to one. Empty: any within Watts.
+	Levels []unit.Power
+	// Profiles are the operating points it offers by name; empty if none or not told.
+	Profiles []Profile
+	// Acts is what else it can be told.
+	Acts ActSet
 	// Percent says that it takes a share of its nameplate, from MinPercent up.
 	Percent    bool
 	MinPercent int

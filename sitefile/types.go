@@ -28,6 +28,14 @@ type File struct {
 	Control    Control  `yaml:"control"`
 	Store      Store    `yaml:"store"`
 	API        API      `yaml:"api"`
+	// PDUs are power distribution units that measure the miners plugged into them.
+	PDUs []PDU `yaml:"pdus"`
+	// Racks is the path of a rack map: CSV with the columns device (or address, mac, serial),
+	// rack, position, pdu, outlet; empty: none.
+	Racks     string    `yaml:"racks"`
+	Discovery Discovery `yaml:"discovery"`
+	Health    Health    `yaml:"health"`
+	Notices   []Notice  `yaml:"notices"`
 	Emulate    *Emulate `yaml:"emulate"` // read by `switchyard emulate` and the demo only
 	Dir        string   `yaml:"-"`       // the file's folder: relative paths start here
 	// Warnings are what is allowed and yet looks like a slip, with line and key.
@@ -110,6 +118,8 @@ type Group struct {
 	MinRun      time.Duration `yaml:"min_run"`
 	Poll        time.Duration `yaml:"poll"`    // default 15s
 	Timeout     time.Duration `yaml:"timeout"` // of one exchange, machine time; default 5s
+	// Pools that these miners are to work for, the first first; empty: not checked.
+	Pools []Pool `yaml:"pools"`
 }
 
 // Port is a port number, or the first of a row of them (Step).

@@ -91,6 +91,26 @@ func (d *autoDevice) Apply(ctx context.Context, s site.Setpoint) error {
 	return dev.Apply(ctx, s)
 }
 
+// Do carries out an action, where the device's driver takes any.
+func (d *autoDevice) Do(ctx context.Context, a driver.Action) error {
+	dev, err := d.found(ctx)
+	if err != nil {
+		return err
+	}
+	if op, ok := dev.(driver.Operator); ok {
+		return op.Do(ctx, a)
+	}
+	return fmt.Errorf("its driver takes no actions: %w", driver.ErrUnsupported)
+}
+
+// Stage brings in what the next Apply will need, once the device is known.
+func (d *autoDevice) Stage(ctx context.Context) error {
+	if st, ok := d.device.(driver.Stager); ok {
+		return st.Stage(ctx)
+	}
+	return nil
+}
+
 // Close ends what is open.
 func (d *autoDevice) Close() error {
 	if d.device == nil {

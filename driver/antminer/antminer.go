@@ -62,6 +62,10 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name:  "antminer",
 		About: "Antminer S17 to S21 and later with Bitmain's firmware: HTTP with digest, RPC port for readings; sleep and wake",
+		Abilities: driver.Abilities{
+			Devices: "Antminer S17 to S21 and later, Bitmain's firmware", Sleep: true, Power: "some", Auth: "HTTP digest",
+			Times: "assumed: 30 s to standby, 5 min to full power", Checked: "fixtures, emulator", Source: "the firmware's web pages and open implementations",
+		},
 		Ports: map[string]int{"http": 80, "rpc": rpc.Port},
 		Open:  open,
 		Probe: probe,

@@ -62,6 +62,10 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name:  "braiins",
 		About: "Braiins OS 21.09 and later: REST, or GraphQL where there is none; pause, resume and a target in watts",
+		Abilities: driver.Abilities{
+			Devices: "Antminers with Braiins OS 21.09 and later", Sleep: true, Watts: true, Power: "all", Auth: "login token",
+			Times: "assumed: see the driver", Checked: "fixtures, emulator", Source: "the maker's public REST and GraphQL interfaces",
+		},
 		Ports: map[string]int{"http": 80},
 		Open:  open,
 		Probe: probe,

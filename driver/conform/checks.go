@@ -45,6 +45,9 @@ func checkInfo(t *testing.T, k Kit) {
 	if c.Watts.OK && (c.Watts.V.Min <= 0 || c.Watts.V.Max < c.Watts.V.Min) {
 		t.Errorf("Watts %v is no range", c.Watts.V)
 	}
+	if len(c.Levels) > 0 && (!c.Watts.OK || !slices.IsSorted(c.Levels) || c.Levels[0] < c.Watts.V.Min || c.Levels[len(c.Levels)-1] > c.Watts.V.Max) {
+		t.Errorf("Levels %v do not ascend within Watts %v", c.Levels, c.Watts)
+	}
 	if c.Percent && (c.MinPercent < 1 || c.MinPercent > 100) {
 		t.Errorf("MinPercent %d is not within 1 to 100", c.MinPercent)
 	}
@@ -169,8 +172,15 @@ func setpoints(c site.Capabilities) []site.Setpoint {
 	}
 	if c.Watts.OK {
 		r := c.Watts.V
-		for _, p := range []unit.Power{r.Min, r.Min + (r.Max-r.Min)/2, r.Max} {
+		targets := []unit.Power{r.Min, r.Min + (r.Max-r.Min)/2, r.Max}
+		if len(c.Levels) > 0 {
+			targets = c.Levels
+		}
+		for _, p := range targets {
 			all = append(all, site.Setpoint{Mode: site.ModeRun, Power: site.Some(p)})
+		}
+		if len(c.Levels) > 0 {
+			r.Min = c.Levels[0]
 		}
 		if c.Sleep { // straight from sleep to a target, as a restore does
 			all = append(all, site.Setpoint{Mode: site.ModeSleep}, site.Setpoint{Mode: site.ModeRun, Power: site.Some(r.Min)})
@@ -193,6 +203,9 @@ func confirm(t *testing.T, b *bench, d driver.Device, want site.Setpoint) {
 	t.Helper()
 	end := time.Now().Add(patience / 2)
 	for {
+		if b.fake.Settle != nil {
+			b.fake.Settle()
+		}
 		s, err := d.Read(long(t))
 		if err != nil {
 			t.Fatalf("Read after Apply %v: %v", want, err)

@@ -27,6 +27,12 @@ type Fake struct {
 	Target driver.Target
 	// Obeys returns the setpoint that the device obeys now; nil where the device takes none.
 	Obeys func() site.Setpoint
+	// Settle lets the device's own time pass until it has done what it was told; nil where it
+	// obeys at once.
+	Settle func()
+	// Acts returns the names of the acts that the device carried out, in order; nil where it
+	// takes none. Profiles do not count: a reading shows them.
+	Acts func() []string
 }
 
 // Kit is what a driver's test supplies.
@@ -46,6 +52,8 @@ type Kit struct {
 	ReadNeedsPassword bool
 	// Power says that the healthy device tells its power.
 	Power bool
+	// Staged says that after Stage an Apply is one exchange.
+	Staged bool
 }
 
 const (
@@ -74,6 +82,9 @@ func Run(t *testing.T, k Kit) {
 		{"read unknown is not zero", checkBare},
 		{"apply", checkApply},
 		{"apply what it cannot", checkUnsupported},
+		{"stage", checkStage},
+		{"acts", checkActs},
+		{"abilities", checkAbilities},
 		{"wrong password", checkPassword},
 		{"nobody there", checkDead},
 		{"silent", checkSilent},

@@ -25,6 +25,7 @@ type wire struct {
 	cutting    bool          // cut is in force
 	pause      time.Duration // before each first byte of an answer
 	got        int           // most bytes that one connection brought
+	asked      int           // requests: writes that follow a reading or a dialling
 
 	live map[*conn]struct{}
 }
@@ -46,6 +47,13 @@ func (w *wire) set(f func(*wire)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f(w)
+}
+
+// requests returns how many requests were written.
+func (w *wire) requests() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
 }
 
 func (w *wire) counts() (open, made, got int) {
@@ -118,6 +126,7 @@ type conn struct {
 	mu     sync.Mutex
 	got    int
 	paused bool
+	asking bool // the last thing on it was a write
 	closed bool
 	dead   time.Time
 }
@@ -142,6 +151,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	c.mu.Lock()
 	c.got += n
+	c.asking = c.asking && n == 0
 	got = c.got
 	c.mu.Unlock()
 	c.w.set(func(w *wire) { w.got = max(w.got, got) })
@@ -172,8 +182,12 @@ func (c *conn) wait(d time.Duration) bool {
 // Write begins a new exchange.
 func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
-	c.paused = false
+	first := !c.asking
+	c.paused, c.asking = false, true
 	c.mu.Unlock()
+	if first {
+		c.w.set(func(w *wire) { w.asked++ })
+	}
 	return c.Conn.Write(p)
 }
 

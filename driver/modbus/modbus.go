@@ -32,6 +32,9 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name:  "modbus",
 		About: "Meters over Modbus TCP by a register profile (SunSpec, Schneider PM5000, your own)",
+		Abilities: driver.Abilities{
+			Devices: "Meters", Power: "all", Auth: "none", Checked: "emulator, an independent client", Source: "the register profiles",
+		},
 		Ports: map[string]int{"modbus": Port},
 		Open:  func(t driver.Target) (driver.Device, error) { return Open(t) },
 	}

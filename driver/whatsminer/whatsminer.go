@@ -56,12 +56,20 @@ func Drivers() []driver.Driver {
 	return []driver.Driver{
 		{
 			Name: "whatsminer-v3", About: "WhatsMiner stock firmware, API 3.x (TCP 4433): sleep and percent",
+			Abilities: driver.Abilities{
+				Devices: "WhatsMiner M50 to M70, API 3.x", Sleep: true, Percent: true, Power: "all", Auth: "account, salted token",
+				Times: "assumed: see the driver", Checked: "emulator", Source: "the maker's API document",
+			},
 			Ports: map[string]int{"api": PortV3},
 			Open:  func(t driver.Target) (driver.Device, error) { return OpenV3(t), nil },
 			Probe: ProbeV3,
 		},
 		{
 			Name: "whatsminer", About: "WhatsMiner stock firmware, API 1.x and 2.x (TCP 4028): sleep and percent",
+			Abilities: driver.Abilities{
+				Devices: "WhatsMiner M20 to M60, API 1.x and 2.x", Sleep: true, Percent: true, Power: "all", Auth: "token, AES",
+				Times: "assumed: see the driver", Checked: "fixtures, emulator", Source: "the maker's API document",
+			},
 			Ports: map[string]int{"rpc": rpc.Port},
 			Open:  func(t driver.Target) (driver.Device, error) { return OpenV2(t), nil },
 			Probe: ProbeV2,

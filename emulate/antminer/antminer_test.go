@@ -37,12 +37,12 @@ func world(t testing.TB, c plant.MinerConfig) *plant.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Driver, c.Group, c.IP = "antminer", "hall", "127.0.0.1"
+	c.Make, c.Group, c.IP = Make(), "hall", "127.0.0.1"
 	if c.ID == "" {
 		c.ID = "hall-001"
 	}
 	if c.Model.Name == "" {
-		c.Model, _ = plant.Lookup("antminer", "S19 Pro")
+		c.Model, _ = Make().Model("S19 Pro")
 	}
 	w, err := plant.New(plant.Config{Seed: 1, Tree: tree, Miners: []plant.MinerConfig{c}}, start)
 	if err != nil {
@@ -378,7 +378,7 @@ func TestRefusedAndBadConfigurations(t *testing.T) {
 }
 
 func TestNewFirmwareTellsItsPower(t *testing.T) {
-	s21, _ := plant.Lookup("antminer", "S21")
+	s21, _ := Make().Model("S21")
 	r := serve(t, plant.MinerConfig{Model: s21})
 	if got := r.ask(t, `{"command":"stats"}`); strings.Contains(got, "watt") {
 		t.Errorf("power without asking: %s", got)

@@ -27,9 +27,9 @@ func world(t testing.TB, faults fault.Set) *plant.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, _ := plant.Lookup("braiins", "S21")
+	model, _ := Make().Model("S21")
 	c := plant.MinerConfig{
-		ID: "hall-001", Group: "hall", Driver: "braiins", IP: "127.0.0.1", Model: model,
+		ID: "hall-001", Group: "hall", Make: Make(), IP: "127.0.0.1", Model: model,
 		User: "root", Password: "letmein", Faults: faults,
 	}
 	w, err := plant.New(plant.Config{Seed: 1, Tree: tree, Miners: []plant.MinerConfig{c}}, start)

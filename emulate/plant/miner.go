@@ -11,10 +11,11 @@ import (
 
 // MinerConfig is one miner of the plant.
 type MinerConfig struct {
-	ID, Group, Driver string
-	IP                string
-	Node              int // index in the tree
-	Model             Model
+	ID, Group string
+	Make      *Make // required
+	IP        string
+	Node      int // index in the tree
+	Model     Model
 	// User and Password are what the site file says; an empty one is the factory's.
 	User, Password string
 	Faults         fault.Set
@@ -40,17 +41,22 @@ type Miner struct {
 	told  orders       // what the firmware believes
 	obey  orders       // what the physics follows
 	body  body
+	// What persons set; nil as the factory, or the site file, has it.
+	pools    []PoolView
+	password *string
+	led      bool
 }
 
 // Change is one order that reached a device, for tests that check what devices were told.
 type Change struct {
-	Device string
-	At     time.Time // site time of the step before
-	Mode   site.Mode
-	Limit  unit.Power
-	// Percent of nameplate; Reboot: the order was to restart.
-	Percent int
-	Reboot  bool
+	Device  string
+	At      time.Time // site time of the step before
+	Mode    site.Mode
+	Limit   unit.Power
+	Percent int // of nameplate
+	// What the order was: "setpoint", "reboot", "pools", "led" or "password".
+	What   string
+	Reboot bool // What is "reboot"
 }
 
 // Sleep tells the miner to stop hashing and stay reachable.
@@ -76,11 +82,46 @@ func (m *Miner) tell(change func(*orders)) {
 		change(&m.obey)
 		m.body.retarget = true
 	}
-	c := Change{Device: m.cfg.ID, At: m.now, Mode: m.told.mode, Limit: m.told.limit, Percent: m.told.percent}
 	m.mu.Unlock()
-	if m.watch != nil {
-		m.watch(c)
+	m.saw("setpoint")
+}
+
+// saw tells the watch of an order.
+func (m *Miner) saw(what string) {
+	if m.watch == nil {
+		return
 	}
+	m.mu.Lock()
+	c := Change{
+		Device: m.cfg.ID, At: m.now, Mode: m.told.mode, Limit: m.told.limit, Percent: m.told.percent,
+		What: what, Reboot: what == "reboot",
+	}
+	m.mu.Unlock()
+	m.watch(c)
+}
+
+// SetPools tells the miner which pools to work for, the first first. It takes a copy.
+func (m *Miner) SetPools(pools []PoolView) {
+	m.mu.Lock()
+	m.pools = append([]PoolView(nil), pools...)
+	m.mu.Unlock()
+	m.saw("pools")
+}
+
+// SetLED makes the locating light blink, or end.
+func (m *Miner) SetLED(on bool) {
+	m.mu.Lock()
+	m.led = on
+	m.mu.Unlock()
+	m.saw("led")
+}
+
+// SetPassword changes the password that the device accepts.
+func (m *Miner) SetPassword(password string) {
+	m.mu.Lock()
+	m.password = &password
+	m.mu.Unlock()
+	m.saw("password")
 }
 
 // Reboot restarts the control board: hashing stops, the device is away for a while (see
@@ -90,11 +131,8 @@ func (m *Miner) Reboot() {
 	if _, lies := m.cfg.Faults.Active(fault.Lying, m.now); !lies {
 		m.body.restart()
 	}
-	c := Change{Device: m.cfg.ID, At: m.now, Mode: m.told.mode, Limit: m.told.limit, Percent: m.told.percent, Reboot: true}
 	m.mu.Unlock()
-	if m.watch != nil {
-		m.watch(c)
-	}
+	m.saw("reboot")
 }
 
 // CheckPassword says whether the device accepts the login. A protocol without user names
@@ -107,8 +145,14 @@ func (m *Miner) CheckPassword(user, pass string) bool {
 // Credentials returns the login the device has, for protocols that prove a password
 // without sending it. With the wrong-password fault it is not the site file's.
 func (m *Miner) Credentials() (user, password string) {
-	if _, wrong := m.cfg.Faults.Active(fault.WrongPassword, m.site()); wrong {
+	m.mu.Lock()
+	now, changed := m.now, m.password
+	m.mu.Unlock()
+	if _, wrong := m.cfg.Faults.Active(fault.WrongPassword, now); wrong {
 		return m.cfg.User, "not-" + m.cfg.Password
+	}
+	if changed != nil {
+		return m.cfg.User, *changed
 	}
 	return m.cfg.User, m.cfg.Password
 }
@@ -134,7 +178,7 @@ func (m *Miner) Away() bool {
 func (m *Miner) Faults() fault.Set { return m.cfg.Faults }
 
 // Driver returns the name of the driver whose protocol the device speaks.
-func (m *Miner) Driver() string { return m.cfg.Driver }
+func (m *Miner) Driver() string { return m.cfg.Make.Driver }
 
 // ID returns the device's name in the site.
 func (m *Miner) ID() string { return m.cfg.ID }

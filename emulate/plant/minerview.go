@@ -21,15 +21,9 @@ func identity(c *MinerConfig, seed uint64) View {
 			{URL: "stratum+tcp://pool2.example:3333", Worker: "switchyard." + c.ID},
 		},
 	}
-	switch c.Driver {
-	case "whatsminer":
-		v.Firmware, v.Serial = "20230911.12.Rel", fmt.Sprintf("HTM32X%014d", h%1e14)
-	case "whatsminer-v3":
-		v.Firmware, v.Serial = "20250214.16.Rel", fmt.Sprintf("HTM38X%014d", h%1e14)
-	case "braiins":
-		v.Firmware, v.Serial = "2025-03-12-0-6d7a5c54-25.03-plus", fmt.Sprintf("SMTTYRHBD%08X", uint32(h))
-	default:
-		v.Firmware, v.Serial = "Fri Nov 15 14:20:00 CST 2024", fmt.Sprintf("SMTTYRHBD%08X", uint32(h))
+	v.Firmware = c.Make.Firmware
+	if c.Make.Serial != nil {
+		v.Serial = c.Make.Serial(h)
 	}
 	return v
 }
@@ -38,10 +32,13 @@ func identity(c *MinerConfig, seed uint64) View {
 // does not block longer than one miner's step takes.
 func (m *Miner) View() View {
 	m.mu.Lock()
-	now, told, b := m.now, m.told, m.body
+	now, told, b, pools, led := m.now, m.told, m.body, m.pools, m.led
 	m.mu.Unlock()
 	v := m.who
-	v.Pools = append([]PoolView(nil), v.Pools...)
+	if pools == nil {
+		pools = v.Pools
+	}
+	v.Pools, v.LED = append([]PoolView(nil), pools...), led
 	v.At = m.skewed(now)
 	v.Mode, v.Limit, v.Percent = told.mode, told.limit, told.percent
 	v.State = b.state()

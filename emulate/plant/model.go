@@ -28,57 +28,52 @@ type Model struct {
 	ReportsPower bool
 }
 
-// row is a line of the model table. Hashrate and nameplate are the makers' published
+// Row is a line of a make's table. Hashrate and nameplate are the makers' published
 // figures; chips and fans are of the usual board revision and differ between revisions.
-type row struct {
-	name        string
-	th, watts   float64
-	standby     float64
-	chips, fans int
-	tellsPower  bool
+// Zero fields are those of most machines: 3 boards, 100 chips, 4 fans, 30 W asleep.
+type Row struct {
+	Name                string
+	TH, Watts, Standby  float64
+	Boards, Chips, Fans int
+	TellsPower          bool
 }
 
-var antminers = []row{
-	{"S19", 95, 3250, 25, 76, 4, false},
-	{"S19 Pro", 110, 3250, 25, 114, 4, false},
-	{"S19j Pro", 104, 3068, 25, 126, 4, false},
-	{"S19k Pro", 120, 2760, 22, 77, 4, false},
-	{"S19 XP", 140, 3010, 25, 110, 4, false},
-	{"T19", 84, 3150, 25, 76, 4, false},
-	{"S21", 200, 3500, 28, 108, 4, true},
-	{"S21 XP", 270, 3645, 28, 91, 4, true},
-	{"T21", 190, 3610, 28, 108, 4, true},
+// Make is what the emulated devices behind one driver's name have in common: ports, factory
+// settings, and how their firmware shapes a model's behaviour. It is not written once made.
+type Make struct {
+	Driver string         // the name that a site file gives the protocol, such as "antminer"
+	Brand  string         // how a model's name begins, such as "Antminer"
+	Ports  map[string]int // standard ports by name
+	// User and Password are those of the factory.
+	User, Password string
+	Firmware       string
+	// Serial makes a serial number of the maker's form from a number that is the device's own.
+	Serial func(h uint64) string
+	// Cut are words that do not count in a model's name, beside the brand; lower case.
+	Cut    []string
+	Models []Row
+	// Shape sets what the firmware decides of a model: ramp times, the range of its power
+	// targets, whether it tells power. The model comes with ramps of the usual order, targets
+	// from half of nameplate, and the row's word on power. Makers publish no ramp times; they
+	// are of the order that operators report, and a site file may scale them. Nil: as it comes.
+	Shape func(*Model)
 }
 
-var whatsminers = []row{
-	{"M30S", 88, 3344, 40, 148, 2, true},
-	{"M30S+", 100, 3400, 40, 156, 2, true},
-	{"M30S++", 112, 3472, 40, 111, 2, true},
-	{"M50", 114, 3306, 42, 105, 2, true},
-	{"M50S", 126, 3276, 42, 105, 2, true},
-	{"M60", 172, 3423, 45, 156, 2, true},
-	{"M60S", 186, 3441, 45, 156, 2, true},
-}
-
-// Lookup returns the model called name as it behaves under the firmware that a driver
-// speaks to ("antminer", "whatsminer", "whatsminer-v3", "braiins"). The make's name, case,
-// spaces and hyphens do not count. False means that the table does not know the model.
-func Lookup(driver, name string) (Model, bool) {
-	table := antminers
-	if strings.HasPrefix(driver, "whatsminer") {
-		table = whatsminers
-	}
-	for _, r := range table {
-		if plain(r.name) == plain(name) {
-			return r.model(driver), true
+// Model returns the model called name as it behaves under this make's firmware. Brand,
+// case, blanks and hyphens do not count. False means that the table does not know it; then
+// the model is Generic's.
+func (k *Make) Model(name string) (Model, bool) {
+	for _, r := range k.Models {
+		if k.plain(r.Name) == k.plain(name) {
+			return k.shape(r), true
 		}
 	}
-	return Generic(driver, name, 0, 0), false
+	return k.Generic(name, 0, 0), false
 }
 
 // Generic returns a model made of a site file's figures, for models that the table does
 // not know. Zero figures become those of a machine of 100 TH/s and 3,250 W.
-func Generic(driver, name string, h unit.Hashrate, nameplate unit.Power) Model {
+func (k *Make) Generic(name string, h unit.Hashrate, nameplate unit.Power) Model {
 	if h <= 0 {
 		h = 100 * unit.TeraHash
 	}
@@ -88,69 +83,41 @@ func Generic(driver, name string, h unit.Hashrate, nameplate unit.Power) Model {
 	if name == "" {
 		name = "unknown"
 	}
-	return row{name, h.TH(), nameplate.Watts(), 30, 100, 4, false}.model(driver)
+	return k.shape(Row{Name: name, TH: h.TH(), Watts: nameplate.Watts()})
 }
 
-func plain(name string) string {
+func (k *Make) plain(name string) string {
 	s := strings.ToLower(name)
-	for _, word := range []string{"bitmain", "antminer", "microbt", "whatsminer", " ", "-", "_"} {
-		s = strings.ReplaceAll(s, word, "")
+	for _, word := range append([]string{strings.ToLower(k.Brand), " ", "-", "_"}, k.Cut...) {
+		if word != "" {
+			s = strings.ReplaceAll(s, word, "")
+		}
 	}
 	return s
 }
 
-// model gives a row the behaviour of its firmware. The makers publish no ramp times; these
-// are of the order that operators report, and a test may scale them.
-func (r row) model(driver string) Model {
+func (k *Make) shape(r Row) Model {
 	m := Model{
-		Make: "Antminer", Name: r.name, Hashrate: unit.Hashrate(r.th) * unit.TeraHash,
-		Nameplate: unit.Watts(r.watts), Standby: unit.Watts(r.standby),
-		Boards: 3, ChipsPerBoard: r.chips, Fans: r.fans, Inrush: 0.25,
-		MaxWatts: unit.Watts(r.watts), ReportsPower: r.tellsPower,
+		Make: k.Brand, Name: r.Name, Hashrate: unit.Hashrate(r.TH) * unit.TeraHash,
+		Nameplate: unit.Watts(r.Watts), Standby: unit.Watts(r.Standby),
+		Boards: r.Boards, ChipsPerBoard: r.Chips, Fans: r.Fans, Inrush: 0.25, ReportsPower: r.TellsPower,
+		Boot: 75 * time.Second, RampUp: 180 * time.Second, RampDown: 10 * time.Second,
 	}
-	switch {
-	case strings.HasPrefix(driver, "whatsminer"):
-		m.Make = "WhatsMiner"
-		m.Boot, m.RampUp, m.RampDown = 60*time.Second, 240*time.Second, 6*time.Second
-		m.MinWatts = m.Nameplate.Scale(0.4)
-	case driver == "braiins":
-		m.Boot, m.RampUp, m.RampDown = 45*time.Second, 150*time.Second, 8*time.Second
-		m.MinWatts, m.MaxWatts = m.Nameplate.Scale(0.3), m.Nameplate.Scale(1.1)
-		m.ReportsPower = true
-	default:
-		m.Boot, m.RampUp, m.RampDown = 75*time.Second, 180*time.Second, 10*time.Second
-		m.MinWatts = m.Nameplate.Scale(0.5)
+	if m.Standby == 0 {
+		m.Standby = min(30*unit.Watt, m.Nameplate.Scale(0.2))
+	}
+	if m.Boards == 0 {
+		m.Boards = 3
+	}
+	if m.ChipsPerBoard == 0 {
+		m.ChipsPerBoard = 100
+	}
+	if m.Fans == 0 {
+		m.Fans = 4
+	}
+	m.MinWatts, m.MaxWatts = m.Nameplate.Scale(0.5), m.Nameplate
+	if k.Shape != nil {
+		k.Shape(&m)
 	}
 	return m
-}
-
-// StandardPorts returns the ports on which devices of a driver's kind listen unless the
-// site file says otherwise, by name; nil for an unknown driver.
-func StandardPorts(driver string) map[string]int {
-	switch driver {
-	case "antminer":
-		return map[string]int{"http": 80, "rpc": 4028}
-	case "whatsminer":
-		return map[string]int{"rpc": 4028}
-	case "whatsminer-v3":
-		return map[string]int{"api": 4433}
-	case "braiins":
-		return map[string]int{"http": 80}
-	case "modbus":
-		return map[string]int{"modbus": 502}
-	}
-	return nil
-}
-
-// FactoryLogin returns the user and password that a make's devices leave the factory with.
-func FactoryLogin(driver string) (user, password string) {
-	switch driver {
-	case "whatsminer":
-		return "admin", "admin"
-	case "whatsminer-v3":
-		return "super", "super"
-	case "braiins":
-		return "root", ""
-	}
-	return "root", "root"
 }

@@ -17,6 +17,9 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// toy is a make for these tests.
+var toy = &Make{Driver: "toy", Brand: "Toy", User: "root", Password: "root", Models: []Row{{Name: "S21", TH: 200, Watts: 3500, Standby: 28, Chips: 108, TellsPower: true}}}
+
 // hall is a connection with a hall of n miners and a tenant's feeder.
 func hall(t testing.TB, n int, change func(*Config)) *World {
 	t.Helper()
@@ -29,12 +32,12 @@ func hall(t testing.TB, n int, change func(*Config)) *World {
 		t.Fatal(err)
 	}
 	cfg := Config{Seed: 1, Tree: tree, Tenants: []TenantConfig{{ID: "tenant", Node: 2, Firm: 1800 * unit.Kilowatt}}}
-	model, ok := Lookup("antminer", "Antminer S21")
+	model, ok := toy.Model("Toy S21")
 	if !ok {
 		t.Fatal("no S21 in the table")
 	}
 	for i := range n {
-		cfg.Miners = append(cfg.Miners, MinerConfig{ID: fmt.Sprintf("s21-%03d", i+1), Group: "s21", Driver: "antminer", Node: 1, Model: model})
+		cfg.Miners = append(cfg.Miners, MinerConfig{ID: fmt.Sprintf("s21-%03d", i+1), Group: "s21", Make: toy, Node: 1, Model: model})
 	}
 	if change != nil {
 		change(&cfg)
@@ -59,37 +62,6 @@ func near(t *testing.T, what string, got, want, within float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= within) {
 		t.Errorf("%s: got %v, want %v within %v", what, got, want, within)
-	}
-}
-
-func TestModels(t *testing.T) {
-	tests := []struct {
-		driver, name string
-		known        bool
-		want         string
-		th, w        float64
-	}{
-		{"antminer", "S21", true, "S21", 200, 3500},
-		{"antminer", "antminer s19j pro", true, "S19j Pro", 104, 3068},
-		{"antminer", "S19-XP", true, "S19 XP", 140, 3010},
-		{"whatsminer", "WhatsMiner M60S", true, "M60S", 186, 3441},
-		{"whatsminer-v3", "M50S", true, "M50S", 126, 3276},
-		{"whatsminer", "m30s++", true, "M30S++", 112, 3472},
-		{"braiins", "S19", true, "S19", 95, 3250},
-		{"braiins", "S19k Pro", true, "S19k Pro", 120, 2760},
-		{"whatsminer", "S21", false, "S21", 100, 3250},
-	}
-	for _, tt := range tests {
-		m, known := Lookup(tt.driver, tt.name)
-		if known != tt.known || m.Name != tt.want || m.Hashrate.TH() != tt.th || m.Nameplate.Watts() != tt.w {
-			t.Errorf("%s %q: got %v %+v", tt.driver, tt.name, known, m)
-		}
-		if m.Boot+m.RampUp < 3*time.Minute || m.Boot+m.RampUp > 6*time.Minute {
-			t.Errorf("%s %q wakes in %v", tt.driver, tt.name, m.Boot+m.RampUp)
-		}
-		if s := m.Standby.Watts(); s < 15 || s > 60 {
-			t.Errorf("%s %q stands by at %v W", tt.driver, tt.name, s)
-		}
 	}
 }
 
@@ -364,21 +336,38 @@ func TestTenant(t *testing.T) {
 }
 
 func TestLogins(t *testing.T) {
-	tests := []struct{ driver, user, password, wantUser, wantPassword string }{
-		{"antminer", "", "", "root", "root"},
-		{"antminer", "", "secret", "root", "secret"},
-		{"whatsminer", "", "", "admin", "admin"},
-		{"whatsminer-v3", "", "", "super", "super"},
-		{"braiins", "", "", "root", ""},
-		{"braiins", "miner", "secret", "miner", "secret"},
+	tests := []struct{ user, password, wantUser, wantPassword string }{
+		{"", "", "root", "root"},
+		{"", "secret", "root", "secret"},
+		{"miner", "secret", "miner", "secret"},
 	}
 	for _, tt := range tests {
-		m := hall(t, 1, func(c *Config) {
-			c.Miners[0].Driver, c.Miners[0].User, c.Miners[0].Password = tt.driver, tt.user, tt.password
-		}).Miners()[0]
+		m := hall(t, 1, func(c *Config) { c.Miners[0].User, c.Miners[0].Password = tt.user, tt.password }).Miners()[0]
 		if u, p := m.Credentials(); u != tt.wantUser || p != tt.wantPassword || !m.CheckPassword("", p) || m.CheckPassword("nobody", p) {
 			t.Errorf("%+v: got %q %q", tt, u, p)
 		}
+		m.SetPassword("other")
+		if _, p := m.Credentials(); p != "other" || m.CheckPassword("", tt.wantPassword) {
+			t.Errorf("%+v: after a change the password is %q", tt, p)
+		}
+	}
+}
+
+func TestPersonsOrders(t *testing.T) {
+	var seen []string
+	w := hall(t, 1, func(c *Config) { c.Watch = func(ch Change) { seen = append(seen, ch.What) } })
+	m := w.Miners()[0]
+	m.SetLED(true)
+	m.SetPools([]PoolView{{URL: "stratum+tcp://a:1", Worker: "w"}})
+	m.SetPassword("p")
+	m.Reboot()
+	m.Sleep()
+	v := m.View()
+	if !v.LED || len(v.Pools) != 1 || v.Pools[0].URL != "stratum+tcp://a:1" {
+		t.Errorf("%+v", v)
+	}
+	if got := fmt.Sprint(seen); got != "[led pools password reboot setpoint]" {
+		t.Errorf("the watch saw %s", got)
 	}
 }
 

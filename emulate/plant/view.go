@@ -50,6 +50,8 @@ type View struct {
 	Uptime  time.Duration // since the control board booted
 	Elapsed time.Duration // since the mining process started; 0 while asleep
 	Pools   []PoolView
+	// LED says that the locating light blinks.
+	LED bool
 	// ReportsPower says whether this make's firmware tells its power at all.
 	ReportsPower bool
 }

@@ -105,17 +105,18 @@ func New(cfg Config, start time.Time) (*World, error) {
 
 func (w *World) addMiner(cfg Config, c MinerConfig, start time.Time) error {
 	switch {
+	case c.Make == nil:
+		return fmt.Errorf("miner %s: it has no make", c.ID)
 	case c.Node < 0 || c.Node >= w.tree.Len():
 		return fmt.Errorf("miner %s: there is no node %d", c.ID, c.Node)
 	case w.byID[c.ID] != nil:
 		return fmt.Errorf("miner %s stands twice", c.ID)
 	}
-	user, password := FactoryLogin(c.Driver)
 	if c.User == "" {
-		c.User = user
+		c.User = c.Make.User
 	}
 	if c.Password == "" {
-		c.Password = password
+		c.Password = c.Make.Password
 	}
 	m := &Miner{cfg: c, now: start, watch: cfg.Watch, who: identity(&c, cfg.Seed), dice: fault.NewDice(fault.Hash(cfg.Seed, "dice "+c.ID))}
 	m.told = orders{percent: 100}

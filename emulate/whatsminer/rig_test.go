@@ -28,8 +28,12 @@ func world(t testing.TB, driver string, faults fault.Set) *plant.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, _ := plant.Lookup(driver, "M60S")
-	c := plant.MinerConfig{ID: "hall-001", Group: "hall", Driver: driver, IP: "127.0.0.1", Model: model, Faults: faults}
+	make := Make()
+	if driver == "whatsminer-v3" {
+		make = MakeV3()
+	}
+	model, _ := make.Model("M60S")
+	c := plant.MinerConfig{ID: "hall-001", Group: "hall", Make: make, IP: "127.0.0.1", Model: model, Faults: faults}
 	w, err := plant.New(plant.Config{Seed: 1, Tree: tree, Miners: []plant.MinerConfig{c}}, start)
 	if err != nil {
 		t.Fatal(err)

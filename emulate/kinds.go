@@ -1,0 +1,47 @@
+package emulate
+
+import (
+	"io"
+	"net"
+
+	"switchyard/emulate/antminer"
+	"switchyard/emulate/braiins"
+	"switchyard/emulate/plant"
+	"switchyard/emulate/whatsminer"
+)
+
+// kind is one family of emulated miners.
+type kind struct {
+	make *plant.Make
+	// serve makes the face of a miner on its listeners, by port name.
+	serve func(*plant.Miner, map[string]net.Listener) (io.Closer, error)
+}
+
+// kinds returns every family, one line each.
+func kinds() []kind {
+	return []kind{
+		{antminer.Make(), antminer.Serve},
+		{braiins.Make(), braiins.Serve},
+		{whatsminer.Make(), whatsminer.Serve},
+		{whatsminer.MakeV3(), whatsminer.ServeV3},
+	}
+}
+
+// kindOf returns the family that the named driver speaks to, or nil.
+func kindOf(driver string) *kind {
+	for _, k := range kinds() {
+		if k.make.Driver == driver {
+			return &k
+		}
+	}
+	return nil
+}
+
+// drivers returns the names of all families' drivers.
+func drivers() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.make.Driver)
+	}
+	return names
+}
