@@ -387,7 +387,9 @@ func (c *control) send(ctx context.Context, cmds []site.Command) {
 		for i, cmd := range batch {
 			entries[i] = journal.CommandEntry(cmd, c.loadOf(cmd.Device))
 		}
-		c.storeFault(c.a.journal.AppendNow(ahead, entries...))
+		if err := c.a.journal.AppendNow(ahead, entries...); err != nil {
+			c.storeFault(err) // its end is told where the state is kept
+		}
 		for _, cmd := range batch {
 			c.a.inbox.sent(cmd.Device)
 			c.a.fleet.Wish(cmd)

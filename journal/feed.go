@@ -109,6 +109,13 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
+func fromNanos(n int64) time.Time {
+	if n == math.MinInt64 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
+
 // queued returns the entries not yet on disk that match, oldest first.
 func (j *Journal) queued(match func(Entry) bool) []Entry {
 	j.mu.Lock()
@@ -158,7 +165,7 @@ func scan(rows *sql.Rows) (Entry, error) {
 	if err := rows.Scan(&e.Seq, &at, &wall, &plan, &e.Subject, &device, &kind, &code, &e.Text, &detail); err != nil {
 		return e, err
 	}
-	e.At, e.Wall, e.Plan = time.Unix(0, at).UTC(), time.Unix(0, wall).UTC(), site.PlanID(plan)
+	e.At, e.Wall, e.Plan = fromNanos(at), fromNanos(wall), site.PlanID(plan)
 	e.Device, e.Kind, e.Code = site.DeviceID(device), Kind(kind), site.Code(code)
 	if len(detail) > 0 {
 		e.Detail = detail

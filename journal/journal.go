@@ -59,6 +59,7 @@ type Journal struct {
 	kick  chan struct{}
 	stop  chan struct{}
 	done  chan struct{}
+	ahead *aheadFile // nil for a reader
 
 	mu      sync.Mutex
 	closed  bool
@@ -71,6 +72,8 @@ type Journal struct {
 	lost    int64 // ever
 	full    bool  // the disk was full at the last attempt
 	waiters []waiter
+	// A wave of AppendNow is under way: the database waits until till. Machine time.
+	since, till time.Time
 	subs    map[*Subscription]struct{}
 }
 
@@ -98,6 +101,9 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
+	if err := j.takeAhead(ctx); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
 	j.written = j.seq
 	go j.write()
 	return j, nil
@@ -109,6 +115,7 @@ func OpenReader(db *store.DB, o Options) *Journal {
 	j := newJournal(db, o)
 	j.closed = true
 	close(j.done)
+	j.peekAhead()
 	return j
 }
 
@@ -135,6 +142,12 @@ func newJournal(db *store.DB, o Options) *Journal {
 // about 50 ms, or lost with a kill before that: see AppendNow. Texts over 4 KiB are cut and
 // details over 64 KiB left out.
 func (j *Journal) Append(e Entry) (seq int64, err error) {
+	e, err = j.take(e)
+	return e.Seq, err
+}
+
+// take is Append, and returns the entry as it is kept.
+func (j *Journal) take(e Entry) (Entry, error) {
 	if e.Wall.IsZero() {
 		e.Wall = time.Now()
 	}
@@ -150,12 +163,12 @@ func (j *Journal) Append(e Entry) (seq int64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
-		return 0, ErrClosed
+		return e, ErrClosed
 	}
 	if len(j.pending) >= j.bound && !j.makeRoom(e.Kind) {
 		j.dropped++
 		j.lost++
-		return 0, fmt.Errorf("append %s: %w", e.Kind, ErrOverflow)
+		return e, fmt.Errorf("append %s: %w", e.Kind, ErrOverflow)
 	}
 	j.seq++
 	e.Seq = j.seq
@@ -170,7 +183,7 @@ func (j *Journal) Append(e Entry) (seq int64, err error) {
 	if len(j.pending) >= batchSize {
 		j.poke()
 	}
-	return e.Seq, nil
+	return e, nil
 }
 
 // makeRoom drops old notes, then old awards, an eighth of the bound at a time, and says
@@ -201,17 +214,53 @@ func (j *Journal) makeRoom(k Kind) bool {
 	return len(j.pending) < 2*j.bound
 }
 
-// AppendNow appends the entries and waits until they and all before them are on disk:
-// what it has taken survives a kill -9 and a power cut. It costs one synced transaction,
-// a few milliseconds whatever the number of entries, so commands go in together, before
-// they go out. With a full disk it returns store.ErrFull; the entries stay queued.
+// AppendNow appends the entries and waits until they are on disk: what it has taken survives
+// a kill -9 and a power cut. It costs one synced write, a few milliseconds whatever the
+// number of entries, so commands go in together, before they go out; the database follows
+// when no more have come for half a second. With a full disk it returns store.ErrFull; the
+// entries stay queued.
 func (j *Journal) AppendNow(ctx context.Context, entries ...Entry) error {
-	for _, e := range entries {
-		if _, err := j.Append(e); err != nil {
+	taken := make([]Entry, len(entries))
+	for i, e := range entries {
+		var err error
+		if taken[i], err = j.take(e); err != nil {
 			return err
 		}
 	}
-	return j.Flush(ctx)
+	if len(taken) == 0 {
+		return j.Flush(ctx)
+	}
+	j.wave()
+	switch err := j.ahead.put(ctx, taken); {
+	case err == nil:
+		return nil
+	case errors.Is(err, errAheadFull):
+		return j.Flush(ctx)
+	default:
+		return fmt.Errorf("write journal ahead: %w", store.Named(err, j.db.Dir()))
+	}
+}
+
+// wave has the database wait a little for the rest of what is being appended.
+func (j *Journal) wave() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := time.Now()
+	if now.After(j.till) {
+		j.since = now
+	}
+	j.till = now.Add(calm)
+	if last := j.since.Add(waveMost); j.till.After(last) {
+		j.till = last
+	}
+}
+
+// waving says that the database is to wait: a wave is under way, nobody waits for the
+// database, and the queue has room.
+func (j *Journal) waving() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.waiters) == 0 && len(j.pending) < j.bound/2 && time.Now().Before(j.till)
 }
 
 // Flush waits until all that was appended before it is on disk. With a full disk it
@@ -274,6 +323,12 @@ func (j *Journal) Close() error {
 	j.mu.Unlock()
 	close(j.stop)
 	<-j.done
+	if j.ahead != nil {
+		j.inDatabase()
+		if err := j.ahead.close(); err != nil {
+			return fmt.Errorf("close journal: %w", err)
+		}
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if n := len(j.pending); n > 0 {

@@ -23,9 +23,15 @@ func (j *Journal) write() {
 	for {
 		select {
 		case <-tick.C:
+			if j.waving() {
+				continue
+			}
 		case <-retain.C:
 			j.retain()
 		case <-j.kick:
+			if j.waving() {
+				continue
+			}
 		case <-j.stop:
 			_ = j.drain() // Close says what could not be written
 			return
@@ -190,6 +196,21 @@ func (j *Journal) wrote(batch []Entry) {
 		j.log.Info("the journal is written again: there is space on the disk")
 	}
 	j.settle(written, nil)
+	j.inDatabase()
+}
+
+// inDatabase tells the file before the database what it no longer needs to hold.
+func (j *Journal) inDatabase() {
+	j.mu.Lock()
+	done, written := len(j.pending) == 0, j.written
+	j.mu.Unlock()
+	if !done || j.ahead == nil {
+		return
+	}
+	select {
+	case j.ahead.jobs <- aheadJob{written: written}:
+	default: // it is busy; the next time does as well
+	}
 }
 
 // failed keeps the entries and tells whoever waits. A full disk is said once, not at every attempt.
