@@ -178,13 +178,17 @@ func (c *checker) draw(path string, d Draw) {
 }
 
 func (c *checker) emulatedFault(path string, f Fault) {
-	kinds := []string{"late", "lost", "half-open", "garbled", "refusing", "lying", "clock-skew", "dead-board", "wrong-password", "frozen", "register-reset"}
+	kinds := []string{"late", "lost", "half-open", "garbled", "refusing", "lying", "clock-skew", "dead-board", "wrong-password", "mute-power", "biased-power", "frozen", "register-reset"}
 	if c.need(path+".kind", strictyaml.Suggest("", kinds)) {
 		c.oneOf(path+".kind", "kind of fault", f.Kind, kinds...)
 	}
 	if f.Kind == "late" || f.Kind == "clock-skew" {
 		c.need(path+".delay", `write it like "2s"`)
 	}
+	if f.Kind == "biased-power" {
+		c.need(path+".by", `write it like "by: 10 %"`)
+	}
+	between(c, path+".by", f.By, 0, 0.9)
 	between(c, path+".chance", f.Chance, 0, 1)
 	between(c, path+".share", f.Share, 0, 1)
 	c.span(path, f.From, f.To)

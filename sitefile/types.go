@@ -36,8 +36,8 @@ type File struct {
 	Discovery Discovery `yaml:"discovery"`
 	Health    Health    `yaml:"health"`
 	Notices   []Notice  `yaml:"notices"`
-	Emulate    *Emulate `yaml:"emulate"` // read by `switchyard emulate` and the demo only
-	Dir        string   `yaml:"-"`       // the file's folder: relative paths start here
+	Emulate   *Emulate  `yaml:"emulate"` // read by `switchyard emulate` and the demo only
+	Dir       string    `yaml:"-"`       // the file's folder: relative paths start here
 	// Warnings are what is allowed and yet looks like a slip, with line and key.
 	Warnings strictyaml.Faults `yaml:"-"`
 }
@@ -270,8 +270,8 @@ type Jump struct {
 
 // Fault makes emulated devices misbehave.
 type Fault struct {
-	// Kind: late, lost, half-open, garbled, refusing, lying, clock-skew, dead-board, wrong-password, or
-	// for meters frozen, register-reset.
+	// Kind: late, lost, half-open, garbled, refusing, lying, clock-skew, dead-board, wrong-password,
+	// mute-power, biased-power, or for meters frozen, register-reset.
 	Kind string `yaml:"kind"`
 	// Devices by id ("s21-004", "meter:hall-a"); or Share of Group.
 	Devices []string      `yaml:"devices"`
@@ -279,6 +279,9 @@ type Fault struct {
 	Share   unit.Ratio    `yaml:"share"`
 	Delay   time.Duration `yaml:"delay"`  // late: machine time; clock-skew: site time; required for these two
 	Chance  unit.Ratio    `yaml:"chance"` // lost, garbled, refusing: of exchanges; default 100 %
-	From    time.Time     `yaml:"from"`
-	To      time.Time     `yaml:"to"`
+	// By is how far the sensors of biased-power read off at most: each device is off by a share of
+	// its own between -By and By. Required there.
+	By   unit.Ratio `yaml:"by"`
+	From time.Time  `yaml:"from"`
+	To   time.Time  `yaml:"to"`
 }

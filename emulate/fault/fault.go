@@ -35,11 +35,13 @@ const (
 	WrongPassword Kind = "wrong-password" // the device has another password than the site file says
 	Frozen        Kind = "frozen"         // a meter repeats its last reading
 	RegisterReset Kind = "register-reset" // a meter's energy register starts again at zero at From
+	MutePower     Kind = "mute-power"     // the firmware tells no power
+	BiasedPower   Kind = "biased-power"   // the device's power sensor reads off, by a share of its own within +-By
 )
 
 // Kinds returns all kinds, in the order of the documentation.
 func Kinds() []Kind {
-	return []Kind{Late, Lost, HalfOpen, Garbled, Refusing, Lying, ClockSkew, DeadBoard, WrongPassword, Frozen, RegisterReset}
+	return []Kind{Late, Lost, HalfOpen, Garbled, Refusing, Lying, ClockSkew, DeadBoard, WrongPassword, Frozen, RegisterReset, MutePower, BiasedPower}
 }
 
 // Fault is one fault of one device.
@@ -48,6 +50,7 @@ type Fault struct {
 	Delay time.Duration // late: machine time; clock-skew: site time
 	// Chance is the share of exchanges that suffer (lost, garbled, refusing); 1 is each of them.
 	Chance   float64
+	By       float64   // biased-power: the most that a sensor reads off, as a share
 	From, To time.Time // site time; zero: always, for ever
 }
 
@@ -84,7 +87,7 @@ func Plan(seed uint64, faults []sitefile.Fault, groups map[string][]string) (map
 		if !slices.Contains(Kinds(), k) {
 			return nil, fmt.Errorf("fault %d: unknown kind %q; there are %v", i+1, f.Kind, Kinds())
 		}
-		one := Fault{Kind: k, Delay: f.Delay, Chance: float64(f.Chance), From: f.From, To: f.To}
+		one := Fault{Kind: k, Delay: f.Delay, Chance: float64(f.Chance), By: float64(f.By), From: f.From, To: f.To}
 		if one.Chance <= 0 {
 			one.Chance = 1
 		}

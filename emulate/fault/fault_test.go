@@ -34,6 +34,7 @@ func TestPlan(t *testing.T) {
 		{Kind: "lying", Devices: []string{"s21-004"}, From: noon},
 		{Kind: "wrong-password", Group: "s21", Share: 0.1},
 		{Kind: "lost", Group: "s21", Chance: 0.2},
+		{Kind: "biased-power", Devices: []string{"s21-007"}, By: 0.1},
 	}
 	plan, err := fault.Plan(1, faults, groups)
 	if err != nil {
@@ -56,6 +57,9 @@ func TestPlan(t *testing.T) {
 	}
 	if _, ok := plan["s21-004"].Active(fault.Lying, noon.Add(-time.Second)); ok {
 		t.Error("lies before its time")
+	}
+	if f, ok := plan["s21-007"].Active(fault.BiasedPower, noon); !ok || f.By != 0.1 {
+		t.Errorf("biased: %+v %v", f, ok)
 	}
 	again, _ := fault.Plan(1, faults, groups)
 	if d := cmp.Diff(plan, again); d != "" {

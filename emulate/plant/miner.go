@@ -35,6 +35,7 @@ type Miner struct {
 	cfg   MinerConfig
 	who   View         // what never changes, for View
 	dice  *fault.Dice  // throws of faces: refusals
+	bias  float64      // from -1 to 1: of its sensor, as a share of what a fault allows
 	watch func(Change) // nil, or told of every order
 	mu    sync.Mutex   // guards what follows
 	now   time.Time    // site time of the last step

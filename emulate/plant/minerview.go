@@ -43,7 +43,7 @@ func (m *Miner) View() View {
 	v.Mode, v.Limit, v.Percent = told.mode, told.limit, told.percent
 	v.State = b.state()
 	v.Rebooting = b.away()
-	v.Power = unit.Power(float64(b.draw) * b.sensor)
+	v.Power, v.ReportsPower = m.sensed(b, now)
 	v.Hashrate = unit.Hashrate(b.hash*(1+b.jit)) * unit.TeraHash
 	v.Uptime = now.Sub(b.upSince)
 	if b.phase == running && now.After(b.runSince) {
@@ -57,6 +57,18 @@ func (m *Miner) View() View {
 		v.Pools[i].Active = i == 0 && v.State == Hashing
 	}
 	return v
+}
+
+// sensed is what the device's own sensor says of its draw, and whether the firmware tells it.
+func (m *Miner) sensed(b body, now time.Time) (unit.Power, bool) {
+	if _, mute := m.cfg.Faults.Active(fault.MutePower, now); mute {
+		return 0, false
+	}
+	p := float64(b.draw) * b.sensor
+	if f, off := m.cfg.Faults.Active(fault.BiasedPower, now); off {
+		p *= 1 + f.By*m.bias
+	}
+	return unit.Power(p), m.who.ReportsPower
 }
 
 func (b *body) state() site.State {

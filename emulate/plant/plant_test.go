@@ -432,3 +432,36 @@ func BenchmarkView(b *testing.B) {
 		_ = m.View()
 	}
 }
+
+func TestPowerReadings(t *testing.T) {
+	mute := fault.Set{{Kind: fault.MutePower, From: noon.Add(time.Minute)}}
+	biased := fault.Set{{Kind: fault.BiasedPower, By: 0.1}}
+	w := hall(t, 60, func(c *Config) {
+		for i := range c.Miners {
+			c.Miners[i].Faults = [...]fault.Set{nil, mute, biased}[i%3]
+		}
+	})
+	if v := w.Miners()[1].View(); !v.ReportsPower || v.Power == 0 {
+		t.Errorf("mute before its time: %+v", v)
+	}
+	after(w, 2*time.Minute)
+	var least, most float64
+	for i, m := range w.Miners() {
+		v := m.View()
+		off := v.Power.Watts()/watts(m) - 1
+		switch i % 3 {
+		case 0:
+			near(t, m.ID()+" sound", off, 0, 0.011)
+		case 1:
+			if v.ReportsPower || v.Power != 0 {
+				t.Errorf("%s tells %v, %v", m.ID(), v.Power, v.ReportsPower)
+			}
+		case 2:
+			near(t, m.ID()+" biased", off, 0, 0.112)
+			least, most = min(least, off), max(most, off)
+		}
+	}
+	if least > -0.05 || most < 0.05 {
+		t.Errorf("sensors are off by %.3f to %.3f only", least, most)
+	}
+}

@@ -36,7 +36,9 @@ type View struct {
 	// Rebooting says that the control board is down: a face answers nothing.
 	Rebooting bool
 
-	Power       unit.Power // entering the device, by its own sensor (within 1 % of the truth)
+	// Power entering the device, by its own sensor: within 1 % of the truth, or as far off as a
+	// fault makes it; 0 with the mute-power fault.
+	Power       unit.Power
 	Hashrate    unit.Hashrate
 	HashrateAvg unit.Hashrate // mean since the mining process started (Elapsed)
 
@@ -52,7 +54,7 @@ type View struct {
 	Pools   []PoolView
 	// LED says that the locating light blinks.
 	LED bool
-	// ReportsPower says whether this make's firmware tells its power at all.
+	// ReportsPower says whether this firmware tells its power at all.
 	ReportsPower bool
 }
 

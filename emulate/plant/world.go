@@ -119,6 +119,8 @@ func (w *World) addMiner(cfg Config, c MinerConfig, start time.Time) error {
 		c.Password = c.Make.Password
 	}
 	m := &Miner{cfg: c, now: start, watch: cfg.Watch, who: identity(&c, cfg.Seed), dice: fault.NewDice(fault.Hash(cfg.Seed, "dice "+c.ID))}
+	sensor := chance(fault.Hash(cfg.Seed, "sensor "+c.ID))
+	m.bias = sensor.signed()
 	m.told = orders{percent: 100}
 	if c.Asleep {
 		m.told.mode = site.ModeSleep
