@@ -22,6 +22,13 @@ type Digest struct {
 	count     int
 }
 
+// Known says whether there is a challenge to sign ahead with. Whether the device still takes
+// its nonce shows when it is used: small servers forget them within minutes.
+func (d *Digest) Known() bool { return d.challenge != nil }
+
+// Forget drops the challenge: the next request costs two exchanges and brings in a new one.
+func (d *Digest) Forget() { d.challenge, d.count = nil, 0 }
+
 // Sign puts the credentials on, if there was a challenge before.
 func (d *Digest) Sign(r *http.Request) error {
 	if d.challenge == nil {

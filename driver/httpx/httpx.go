@@ -1,24 +1,28 @@
-// Package httpx owns the HTTP transport of drivers: one keep-alive client a device, with
-// limits on what a device may send, a deadline on every request, and the two kinds of
-// authentication that miners use: digest and a login token.
+// Package httpx owns the HTTP transport of drivers: a small HTTP/1.1 client over raw
+// connections that keeps at most one a device, with limits on what a device may send, a
+// deadline on every request, and the two kinds of authentication that miners use: digest
+// and a login token. How a response is framed is the standard library's matter
+// (http.ReadResponse); ADR 7 says why the rest is not.
 //
 // It never follows a redirect, uses a proxy or a cookie jar, and never puts a secret into
-// an error. It repeats a request at most once: with fresh credentials after a 401, or on a
-// new connection where the device had closed the kept one.
+// an error. It repeats a request at most once for each of two reasons: with fresh
+// credentials after a 401, and on a new connection where the device had closed the kept one
+// before an answer began. Once does without the latter.
 //
 // Concurrency: a Client belongs to one device and, as its device, has one caller at a time.
-// Do blocks on the network until its context ends, at most 10 s where it has no end.
+// Do blocks on the network until its context ends, at most 10 s where it has no end. It
+// starts no goroutine; a kept connection costs its socket, a timer and no buffer.
 package httpx
 
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"switchyard/driver"
@@ -33,8 +37,13 @@ const (
 	fallback = 10 * time.Second
 )
 
-// Auth signs requests. Sign runs before each request. Renew runs after a 401 and says
-// whether asking once more may help; its error ends the request.
+// ErrCut says that a request was written to a new connection and that the device ended the
+// connection before its answer was whole. A device that reboots at once does so.
+var ErrCut = errors.New("the connection ended before the answer did")
+
+// Auth signs requests. Sign runs before each request and may set headers; the request's
+// body is there by GetBody only. Renew runs after a 401 and says whether asking once more
+// may help; its error ends the request.
 type Auth interface {
 	Sign(*http.Request) error
 	Renew(ctx context.Context, c *Client, refused *http.Response) (again bool, err error)
@@ -47,60 +56,81 @@ type Reply struct {
 	Body   []byte
 }
 
+// Raw is a body that is sent as it is, where JSON is not wanted.
+type Raw struct {
+	Type string // of the content, such as "text/plain"; empty leaves it out
+	Data []byte
+}
+
+// Form is a body as an HTML form posts it.
+func Form(v url.Values) Raw {
+	return Raw{Type: "application/x-www-form-urlencoded", Data: []byte(v.Encode())}
+}
+
 // Client asks one device.
 type Client struct {
-	base string
-	http *http.Client
+	line *line
 	auth Auth
 }
 
 // New makes a client for the device at address ("host:port") that dials with the target's
 // dialler and keeps an unused connection for idle. auth may be nil. It does no I/O.
 func New(t driver.Target, address string, idle time.Duration, auth Auth) *Client {
-	return &Client{
-		base: "http://" + address,
-		auth: auth,
-		http: &http.Client{
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-					return t.DialContext(ctx, addr)
-				},
-				DisableCompression:     true,
-				MaxIdleConns:           1,
-				MaxConnsPerHost:        1,
-				IdleConnTimeout:        idle,
-				MaxResponseHeaderBytes: maxHeader,
-				WriteBufferSize:        1 << 10,
-				ReadBufferSize:         4 << 10,
-			},
-		},
+	return &Client{line: newLine(t, address, idle, nil), auth: auth}
+}
+
+// NewTLS is New for a device that speaks HTTPS. A nil config takes any certificate, as
+// devices sign their own: it hides what is sent and does not prove who answers.
+func NewTLS(t driver.Target, address string, idle time.Duration, auth Auth, config *tls.Config) *Client {
+	if config == nil {
+		config = &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	}
+	return &Client{line: newLine(t, address, idle, config), auth: auth}
 }
 
 // Close ends the kept connection. The client may be used again.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.line.end() }
 
-// Do sends a request with body as JSON, or none where body is nil, and returns whatever
-// the device answered. Where no sensible answer came the error wraps
+// Do sends a request with body as JSON or, where it is a Raw, as it is; a nil body is none.
+// It returns whatever the device answered. Where no sensible answer came the error wraps
 // driver.ErrUnreachable; where the device did not accept the credentials,
 // driver.ErrUnauthorized.
 func (c *Client) Do(ctx context.Context, method, path string, body any) (Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, fallback)
-	defer cancel()
-	data, err := encode(body)
+	return c.do(ctx, method, path, body, true)
+}
+
+// Once is Do for what must not be sent twice, such as a reboot: it uses a new connection,
+// and a request that was written is not written again unless the device refused it for its
+// credentials. Where the device ended the connection without an answer the error wraps
+// ErrCut as well.
+func (c *Client) Once(ctx context.Context, method, path string, body any) (Reply, error) {
+	c.Close()
+	return c.do(ctx, method, path, body, false)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body any, redial bool) (Reply, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, fallback)
+		defer cancel()
+	}
+	raw, err := encode(body)
 	if err != nil {
 		return Reply{}, fmt.Errorf("encode %s %s: %w", method, path, err)
 	}
 	for again := false; ; again = true {
-		reply, refused, err := c.once(ctx, method, path, data) //nolint:bodyclose // once closes it; refused is its header's bearer
-		if err != nil || reply.Status != http.StatusUnauthorized || c.auth == nil {
-			return reply, err
+		resp, got, err := c.ask(ctx, method, path, raw, redial) //nolint:bodyclose // the line closed it
+		if err != nil {
+			return Reply{}, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		reply := Reply{Status: resp.StatusCode, Header: resp.Header, Body: got}
+		if reply.Status != http.StatusUnauthorized || c.auth == nil {
+			return reply, nil
 		}
 		if again {
 			return reply, fmt.Errorf("%s %s: %w", method, path, driver.ErrUnauthorized)
 		}
-		ok, err := c.auth.Renew(ctx, c, refused)
+		ok, err := c.auth.Renew(ctx, c, resp)
 		if err != nil {
 			return reply, fmt.Errorf("%s %s: %w", method, path, err)
 		}
@@ -112,9 +142,12 @@ func (c *Client) Do(ctx context.Context, method, path string, body any) (Reply, 
 
 // encode writes body as JSON, nil as nothing. "&" and its like stay as they are: the
 // devices' scripts do not all know their escapes.
-func encode(body any) ([]byte, error) {
-	if body == nil {
+func encode(body any) (*Raw, error) {
+	switch body := body.(type) {
+	case nil:
 		return nil, nil
+	case Raw:
+		return &body, nil
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -122,56 +155,33 @@ func encode(body any) ([]byte, error) {
 	if err := e.Encode(body); err != nil {
 		return nil, err
 	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	return &Raw{Type: "application/json", Data: bytes.TrimRight(b.Bytes(), "\n")}, nil
 }
 
 // Plain is Do without signing: for logins and probes.
 func (c *Client) Plain(ctx context.Context, method, path string, body any) (Reply, error) {
-	bare := *c
-	bare.auth = nil
-	return bare.Do(ctx, method, path, body)
+	return c.With(nil).Do(ctx, method, path, body)
 }
 
-func (c *Client) once(ctx context.Context, method, path string, data []byte) (Reply, *http.Response, error) {
-	var body io.Reader
-	if data != nil {
-		body = bytes.NewReader(data)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+// ask signs and sends one request and returns the answer's head and body.
+func (c *Client) ask(ctx context.Context, method, path string, body *Raw, redial bool) (*http.Response, []byte, error) {
+	req, err := c.line.request(method, path, body)
 	if err != nil {
-		return Reply{}, nil, fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, nil, err
 	}
-	if data != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	// All that drivers send sets a state and may be sent twice: an empty list lets net/http
-	// repeat it where the device closed the kept connection, and is not sent itself.
-	req.Header["Idempotency-Key"] = nil
 	if c.auth != nil {
 		if err := c.auth.Sign(req); err != nil {
-			return Reply{}, nil, fmt.Errorf("%s %s: %w", method, path, err)
+			return nil, nil, err
 		}
 	}
-	resp, err := c.http.Do(req)
+	resp, got, err := c.line.exchange(ctx, req, body, redial)
 	if err != nil {
-		return Reply{}, nil, unreachable(ctx, method, path, err)
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, nil, fmt.Errorf("%w: %w", err, driver.ErrUnreachable)
 	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
-	if err != nil {
-		return Reply{}, nil, unreachable(ctx, method, path, err)
-	}
-	if len(got) > MaxBody {
-		return Reply{}, nil, unreachable(ctx, method, path, fmt.Errorf("reply is over the limit of %d bytes", MaxBody))
-	}
-	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: got}, resp, nil
-}
-
-func unreachable(ctx context.Context, method, path string, err error) error {
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	return fmt.Errorf("%s %s: %w: %w", method, path, err, driver.ErrUnreachable)
+	return resp, got, nil
 }
 
 // Get asks for path and reads the JSON that it answers into v, strictly. See Check for its errors.
@@ -219,7 +229,5 @@ func (r Reply) JSON(path string, v any) error {
 
 // With returns a client of the same device and connection that signs with auth.
 func (c *Client) With(auth Auth) *Client {
-	other := *c
-	other.auth = auth
-	return &other
+	return &Client{line: c.line, auth: auth}
 }
