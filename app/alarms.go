@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/app/plant"
 	"switchyard/driver"
 	"switchyard/journal"
 	"switchyard/reconcile"
@@ -156,7 +157,7 @@ func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 }
 
 // trimID takes a device's own name and address out of a cause, so that like causes count as one.
-func trimID(text string, m *miner) string {
+func trimID(text string, m *plant.Miner) string {
 	return strings.NewReplacer(string(m.ID), "it", m.Address, "it").Replace(text)
 }
 
@@ -180,7 +181,7 @@ const deadAfter = 3 * time.Minute
 
 // boardAlarms says which miners of a group hash with a dead board. What was seen at work
 // stands while the miner sleeps.
-func (c *control) boardAlarms(g *group) {
+func (c *control) boardAlarms(g *plant.Group) {
 	dead, first := 0, site.DeviceID("")
 	for j := g.First; j < g.First+g.Count && j < len(c.devices); j++ {
 		if c.deadBoard(&c.devices[j]) {

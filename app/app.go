@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/app/bounds"
+	"switchyard/app/plant"
 	"switchyard/billing"
 	"switchyard/clock"
 	"switchyard/dispatch"
@@ -67,7 +69,7 @@ type App struct {
 	opt   Options
 	clk   clock.Clock
 	log   *slog.Logger
-	plant *plant
+	plant *plant.Plant
 
 	db      *store.DB
 	journal *journal.Journal
@@ -101,7 +103,7 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.plant, err = newPlant(opt.File, a.clk.Now); err != nil {
+	if a.plant, err = plant.New(opt.File, a.clk.Now); err != nil {
 		return a, err
 	}
 	for i := range a.plant.Specs {
@@ -193,7 +195,7 @@ func (a *App) sources() []telemetry.Source {
 func (a *App) newControl(ctx context.Context) (*control, error) {
 	p := a.plant
 	c := &control{
-		a: a, limits: limits{p: p, file: market.FileLimits(p.File)}, state: &reconcile.State{}, house: make([]telemetry.House, p.Tree.Len()),
+		a: a, limits: bounds.Limits{Plant: p, File: market.FileLimits(p.File)}, state: &reconcile.State{}, house: make([]telemetry.House, p.Tree.Len()),
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
 		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/app/bounds"
 	"switchyard/clock"
 	"switchyard/dispatch"
 	"switchyard/driver"
@@ -24,7 +25,7 @@ import (
 // ask through inLoop.
 type control struct {
 	a      *App
-	limits limits
+	limits bounds.Limits
 	holds  holds
 
 	limiter  limiter.Limiter
@@ -142,11 +143,11 @@ func (c *control) full(ctx context.Context, due time.Time, period time.Duration)
 // step takes up what came in, clears, and tells the devices.
 func (c *control) step(ctx context.Context, now time.Time) {
 	c.takeAcks()
-	for _, m := range c.limits.expire(now) {
+	for _, m := range c.limits.Expire(now) {
 		c.note(journal.LimitEntry(now, m, m.By, "ended"))
 	}
-	began, ended, active := c.limits.file.Turns(c.limits.active, now)
-	c.limits.active = active
+	began, ended, active := c.limits.File.Turns(c.limits.Active, now)
+	c.limits.Active = active
 	for _, m := range began {
 		c.note(journal.LimitEntry(now, m, m.By, "began"))
 	}
@@ -164,8 +165,8 @@ func (c *control) step(ctx context.Context, now time.Time) {
 		c.journalEvents(first.Events)
 		c.send(ctx, first.Commands)
 	}
-	all := c.limits.at(now)
-	bounds := c.limits.bounds(now, all, c.lead())
+	all := c.limits.At(now)
+	bounds := c.limits.Bounds(now, all, c.lead())
 	r := c.read(now, snap)
 	c.limit(ctx, now, r, bounds)
 	c.clear(now, r, bounds)
@@ -189,7 +190,7 @@ func (c *control) guard(ctx context.Context) {
 	}
 	now := c.a.clk.Now()
 	snap := c.a.hub.Snapshot()
-	c.limit(ctx, now, c.read(now, snap), c.limits.bounds(now, c.limits.at(now), c.lead()))
+	c.limit(ctx, now, c.read(now, snap), c.limits.Bounds(now, c.limits.At(now), c.lead()))
 }
 
 // lead is how long before a known limit begins the site starts to get below it.
@@ -399,7 +400,7 @@ func (c *control) send(ctx context.Context, cmds []site.Command) {
 }
 
 func (c *control) loadOf(id site.DeviceID) site.LoadID {
-	if j, ok := c.a.plant.byID[id]; ok {
+	if j, ok := c.a.plant.Index(id); ok {
 		return c.a.plant.Groups[c.a.plant.Miners[j].Group].Load
 	}
 	return ""
@@ -407,7 +408,7 @@ func (c *control) loadOf(id site.DeviceID) site.LoadID {
 
 // byHand says whether a device was found asleep, or is in quarantine: a person may release it.
 func (c *control) byHand(id site.DeviceID) bool {
-	j, ok := c.a.plant.byID[id]
+	j, ok := c.a.plant.Index(id)
 	return ok && j < len(c.status) && (c.status[j].ByHand || c.status[j].Quarantined)
 }
 

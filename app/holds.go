@@ -28,29 +28,12 @@ func restoreHolds(doc []byte) (holds, error) {
 	return h, nil
 }
 
-// devices returns the miners that a name means: one device, or all of a group.
-func (p *plant) devices(name string) ([]site.DeviceID, error) {
-	if _, ok := p.byID[site.DeviceID(name)]; ok {
-		return []site.DeviceID{site.DeviceID(name)}, nil
+// devices returns the miner of that name, or all miners of the group of that name.
+func (a *App) devices(name string) ([]site.DeviceID, error) {
+	if ids := a.plant.Devices(name); ids != nil {
+		return ids, nil
 	}
-	for _, g := range p.Groups {
-		if g.ID != name {
-			continue
-		}
-		out := make([]site.DeviceID, 0, g.Count)
-		for _, m := range p.Miners[g.First : g.First+g.Count] {
-			out = append(out, m.ID)
-		}
-		return out, nil
-	}
-	return nil, fmt.Errorf("%q is neither a miner nor a group: %w; `switchyard status` lists the groups, and miners are called like %q", name, api.ErrNotFound, p.exampleDevice())
-}
-
-func (p *plant) exampleDevice() site.DeviceID {
-	if len(p.Miners) == 0 {
-		return "s21-001"
-	}
-	return p.Miners[0].ID
+	return nil, fmt.Errorf("%q is neither a miner nor a group: %w; `switchyard status` lists the groups, and miners are called like %q", name, api.ErrNotFound, a.plant.Example())
 }
 
 // Hold holds devices in a mode until they are released.
@@ -68,7 +51,7 @@ func (a *App) Hold(ctx context.Context, who string, r api.HoldRequest) (int, err
 		next := maps.Clone(c.holds)
 		now := a.clk.Now()
 		for _, name := range r.Devices {
-			ids, err := a.plant.devices(name)
+			ids, err := a.devices(name)
 			if err != nil {
 				return err
 			}
@@ -95,7 +78,7 @@ func (a *App) Hold(ctx context.Context, who string, r api.HoldRequest) (int, err
 func (a *App) Release(ctx context.Context, who, name string) (int, error) {
 	var n int
 	err := a.inLoop(ctx, func(c *control) error {
-		ids, err := a.plant.devices(name)
+		ids, err := a.devices(name)
 		if err != nil {
 			return err
 		}

@@ -82,10 +82,10 @@ func TestWhatCannotBeKeptIsNotDone(t *testing.T) {
 	}
 	// A limit is a matter of safety: it holds, and says that it is not kept.
 	v, err := a.SetLimit(t.Context(), "eva", api.LimitRequest{Node: "hall-a", PowerW: 1})
-	if err != nil || !strings.Contains(v.Note, "not kept over a restart yet") || len(a.ctl.limits.manual) != 1 {
-		t.Errorf("limit: %v, %v, %+v", err, a.ctl.limits.manual, v)
+	if err != nil || !strings.Contains(v.Note, "not kept over a restart yet") || len(a.ctl.limits.Manual) != 1 {
+		t.Errorf("limit: %v, %v, %+v", err, a.ctl.limits.Manual, v)
 	}
-	if err := a.ClearLimit(t.Context(), "eva", v.ID); !errors.Is(err, api.ErrUnavailable) || len(a.ctl.limits.manual) != 1 {
+	if err := a.ClearLimit(t.Context(), "eva", v.ID); !errors.Is(err, api.ErrUnavailable) || len(a.ctl.limits.Manual) != 1 {
 		t.Errorf("a limit is lifted though that is not kept: %v", err)
 	}
 }

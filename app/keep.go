@@ -70,7 +70,7 @@ func (c *control) restore(ctx context.Context) error {
 		}
 		docs[key] = doc
 	}
-	if err := c.limits.restore(docs[limitsKey]); err != nil {
+	if err := c.limits.Restore(docs[limitsKey]); err != nil {
 		return err
 	}
 	var err error

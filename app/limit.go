@@ -29,7 +29,7 @@ func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds 
 	c.caps, c.over = v.Caps, v.Over
 	cmds := make([]site.Command, 0, len(v.Shed))
 	for _, o := range v.Shed {
-		j, ok := c.a.plant.byID[o.Device]
+		j, ok := c.a.plant.Index(o.Device)
 		if !ok {
 			continue
 		}

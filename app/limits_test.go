@@ -10,20 +10,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"switchyard/api"
+	"switchyard/app/bounds"
+	"switchyard/app/plant"
 	"switchyard/market"
 	"switchyard/site"
 	"switchyard/sitefile"
 	"switchyard/unit"
 )
 
-func newLimits(t *testing.T) (*limits, *sitefile.File) {
+func newLimits(t *testing.T) (*bounds.Limits, *sitefile.File) {
 	t.Helper()
 	f := parse(t, siteDoc)
-	p, err := newPlant(f, time.Now)
+	p, err := plant.New(f, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &limits{p: p, file: market.FileLimits(f)}, f
+	return &bounds.Limits{Plant: p, File: market.FileLimits(f)}, f
 }
 
 const kw = unit.Kilowatt
@@ -54,7 +56,7 @@ func TestBoundsFollowTheCalendar(t *testing.T) {
 		{"2026-05-31T22:00:00Z", 0, []unit.Power{100 * kw, 40 * kw, 40 * kw, 60 * kw}},           // and was not begun
 	} {
 		now := at(c.at)
-		if diff := cmp.Diff(c.want, l.bounds(now, l.at(now), c.ahead)); diff != "" {
+		if diff := cmp.Diff(c.want, l.Bounds(now, l.At(now), c.ahead)); diff != "" {
 			t.Errorf("at %s, %s ahead (-want +got):\n%s", c.at, c.ahead, diff)
 		}
 	}
@@ -63,17 +65,17 @@ func TestBoundsFollowTheCalendar(t *testing.T) {
 func TestTheTightestLimitHolds(t *testing.T) {
 	l, _ := newLimits(t)
 	for _, w := range []float64{70e3, 50e3, 60e3, 90e9} {
-		if _, err := l.add(summer, "eva", api.LimitRequest{Node: "connection", PowerW: w}); err != nil {
+		if _, err := l.Add(summer, "eva", api.LimitRequest{Node: "connection", PowerW: w}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := l.bounds(summer, l.at(summer), 0)[0]; got != 50*kw {
+	if got := l.Bounds(summer, l.At(summer), 0)[0]; got != 50*kw {
 		t.Errorf("the bound is %s", got)
 	}
-	if _, err := l.add(summer, "eva", api.LimitRequest{Node: "connection", PowerW: 0}); err != nil {
+	if _, err := l.Add(summer, "eva", api.LimitRequest{Node: "connection", PowerW: 0}); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.bounds(summer, l.at(summer), 0)[0]; got != 0 {
+	if got := l.Bounds(summer, l.At(summer), 0)[0]; got != 0 {
 		t.Errorf("a limit of zero is %s", got)
 	}
 }
@@ -81,10 +83,10 @@ func TestTheTightestLimitHolds(t *testing.T) {
 func TestALimitShorterThanTheTimeAheadIsSeenBeforeItBegins(t *testing.T) {
 	l, _ := newLimits(t)
 	m := site.Limit{ID: "x", Node: "hall-b", Power: 10 * kw, From: summer.Add(20 * time.Second), To: summer.Add(30 * time.Second)}
-	if got := l.bounds(summer, []site.Limit{m}, time.Minute)[2]; got != 10*kw {
+	if got := l.Bounds(summer, []site.Limit{m}, time.Minute)[2]; got != 10*kw {
 		t.Errorf("the bound is %s", got)
 	}
-	if got := l.bounds(summer, []site.Limit{m, {Node: "gone", Power: 1}}, 0)[2]; got != 40*kw {
+	if got := l.Bounds(summer, []site.Limit{m, {Node: "gone", Power: 1}}, 0)[2]; got != 40*kw {
 		t.Errorf("now the bound is %s", got)
 	}
 }
@@ -100,56 +102,56 @@ func TestOperatorsLimitsAreCheckedAndEnd(t *testing.T) {
 		"no time":         {Node: "hall-a", ForS: math.NaN()},
 		"for ever twice":  {Node: "hall-a", ForS: 1e10},
 	} {
-		if _, err := l.add(summer, "eva", r); !errors.Is(err, api.ErrInvalid) {
+		if _, err := l.Add(summer, "eva", r); !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if len(l.manual) != 0 {
-		t.Errorf("refused limits are kept: %v", l.manual)
+	if len(l.Manual) != 0 {
+		t.Errorf("refused limits are kept: %v", l.Manual)
 	}
-	if _, err := l.add(summer, "eva", api.LimitRequest{Node: "hall-x"}); !strings.Contains(err.Error(), "connection, hall-a, hall-b, ai-hall") {
+	if _, err := l.Add(summer, "eva", api.LimitRequest{Node: "hall-x"}); !strings.Contains(err.Error(), "connection, hall-a, hall-b, ai-hall") {
 		t.Errorf("the fault does not name the nodes: %v", err)
 	}
-	short, _ := l.add(summer, "eva", api.LimitRequest{Node: "hall-a", PowerW: 1000, ForS: 1.5})
-	open, _ := l.add(summer, "eva", api.LimitRequest{Node: "hall-a", PowerW: 1000})
+	short, _ := l.Add(summer, "eva", api.LimitRequest{Node: "hall-a", PowerW: 1000, ForS: 1.5})
+	open, _ := l.Add(summer, "eva", api.LimitRequest{Node: "hall-a", PowerW: 1000})
 	if short.ID == open.ID || short.To.Sub(summer) != 1500*time.Millisecond || !open.To.IsZero() {
 		t.Errorf("%+v %+v", short, open)
 	}
-	if over := l.expire(short.To.Add(-1)); len(over) != 0 {
+	if over := l.Expire(short.To.Add(-1)); len(over) != 0 {
 		t.Errorf("ended early: %v", over)
 	}
-	if over := l.expire(short.To); len(over) != 1 || over[0].ID != short.ID {
+	if over := l.Expire(short.To); len(over) != 1 || over[0].ID != short.ID {
 		t.Errorf("ended: %v", over)
 	}
-	doc, err := l.doc()
+	doc, err := l.Doc()
 	if err != nil {
 		t.Fatal(err)
 	}
 	again, _ := newLimits(t)
-	if err := again.restore(doc); err != nil {
+	if err := again.Restore(doc); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(l.manual, again.manual); diff != "" || again.next != l.next {
+	if diff := cmp.Diff(l.Manual, again.Manual); diff != "" {
 		t.Errorf("after a restart (-want +got):\n%s", diff)
 	}
-	if m, _ := again.add(summer, "eva", api.LimitRequest{Node: "hall-a"}); m.ID == short.ID || m.ID == open.ID {
+	if m, _ := again.Add(summer, "eva", api.LimitRequest{Node: "hall-a"}); m.ID == short.ID || m.ID == open.ID {
 		t.Errorf("the name %s was given twice", m.ID)
 	}
 	for _, id := range []string{"file-1", "op-99", ""} {
-		if _, err := l.clear(id); !errors.Is(err, api.ErrNotFound) {
+		if _, err := l.Clear(id); !errors.Is(err, api.ErrNotFound) {
 			t.Errorf("clear %q: %v", id, err)
 		}
 	}
-	if m, err := l.clear(open.ID); err != nil || m.ID != open.ID || len(l.manual) != 0 {
+	if m, err := l.Clear(open.ID); err != nil || m.ID != open.ID || len(l.Manual) != 0 {
 		t.Errorf("clear: %+v, %v", m, err)
 	}
-	for range maxLimits + 1 {
-		_, err = l.add(summer, "eva", api.LimitRequest{Node: "hall-a"})
+	for range bounds.Most + 1 {
+		_, err = l.Add(summer, "eva", api.LimitRequest{Node: "hall-a"})
 	}
-	if !errors.Is(err, api.ErrInvalid) || len(l.manual) != maxLimits {
-		t.Errorf("%d limits are set: %v", len(l.manual), err)
+	if !errors.Is(err, api.ErrInvalid) || len(l.Manual) != bounds.Most {
+		t.Errorf("%d limits are set: %v", len(l.Manual), err)
 	}
-	if err := again.restore([]byte("{")); err == nil {
+	if err := again.Restore([]byte("{")); err == nil {
 		t.Error("a torn document of limits was taken up")
 	}
 }
@@ -168,7 +170,7 @@ func TestLimitsSurviveARestart(t *testing.T) {
 		}
 	})
 	a, _ := still(t, f, summer.Add(time.Hour))
-	if m := a.ctl.limits.manual; len(m) != 1 || m[0].ID != set.ID || m[0].Power != 5*kw {
+	if m := a.ctl.limits.Manual; len(m) != 1 || m[0].ID != set.ID || m[0].Power != 5*kw {
 		t.Errorf("after a restart: %+v", m)
 	}
 	if err := a.ClearLimit(t.Context(), "eva", set.ID); err != nil {

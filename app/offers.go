@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"switchyard/app/plant"
 	"switchyard/dispatch"
 	"switchyard/limiter"
 	"switchyard/reconcile"
@@ -48,7 +49,7 @@ func (c *control) groupOffer(i int, h hour) site.Offer {
 }
 
 // hashrate is what a miner does awake: as read while it ran at full power, else its nameplate.
-func (c *control) hashrate(j int, m *miner) unit.Hashrate {
+func (c *control) hashrate(j int, m *plant.Miner) unit.Hashrate {
 	if h := c.work[j]; h > 0 {
 		return h
 	}
@@ -115,7 +116,7 @@ func (c *control) horizon(now time.Time, tenant int, r *readings) time.Duration 
 	seen := age + c.a.plant.File.Control.Period
 	longest := seen
 	for n := node; n >= 0; n = c.a.plant.Tree.Node(n).Parent {
-		if c.a.plant.yields[n] && c.a.plant.Tree.Node(n).Limit > 0 {
+		if c.a.plant.Yields(n) && c.a.plant.Tree.Node(n).Limit > 0 {
 			longest = max(longest, seen+c.fall(now, tenant, n, seen))
 		}
 	}
@@ -158,7 +159,7 @@ func (c *control) relief(node int, ahead time.Duration) unit.Power {
 	least := unit.Power(-1)
 	for n := node; n >= 0; n = c.a.plant.Tree.Node(n).Parent {
 		at := c.a.plant.Tree.Node(n)
-		if at.Limit <= 0 || !c.a.plant.yields[n] {
+		if at.Limit <= 0 || !c.a.plant.Yields(n) {
 			continue
 		}
 		var bears unit.Power
@@ -198,7 +199,7 @@ func (c *control) learnShed(e reconcile.Event) {
 	if e.Kind != reconcile.EventConfirmed || e.State != site.StateSleeping || e.Command.IsZero() {
 		return
 	}
-	j, ok := c.a.plant.byID[e.Device]
+	j, ok := c.a.plant.Index(e.Device)
 	if !ok {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"switchyard/api"
+	"switchyard/app/plant"
 	"switchyard/driver"
 	"switchyard/fleet"
 	"switchyard/journal"
@@ -22,7 +23,7 @@ import (
 )
 
 func TestAMinerThatDoesNotTellItsPower(t *testing.T) {
-	m := miner{Nameplate: 3500 * unit.Watt, Standby: 50 * unit.Watt, Hashrate: 200 * unit.TeraHash}
+	m := plant.Miner{Nameplate: 3500 * unit.Watt, Standby: 50 * unit.Watt, Hashrate: 200 * unit.TeraHash}
 	hash := func(th float64) site.Opt[unit.Hashrate] { return site.Some(unit.Hashrate(th) * unit.TeraHash) }
 	for name, c := range map[string]struct {
 		s    site.Sample
@@ -39,7 +40,7 @@ func TestAMinerThatDoesNotTellItsPower(t *testing.T) {
 		"nothing told":             {site.Sample{}, site.Opt[unit.Power]{}},
 		"in fault":                 {site.Sample{State: site.StateFault}, site.Opt[unit.Power]{}},
 	} {
-		got, ok := m.model(c.s)
+		got, ok := m.Assumed(c.s)
 		if diff := cmp.Diff(c.want, site.Opt[unit.Power]{V: got, OK: ok}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -29,7 +29,7 @@ func (c *control) publish(now time.Time, snap *telemetry.Snapshot, r *readings, 
 	s := &screen{status: slices.Clone(c.status), holds: c.holds, snap: snap, now: now}
 	s.live = api.LiveView{At: now, Plan: int64(c.plan), Speed: c.a.speed(), Mode: c.mode()}
 	c.liveMarket(&s.live, now)
-	bounds := c.limits.bounds(now, all, 0)
+	bounds := c.limits.Bounds(now, all, 0)
 	c.liveNodes(&s.live, now, r, bounds)
 	c.liveGroups(&s.live, now)
 	c.liveTenants(&s.live, r)

@@ -197,9 +197,9 @@ func (a *App) Follow(ctx context.Context) <-chan api.Decision {
 
 // Why answers why a device was as it was at a time.
 func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView, error) {
-	j, ok := a.plant.byID[site.DeviceID(device)]
+	j, ok := a.plant.Index(site.DeviceID(device))
 	if !ok {
-		return api.WhyView{}, fmt.Errorf("device %q: %w; miners are called like %q", device, api.ErrNotFound, a.plant.exampleDevice())
+		return api.WhyView{}, fmt.Errorf("device %q: %w; miners are called like %q", device, api.ErrNotFound, a.plant.Example())
 	}
 	ans, err := a.journal.Why(ctx, journal.Question{Device: site.DeviceID(device), Load: a.plant.Groups[a.plant.Miners[j].Group].Load, At: at})
 	if err != nil {

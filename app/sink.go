@@ -5,17 +5,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"switchyard/app/plant"
 	"switchyard/fleet"
 	"switchyard/site"
 	"switchyard/telemetry"
-	"switchyard/unit"
 )
 
 // inbox takes what the actors find out, from many goroutines, for the loop to take up.
 // Readings go to the hub, where the newest wins; acknowledgements are kept until the next
 // step. Their number is bounded by the wishes given, one a device and step.
 type inbox struct {
-	p     *plant
+	p     *plant.Plant
 	hub   *telemetry.Hub
 	meter *telemetry.Integrator
 
@@ -32,7 +32,7 @@ type inbox struct {
 	fails  atomic.Int64
 }
 
-func newInbox(p *plant, hub *telemetry.Hub, meter *telemetry.Integrator) *inbox {
+func newInbox(p *plant.Plant, hub *telemetry.Hub, meter *telemetry.Integrator) *inbox {
 	return &inbox{
 		p: p, hub: hub, meter: meter, out: map[site.DeviceID]time.Time{}, kick: make(chan struct{}, 1),
 		still: map[site.DeviceID]*telemetry.Standstill{}, wraps: map[site.DeviceID]bool{}, source: map[site.DeviceID]telemetry.Source{},
@@ -41,7 +41,7 @@ func newInbox(p *plant, hub *telemetry.Hub, meter *telemetry.Integrator) *inbox 
 
 // Put takes a good reading.
 func (b *inbox) Put(s site.Sample) {
-	i, isMiner := b.p.byID[s.Device]
+	i, isMiner := b.p.Index(s.Device)
 	if !isMiner {
 		b.putMeter(s)
 		return
@@ -52,7 +52,7 @@ func (b *inbox) Put(s site.Sample) {
 		b.meter.Observe(s)
 		return
 	}
-	if p, ok := b.p.Miners[i].model(s); ok {
+	if p, ok := b.p.Miners[i].Assumed(s); ok {
 		s.Power = site.Some(p)
 		b.meter.Assume(s)
 	}
@@ -98,21 +98,6 @@ func (b *inbox) learnWrap(id site.DeviceID) {
 		s.Wraps = c.V.EnergyWraps
 		b.meter.Set(s)
 	}
-}
-
-// model says what a miner draws that does not tell: its nameplate in proportion to its work,
-// or standby while it sleeps; false where its state tells nothing.
-func (m miner) model(s site.Sample) (unit.Power, bool) {
-	switch {
-	case s.State == site.StateSleeping:
-		return m.Standby, true
-	case s.Hashrate.OK && m.Hashrate > 0:
-		share := min(float64(s.Hashrate.V)/float64(m.Hashrate), 1.15)
-		return m.Standby + (m.Nameplate - m.Standby).Scale(share), true
-	case s.State == site.StateHashing, s.State == site.StateStarting:
-		return m.Nameplate, true
-	}
-	return 0, false
 }
 
 // Fail takes a poll that gave nothing.
