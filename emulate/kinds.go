@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"switchyard/emulate/antminer"
+	"switchyard/emulate/bitaxe"
 	"switchyard/emulate/braiins"
 	"switchyard/emulate/plant"
 	"switchyard/emulate/whatsminer"
@@ -21,6 +22,7 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{antminer.Make(), antminer.Serve},
+		{bitaxe.Make(), bitaxe.Serve},
 		{braiins.Make(), braiins.Serve},
 		{whatsminer.Make(), whatsminer.Serve},
 		{whatsminer.MakeV3(), whatsminer.ServeV3},

@@ -18,6 +18,7 @@ import (
 
 	"switchyard/driver"
 	"switchyard/driver/antminer"
+	"switchyard/driver/bitaxe"
 	"switchyard/driver/braiins"
 	"switchyard/driver/modbus"
 	"switchyard/driver/whatsminer"
@@ -36,7 +37,12 @@ const (
 // Drivers returns all drivers, the more particular before the more general: where a device
 // answers to several, the first is the one to use.
 func Drivers() []driver.Driver {
-	return append([]driver.Driver{antminer.Driver(), braiins.Driver(), modbus.Driver()}, whatsminer.Drivers()...)
+	return append([]driver.Driver{
+		antminer.Driver(),
+		braiins.Driver(),
+		bitaxe.Driver(),
+		modbus.Driver(),
+	}, whatsminer.Drivers()...)
 }
 
 // Names returns the names of all drivers, without "auto".

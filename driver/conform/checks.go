@@ -83,7 +83,7 @@ func checkRead(t *testing.T, k Kit) {
 		if !s.Hashrate.OK || s.Hashrate.V < unit.TeraHash/10 || s.Hashrate.V > 10*unit.PetaHash {
 			t.Errorf("read %d: Hashrate %+v is not that of a miner: is the unit right?", i+1, s.Hashrate)
 		}
-		if k.Power && (!s.Power.OK || s.Power.V < 100*unit.Watt || s.Power.V > 50*unit.Kilowatt) {
+		if k.Power && (!s.Power.OK || s.Power.V < 5*unit.Watt || s.Power.V > 50*unit.Kilowatt) {
 			t.Errorf("read %d: Power %+v is not that of a miner: is the unit right?", i+1, s.Power)
 		}
 		if !k.Power && s.Power.OK {
