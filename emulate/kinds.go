@@ -8,6 +8,7 @@ import (
 	"switchyard/emulate/bitaxe"
 	"switchyard/emulate/braiins"
 	"switchyard/emulate/plant"
+	"switchyard/emulate/vnish"
 	"switchyard/emulate/whatsminer"
 )
 
@@ -24,6 +25,7 @@ func kinds() []kind {
 		{antminer.Make(), antminer.Serve},
 		{bitaxe.Make(), bitaxe.Serve},
 		{braiins.Make(), braiins.Serve},
+		{vnish.Make(), vnish.Serve},
 		{whatsminer.Make(), whatsminer.Serve},
 		{whatsminer.MakeV3(), whatsminer.ServeV3},
 	}

@@ -21,6 +21,7 @@ import (
 	"switchyard/driver/bitaxe"
 	"switchyard/driver/braiins"
 	"switchyard/driver/modbus"
+	"switchyard/driver/vnish"
 	"switchyard/driver/whatsminer"
 	"switchyard/site"
 )
@@ -41,6 +42,7 @@ func Drivers() []driver.Driver {
 		antminer.Driver(),
 		braiins.Driver(),
 		bitaxe.Driver(),
+		vnish.Driver(),
 		modbus.Driver(),
 	}, whatsminer.Drivers()...)
 }
