@@ -164,9 +164,9 @@ type actor struct {
 	move atomic.Pointer[string] // the host to which the device has moved
 
 	// The actor's own.
-	fails int  // in a row
-	eager int  // quick polls left after a command
-	lost  bool // it failed for long: another device may stand there when it is back
+	fails int   // in a row
+	watch watch // of what the last command does
+	lost  bool  // it failed for long: another device may stand there when it is back
 }
 
 func (a *actor) poke() {
@@ -202,12 +202,13 @@ func (a *actor) run(ctx context.Context) {
 // turn tells the newest wish if there is one, then reads, and returns the pause to the next poll.
 func (a *actor) turn(ctx context.Context) time.Duration {
 	// A device that meets a command with silence waits its turn like any other.
-	urgent := a.eager > 0 && a.fails == 0
+	urgent := a.watch.on() && a.fails == 0
 	a.follow()
 	if c := a.wish.Swap(nil); c != nil {
 		a.tell(ctx, *c)
 		a.now.Store(true)
-		a.eager, urgent = len(eagerPauses)+1, true
+		urgent = true
+		a.watch.begin(c.Setpoint.Mode, a.f.opt.Clock.Now())
 	}
 	if a.now.Swap(false) {
 		a.poll(ctx, urgent)
@@ -248,9 +249,7 @@ func (a *actor) poll(ctx context.Context, urgent bool) {
 		return
 	}
 	a.fails = 0
-	if a.eager > 0 {
-		a.eager--
-	}
+	a.watch.saw(s)
 	a.f.opt.Sink.Put(s)
 	if st, ok := a.dev.(driver.Stager); ok && a.wish.Load() == nil {
 		if err := st.Stage(ctx); err != nil { // the next command asks for itself
@@ -300,20 +299,13 @@ func (a *actor) failed(ctx context.Context, err error) {
 	a.f.opt.Sink.Fail(a.id, a.f.opt.Clock.Now(), err)
 }
 
-// eagerPauses lie between the readings after a command: most firmwares reach standby in six to
-// fifteen seconds, and how fast a group falls is learned from the reading that shows it.
-var eagerPauses = [...]time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 4 * time.Second, 6 * time.Second}
-
 // pause is the site time to the next poll: short after a command, until the reading that
 // confirms it is in; longer and longer, up to eight polls, while the device does not answer.
 func (a *actor) pause() time.Duration {
-	switch {
-	case a.fails > 0:
+	if a.fails > 0 {
 		return a.spec.Poll << min(a.fails-1, 3)
-	case a.eager > 0:
-		return min(a.spec.Poll, eagerPauses[max(len(eagerPauses)-a.eager, 0)])
 	}
-	return a.spec.Poll
+	return a.watch.next(a.f.opt.Clock.Now(), a.spec.Poll)
 }
 
 // spread maps a device to a fixed place in [0,1).

@@ -64,18 +64,68 @@ func TestAWishIsAppliedAndReadAtOnce(t *testing.T) {
 		if got := at[len(at)-1] - d.seen("apply sleep")[0]; got != 0 {
 			t.Errorf("the confirming read came %s after the command", got)
 		}
-		// Readings then come quickly until the device had time to obey, and slow down again.
-		time.Sleep(3 * poll)
-		quick := d.seen("read")[len(at):]
-		var gaps []time.Duration
-		for i, last := 0, at[len(at)-1]; i < len(quick); last, i = quick[i], i+1 {
-			gaps = append(gaps, quick[i]-last)
-		}
-		if diff := cmp.Diff([]time.Duration{1 * time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 4 * time.Second, 6 * time.Second, poll, poll}, gaps); diff != "" {
-			t.Errorf("pauses after a command (-want +got):\n%s", diff)
-		}
 		end()
 	})
+}
+
+// TestReadingsFollowACommand: quickly until the device had time to obey, then as usual.
+func TestReadingsFollowACommand(t *testing.T) {
+	sec := func(all ...int) (out []time.Duration) {
+		for _, s := range all {
+			out = append(out, time.Duration(s)*time.Second)
+		}
+		return append(out, poll, poll)
+	}
+	for name, c := range map[string]struct {
+		mode site.Mode
+		rest time.Duration // until it sleeps
+		want []time.Duration
+	}{
+		"wake":                 {site.ModeRun, 0, sec(1, 2, 3, 3, 4, 6)},
+		"sleep":                {site.ModeSleep, 11 * time.Second, sec(5, 3, 2, 2)},
+		"does not fall asleep": {site.ModeSleep, time.Hour, sec(5, 3, 2, 2, 2, 2, 2, 2, 5, 5)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testReadings(t, c.mode, c.rest, c.want) })
+		})
+	}
+}
+
+func testReadings(t *testing.T, mode site.Mode, rest time.Duration, want []time.Duration) {
+	var told atomic.Pointer[time.Time]
+	d := &fake{}
+	d.apply = func(context.Context, site.Setpoint) error { now := time.Now(); told.Store(&now); return nil }
+	d.read = func(context.Context) (site.Sample, error) {
+		s := site.Sample{Device: "a", At: time.Now(), State: site.StateHashing}
+		if at := told.Load(); at != nil && mode == site.ModeSleep && s.At.Sub(*at) >= rest {
+			s.State = site.StateSleeping
+		}
+		return s, nil
+	}
+	f, _, end := run(t, 0, map[site.DeviceID]*fake{"a": d}, "a")
+	defer end()
+	time.Sleep(30 * time.Second)
+	for _, again := range []string{"first", "again"} {
+		before := len(d.seen("read"))
+		f.Wish(wish("a", mode, 1))
+		time.Sleep(4 * poll)
+		at := d.seen("read")[before:]
+		var gaps []time.Duration
+		for i := 1; i < len(at); i++ {
+			gaps = append(gaps, at[i]-at[i-1])
+		}
+		w := want
+		if again == "again" && mode == site.ModeSleep && rest < time.Minute {
+			// It needed 12 s the last time: the first look is not before 10.
+			w = append([]time.Duration{10 * time.Second, 2 * time.Second}, poll, poll)
+		}
+		if diff := cmp.Diff(w, gaps[:min(len(w), len(gaps))]); diff != "" {
+			t.Errorf("%s: pauses after a command (-want +got):\n%s", again, diff)
+		}
+		told.Store(nil)
+		f.Refresh("a")
+		time.Sleep(2 * poll)
+	}
 }
 
 func TestAFailedCommandIsReportedWithItsError(t *testing.T) {

@@ -1,0 +1,63 @@
+package fleet
+
+import (
+	"time"
+
+	"switchyard/site"
+)
+
+// The readings that follow the one at once after a command, site time after it. Most
+// firmwares reach standby in six to fifteen seconds, and the command should be confirmed
+// within two seconds of that; waking takes minutes, of which the first seconds tell whether
+// the device has heard.
+var (
+	afterSleep = []time.Duration{
+		5 * time.Second, 8 * time.Second, 10 * time.Second, 12 * time.Second, 14 * time.Second, 16 * time.Second,
+		18 * time.Second, 20 * time.Second, 25 * time.Second, 30 * time.Second,
+	}
+	afterRun = []time.Duration{time.Second, 3 * time.Second, 6 * time.Second, 9 * time.Second, 13 * time.Second, 19 * time.Second}
+)
+
+// watch is an actor's eye on what the last command does.
+type watch struct {
+	told  time.Time // when it was told; zero when nothing is watched
+	sleep bool
+	// took is how long the device needed to fall asleep when last seen; zero if never.
+	took time.Duration
+}
+
+// on says that a command's outcome is awaited.
+func (w *watch) on() bool { return !w.told.IsZero() }
+
+// begin starts to watch a command told at now.
+func (w *watch) begin(m site.Mode, now time.Time) { w.told, w.sleep = now, m == site.ModeSleep }
+
+// saw takes a reading: one that shows the device asleep, as it was told, ends the watch.
+func (w *watch) saw(s site.Sample) {
+	if w.on() && w.sleep && s.State == site.StateSleeping {
+		if d := s.At.Sub(w.told); d > time.Second { // else it was asleep before
+			w.took = d
+		}
+		w.told = time.Time{}
+	}
+}
+
+// next returns the pause to the next poll, at most the usual one.
+func (w *watch) next(now time.Time, usual time.Duration) time.Duration {
+	if !w.on() {
+		return usual
+	}
+	looks := afterRun
+	if w.sleep {
+		looks = afterSleep
+	}
+	since := now.Sub(w.told)
+	for _, at := range looks {
+		// What the device needed the last time it will hardly undercut by much.
+		if at > since && (!w.sleep || at >= min(w.took-2*time.Second, looks[3])) {
+			return min(usual, at-since)
+		}
+	}
+	w.told = time.Time{}
+	return usual
+}
