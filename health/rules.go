@@ -1,0 +1,267 @@
+package health
+
+import (
+	"strings"
+	"time"
+
+	"switchyard/site"
+)
+
+const (
+	cooler     = 5    // deg C below the threshold at which a hot chip is no longer hot
+	recovered  = 0.03 // of the expected hashrate above the threshold at which it is no longer low
+	settle     = 5 * time.Minute
+	restartGap = 2 * time.Minute // firmwares round their uptime
+	longStart  = 15 * time.Minute
+)
+
+// verdicts says for every rule how things stand with one device.
+func (e *Engine) verdicts(now time.Time, d *Device, s *slot) (v [ruleCount]verdict) {
+	v[Stale] = judge(now.Sub(e.lastHeard(d, s)) > e.lim.Stale)
+	if d.Sample == nil {
+		v[Stranger] = judge(d.Stranger != "")
+		if v[Stale] == good {
+			v[Stale] = unknown // not heard of yet
+		}
+		return v
+	}
+	x := d.Sample
+	v[Stranger] = judge(stranger(d) != "")
+	if v[Stale] == bad || v[Stranger] == bad {
+		return v // what it told is of long ago, or of another device
+	}
+	s.learn(d)
+	v[Fault] = judge(len(x.Faults) > 0)
+	v[WrongPool] = wrongPool(d)
+	v[Flapping] = e.flapping(now, s)
+	v[Hot] = e.hot(x, s.firing.Has(Hot))
+	if d.Asleep || x.State == site.StateSleeping || x.State == site.StateUnknown {
+		return v // at rest nothing shows of boards, fans and work
+	}
+	v[NotHashing] = e.notHashing(now, d, s)
+	v[Fan] = judge(stopped(x, s) > 0)
+	if x.State == site.StateHashing {
+		v[DeadBoard] = deadBoard(x, s)
+		if v[NotHashing] != bad {
+			v[LowHashrate] = e.lowHashrate(d, s.firing.Has(LowHashrate))
+		}
+	}
+	return v
+}
+
+// learn takes up what a new reading shows over time.
+func (s *slot) learn(d *Device) {
+	x := d.Sample
+	if !x.At.After(s.seen) {
+		return
+	}
+	s.seen = x.At
+	for i, rpm := range x.Fans {
+		if rpm > 0 && i < 32 {
+			s.turned |= 1 << i
+		}
+	}
+	s.boards = max(s.boards, uint8(min(len(x.Boards), 255))) //nolint:gosec // bounded
+	switch {
+	case x.State != site.StateStarting:
+		s.starting = time.Time{}
+	case s.starting.IsZero():
+		s.starting = x.At
+	}
+	if !x.Uptime.OK {
+		return
+	}
+	boot := x.At.Add(-x.Uptime.V)
+	if !s.boot.IsZero() && boot.Sub(s.boot) > restartGap && !ours(d, boot) {
+		copy(s.restarts[1:], s.restarts[:])
+		s.restarts[0] = boot
+	}
+	if s.boot.IsZero() || boot.Sub(s.boot) > restartGap || s.boot.After(boot) {
+		s.boot = boot
+	}
+}
+
+// ours says whether a restart is what we told the device to do: many firmwares count their
+// uptime from the mining process, which sleep, wake and another target start anew.
+func ours(d *Device, boot time.Time) bool {
+	if d.Told.IsZero() {
+		return false
+	}
+	after := boot.Sub(d.Told)
+	return after > -restartGap && after < d.Ramp+settle
+}
+
+func (e *Engine) flapping(now time.Time, s *slot) verdict {
+	n := 0
+	for _, t := range s.restarts {
+		if !t.IsZero() && now.Sub(t) < time.Hour {
+			n++
+		}
+	}
+	if s.firing.Has(Flapping) {
+		return judge(n > 0)
+	}
+	return judge(n >= e.lim.Restarts)
+}
+
+func hottest(x *site.Sample) site.Opt[float64] {
+	var t site.Opt[float64]
+	for i := range x.Boards {
+		if c := x.Boards[i].ChipTemp; c.OK && (!t.OK || c.V > t.V) {
+			t = c
+		}
+	}
+	return t
+}
+
+func (e *Engine) hot(x *site.Sample, was bool) verdict {
+	t := hottest(x)
+	switch {
+	case !t.OK:
+		return unknown
+	case was:
+		return judge(t.V > e.lim.ChipTemp-cooler)
+	}
+	return judge(t.V >= e.lim.ChipTemp)
+}
+
+// stopped counts the fans that stand still: those that were seen turning, and one that
+// stands alone among others that turn. Some firmwares list places where no fan is.
+func stopped(x *site.Sample, s *slot) int {
+	n, still := 0, 0
+	for i, rpm := range x.Fans {
+		if rpm > 0 {
+			continue
+		}
+		still++
+		if i < 32 && s.turned&(1<<i) != 0 {
+			n++
+		}
+	}
+	if n == 0 && still == 1 && len(x.Fans) > 1 {
+		return 1
+	}
+	return n
+}
+
+func deadBoard(x *site.Sample, s *slot) verdict {
+	if s.boards == 0 {
+		return unknown
+	}
+	return judge(dead(x, s) > 0)
+}
+
+// dead counts boards that do not hash, those that the firmware has dropped from its list too.
+func dead(x *site.Sample, s *slot) int {
+	n := max(int(s.boards)-len(x.Boards), 0)
+	for i := range x.Boards {
+		if !x.Boards[i].Working {
+			n++
+		}
+	}
+	return n
+}
+
+// settled says whether the device had the time to reach what it was told.
+func settled(d *Device) bool {
+	x, need := d.Sample, max(2*d.Ramp, d.Ramp+settle)
+	return (d.Told.IsZero() || x.At.Sub(d.Told) >= need) && (!x.Uptime.OK || x.Uptime.V >= need)
+}
+
+// notHashing: it is to hash, says that it cannot, or finds no way to.
+func (e *Engine) notHashing(now time.Time, d *Device, s *slot) verdict {
+	x := d.Sample
+	switch x.State {
+	case site.StateFault:
+		return bad
+	case site.StateStarting:
+		return judge(!s.starting.IsZero() && now.Sub(s.starting) > max(longStart, 3*d.Ramp))
+	}
+	if !x.Hashrate.OK || !settled(d) && x.Hashrate.V <= 0 {
+		return unknown
+	}
+	return judge(x.Hashrate.V <= 0)
+}
+
+// expected is what the power that the device was given should give: no less than its share
+// of the nameplate, since a miner is more efficient below it.
+func expected(d *Device) float64 {
+	if d.Expect.OK {
+		return float64(d.Expect.V)
+	}
+	full := float64(d.Hashrate)
+	if t := d.Sample.Target; t.OK && t.V > 0 && d.Nameplate > 0 {
+		return full * min(1, float64(t.V)/float64(d.Nameplate))
+	}
+	return full
+}
+
+func (e *Engine) lowHashrate(d *Device, was bool) verdict {
+	full := expected(d)
+	if !d.Sample.Hashrate.OK || full <= 0 || !settled(d) {
+		return unknown
+	}
+	least := float64(e.lim.LowHashrate)
+	if was {
+		least += recovered
+	}
+	return judge(float64(d.Sample.Hashrate.V) < full*least)
+}
+
+// working is the pool that the device works for: the active one, else the first.
+func working(x *site.Sample) (site.Pool, bool) {
+	for _, p := range x.Pools {
+		if p.Active {
+			return p, true
+		}
+	}
+	if len(x.Pools) == 0 {
+		return site.Pool{}, false
+	}
+	return x.Pools[0], true
+}
+
+func wrongPool(d *Device) verdict {
+	p, ok := working(d.Sample)
+	if len(d.Pools) == 0 || !ok || p.URL == "" {
+		return unknown
+	}
+	for _, want := range d.Pools {
+		if SamePool(p.URL, want.URL) && (p.Worker == "" || p.Worker == want.Worker) {
+			return good
+		}
+	}
+	return bad
+}
+
+// SamePool says whether two addresses mean one pool; some firmwares drop the scheme.
+func SamePool(a, b string) bool {
+	return strings.EqualFold(bareURL(a), bareURL(b))
+}
+
+func bareURL(s string) string {
+	if _, rest, ok := strings.Cut(s, "://"); ok {
+		s = rest
+	}
+	return strings.TrimRight(strings.TrimSpace(s), "/")
+}
+
+// stranger names who answers in the device's place; empty if it is the device, or if nothing tells.
+func stranger(d *Device) string {
+	if d.Stranger != "" {
+		return d.Stranger
+	}
+	if d.Sample == nil {
+		return ""
+	}
+	is := &d.Sample.Identity
+	switch {
+	case is.MAC != "" && d.Known.MAC != "":
+		if is.MAC != d.Known.MAC && !sameMAC(is.MAC, d.Known.MAC) {
+			return strings.TrimSpace(is.Model + " " + is.MAC)
+		}
+	case is.Serial != "" && d.Known.Serial != "" && !strings.EqualFold(is.Serial, d.Known.Serial):
+		return strings.TrimSpace(is.Model + " with serial " + is.Serial)
+	}
+	return ""
+}
