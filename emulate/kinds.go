@@ -7,6 +7,7 @@ import (
 	"switchyard/emulate/antminer"
 	"switchyard/emulate/bitaxe"
 	"switchyard/emulate/braiins"
+	"switchyard/emulate/luxos"
 	"switchyard/emulate/plant"
 	"switchyard/emulate/vnish"
 	"switchyard/emulate/whatsminer"
@@ -28,6 +29,7 @@ func kinds() []kind {
 		{vnish.Make(), vnish.Serve},
 		{whatsminer.Make(), whatsminer.Serve},
 		{whatsminer.MakeV3(), whatsminer.ServeV3},
+		{luxos.Make(), luxos.Serve},
 	}
 }
 

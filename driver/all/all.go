@@ -20,6 +20,7 @@ import (
 	"switchyard/driver/antminer"
 	"switchyard/driver/bitaxe"
 	"switchyard/driver/braiins"
+	"switchyard/driver/luxos"
 	"switchyard/driver/modbus"
 	"switchyard/driver/vnish"
 	"switchyard/driver/whatsminer"
@@ -43,6 +44,7 @@ func Drivers() []driver.Driver {
 		braiins.Driver(),
 		bitaxe.Driver(),
 		vnish.Driver(),
+		luxos.Driver(),
 		modbus.Driver(),
 	}, whatsminer.Drivers()...)
 }
