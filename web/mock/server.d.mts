@@ -6,8 +6,10 @@ export interface Change {
 }
 
 export class Mock {
-  constructor(options?: { speed?: number; start?: string; extra?: number })
+  constructor(options?: { speed?: number; start?: string; extra?: number; fleetSize?: number })
   requests: Change[]
+  /** How late the answers about miners come. */
+  slowMs: number
   site: { nodes: { id: string }[]; groups: { id: string; devices: number }[]; tenants: { id: string }[] }
   listen(port?: number): Promise<string>
   close(): Promise<void>

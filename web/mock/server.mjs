@@ -1,7 +1,7 @@
 // A stand-in for the controller: the whole API over the made-up plant, and the built page
 // under the policy that the real one serves. Plain Node.
 //
-//   node mock/server.mjs [--port 8099] [--speed 60] [--start 2026-02-03T17:20:00-05:00] [--extra 0]
+//   node mock/server.mjs [--port 8099] [--speed 60] [--start 2026-02-03T17:20:00-05:00] [--extra 0] [--fleet 600]
 //
 // Log in with the token "operator" or "viewer". POST /mock/down?for=5000 plays dead.
 
@@ -9,7 +9,9 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fleet } from './fleet.mjs'
 import * as plant from './plant.mjs'
+import { rollouts } from './rollouts.mjs'
 import { views } from './views.mjs'
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
@@ -26,8 +28,8 @@ class Refusal extends Error {
 
 /** A running mock: its state, and what was asked of it. */
 export class Mock {
-  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0 } = {}) {
-    Object.assign(this, { speed, extra, epoch: Date.parse(start) / 1000, born: Date.now() })
+  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0, fleetSize = 600 } = {}) {
+    Object.assign(this, { speed, extra, fleetSize, epoch: Date.parse(start) / 1000, born: Date.now() })
     this.manual = []
     this.holds = new Map()
     this.requests = [] // every change asked for: {method, path, body, guard}
@@ -37,6 +39,9 @@ export class Mock {
     this.site = plant.site(extra)
     this.views = views(this)
     this.views.backfill()
+    this.fleet = fleet(this)
+    this.rollouts = rollouts(this, this.fleet)
+    this.slowMs = 0 // how late the answers about miners come
     this.server = createServer((q, r) => void this.serve(q, r))
     this.sockets = new Set()
     this.server.on('connection', (s) => {
@@ -93,7 +98,7 @@ export class Mock {
         this.down(Number(u.searchParams.get('for') ?? 5000))
       } else await file(r, u.pathname)
     } catch (e) {
-      if (!(e instanceof Refusal)) console.error(e)
+      if (!e.status) console.error(e)
       json(r, e.status ?? 500, { status: e.status ?? 500, title: 'Refused', detail: e.message })
     }
   }
@@ -127,6 +132,7 @@ export class Mock {
       return json(r, 200, this.change(q.method, path, body, who))
     }
     if (path === '/events') return this.stream(r)
+    if (this.slowMs > 0 && /^\/(devices|rollouts|health|repairs|silences)/.test(path)) await new Promise((done) => setTimeout(done, this.slowMs))
     return json(r, 200, this.view(path, u.searchParams, who))
   }
 
@@ -138,6 +144,14 @@ export class Mock {
     if (path === '/decisions') return this.feed.slice(0, Number(p.get('limit') ?? 100))
     if (path === '/history') return this.views.history(p.get('from'), p.get('to'), Number(p.get('step')))
     if (path === '/report/day') return this.views.report(p.get('date'))
+    if (path === '/devices') return this.fleet.devices(p)
+    if (path === '/health') return this.fleet.health()
+    if (path === '/repairs') return this.fleet.repairs()
+    if (path === '/silences') return this.fleet.silences()
+    if (path === '/rollouts') return this.rollouts.all()
+    const one = /^\/(devices|rollouts)\/([^/]+)(\/history)?$/.exec(path)
+    if (one?.[3]) return this.fleet.history(decodeURIComponent(one[2]), p.get('from'), p.get('to'), Number(p.get('step')))
+    if (one) return one[1] === 'devices' ? this.fleet.device(decodeURIComponent(one[2])) : this.rollouts.one(one[2])
     const m = /^\/(groups|why)\/([^/]+)(\/map)?$/.exec(path)
     if (m?.[1] === 'groups') return this.views.map(decodeURIComponent(m[2]))
     if (m?.[1] === 'why') return this.views.why(decodeURIComponent(m[2]), p.get('at'))
@@ -175,6 +189,17 @@ export class Mock {
       this.note(id, 'restore', `released by ${who.name}`, 'hold')
       return {}
     }
+    return this.care(method, path, body, who, id)
+  }
+
+  /** Changes to single miners, and to who hears of them. */
+  care(method, path, body, who, id) {
+    if (method === 'POST' && path === '/rollouts/preview') return this.rollouts.preview(body)
+    if (method === 'POST' && path === '/rollouts') return this.rollouts.begin(body, who)
+    if (method === 'POST' && /^\/rollouts\/\d+\/steer$/.test(path)) return this.rollouts.steer(id, body.what, who)
+    if (method === 'POST' && /^\/repairs\/[^/]+\/done$/.test(path)) return this.fleet.done(id)
+    if (method === 'POST' && path === '/silences') return this.fleet.silence(body, who)
+    if (method === 'DELETE' && path.startsWith('/silences/')) return this.fleet.unsilence(Number(id))
     throw new Refusal(404, `no such path: ${path}`)
   }
 
@@ -193,7 +218,7 @@ function json(r, status, body) {
 
 async function read(q) {
   let s = ''
-  for await (const c of q) if ((s += c).length > 1e6) throw new Refusal(413, 'too large')
+  for await (const c of q) if ((s += c).length > 4e6) throw new Refusal(413, 'too large')
   return s === '' ? undefined : JSON.parse(s)
 }
 
@@ -212,6 +237,6 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
     const i = process.argv.indexOf(`--${name}`)
     return i < 0 ? other : process.argv[i + 1]
   }
-  const m = new Mock({ speed: Number(arg('speed', 60)), start: arg('start', undefined), extra: Number(arg('extra', 0)) })
+  const m = new Mock({ speed: Number(arg('speed', 60)), start: arg('start', undefined), extra: Number(arg('extra', 0)), fleetSize: Number(arg('fleet', 600)) })
   console.log(`${await m.listen(Number(arg('port', 8099)))}/#token=operator`)
 }

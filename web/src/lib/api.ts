@@ -1,6 +1,19 @@
 // Calls to the controller's API: one deadline, one error type that says what to do.
 
 import type {
+  DeviceHistoryView,
+  DevicesAsk,
+  DevicesView,
+  DeviceView,
+  HealthAlert,
+  PreviewView,
+  RepairView,
+  RolloutRequest,
+  RolloutView,
+  SilenceRequest,
+  SilenceView,
+} from './fleet'
+import type {
   CurveView,
   Decision,
   HistoryView,
@@ -52,17 +65,18 @@ async function detailOf(r: Response): Promise<string> {
   }
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, stop?: AbortSignal): Promise<T> {
   const headers: Record<string, string> = { Accept: 'application/json' }
   if (method !== 'GET') headers['X-Switchyard'] = '1'
   if (body !== undefined) headers['Content-Type'] = 'application/json'
   let r: Response
+  const deadline = AbortSignal.timeout(deadlineMs)
   try {
     r = await fetch(base + path, {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(deadlineMs),
+      signal: stop ? AbortSignal.any([stop, deadline]) : deadline,
       credentials: 'same-origin',
       cache: 'no-store',
     })
@@ -99,5 +113,21 @@ export const api = {
   clearLimit: (id: string) => call<unknown>('DELETE', `/limits/${q(id)}`),
   hold: (h: HoldRequest) => call<unknown>('POST', '/holds', h),
   release: (device: string) => call<unknown>('DELETE', `/holds/${q(device)}`),
+  devices: (d: DevicesAsk, stop?: AbortSignal) =>
+    call<DevicesView>('GET', `/devices?q=${q(d.q)}&sort=${q(d.sort)}&offset=${d.offset}&limit=${d.limit}`, undefined, stop),
+  device: (id: string, stop?: AbortSignal) => call<DeviceView>('GET', `/devices/${q(id)}`, undefined, stop),
+  deviceHistory: (id: string, from: Date, to: Date, step: number, stop?: AbortSignal) =>
+    call<DeviceHistoryView>('GET', `/devices/${q(id)}/history?from=${q(from.toISOString())}&to=${q(to.toISOString())}&step=${step}`, undefined, stop),
+  preview: (r: RolloutRequest) => call<PreviewView>('POST', '/rollouts/preview', r),
+  begin: (r: RolloutRequest) => call<RolloutView>('POST', '/rollouts', r),
+  rollouts: (stop?: AbortSignal) => call<RolloutView[] | null>('GET', '/rollouts', undefined, stop),
+  rollout: (id: string | number, stop?: AbortSignal) => call<RolloutView>('GET', `/rollouts/${q(id)}`, undefined, stop),
+  steer: (id: number, what: 'pause' | 'resume' | 'stop') => call<unknown>('POST', `/rollouts/${id}/steer`, { what }),
+  health: (stop?: AbortSignal) => call<HealthAlert[] | null>('GET', '/health', undefined, stop),
+  repairs: (stop?: AbortSignal) => call<RepairView[] | null>('GET', '/repairs', undefined, stop),
+  repaired: (device: string, note: string) => call<unknown>('POST', `/repairs/${q(device)}/done`, { note }),
+  silences: (stop?: AbortSignal) => call<SilenceView[] | null>('GET', '/silences', undefined, stop),
+  silence: (s: SilenceRequest) => call<SilenceView>('POST', '/silences', s),
+  unsilence: (id: number) => call<unknown>('DELETE', `/silences/${id}`),
   eventsURL: `${base}/events`,
 }

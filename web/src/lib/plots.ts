@@ -30,14 +30,15 @@ const apart: uPlot.Axis.Splits = (u, _axis, min, max) => {
   return out.sort((a, b) => a - b)
 }
 
-function base(l: Look, height: number, withTime: boolean): uPlot.Options {
+/** What every chart of ours has: margins, fonts, grid, and one cursor over all charts of a key. */
+export function base(l: Omit<Look, 'colors'>, height: number, withTime: boolean, key = 'day'): uPlot.Options {
   return {
     width: l.width,
     height: height + (withTime ? 24 : 0),
     padding: [8, 10, withTime ? 0 : 4, 0],
     tzDate: (ts) => uPlot.tzDate(new Date(ts * 1e3), l.zone),
     legend: { show: false },
-    cursor: { sync: { key: 'day' }, points: { show: false }, drag: { x: false, y: false }, y: false },
+    cursor: { sync: { key }, points: { show: false }, drag: { x: false, y: false }, y: false },
     hooks: { setCursor: [(u) => l.onCursor(u.cursor.idx ?? null)] },
     scales: { x: { time: true } },
     series: [{}],
@@ -79,7 +80,7 @@ const zeroLine = (u: uPlot) => {
   u.ctx.restore()
 }
 
-const line = (color: string, more: Partial<uPlot.Series> = {}): uPlot.Series => ({
+export const line = (color: string, more: Partial<uPlot.Series> = {}): uPlot.Series => ({
   stroke: css(color),
   width: 1.5,
   points: { show: false },

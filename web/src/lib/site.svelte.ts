@@ -106,7 +106,6 @@ class Store {
     this.decisions = bounded((decisions ?? []).map((d, i) => ({ ...d, seq: from - i })))
     this.seq = from + 1
     this.problem = ''
-    document.title = `${site.name} · Switchyard`
     this.open()
   }
 

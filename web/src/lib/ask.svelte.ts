@@ -1,0 +1,53 @@
+// A question to the controller whose answer may be late: the newest question wins, the answer
+// before it stays on the screen, and only what is slow is said.
+
+const slowMs = 300
+
+export class Asked<T> {
+  value = $state.raw<T | null>(null)
+  /** What is wrong and what to do; empty where the newest answer was good. */
+  problem = $state('')
+  /** The answer has been awaited for so long that a person should be told. */
+  slow = $state(false)
+  private turn = 0
+  private waiting: AbortController | null = null
+  private timer = 0
+
+  /** Asks, and drops what was asked before. Never throws. */
+  async ask(f: (stop: AbortSignal) => Promise<T>): Promise<void> {
+    const turn = ++this.turn
+    this.waiting?.abort()
+    const stop = new AbortController()
+    this.waiting = stop
+    clearTimeout(this.timer)
+    this.timer = window.setTimeout(() => (this.slow = true), slowMs)
+    try {
+      const v = await f(stop.signal)
+      if (turn !== this.turn) return
+      this.value = v
+      this.problem = ''
+    } catch (err) {
+      if (turn !== this.turn) return
+      this.problem = (err as Error).message
+    }
+    this.rest()
+  }
+
+  /** Asks again where nothing is under way: for values that are renewed every few seconds. */
+  async renew(f: (stop: AbortSignal) => Promise<T>): Promise<void> {
+    if (!this.waiting && !document.hidden) await this.ask(f)
+  }
+
+  /** Drops what is under way; for the end of a screen. */
+  drop(): void {
+    this.turn++
+    this.waiting?.abort()
+    this.rest()
+  }
+
+  private rest(): void {
+    this.waiting = null
+    clearTimeout(this.timer)
+    this.slow = false
+  }
+}
