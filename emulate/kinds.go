@@ -7,6 +7,7 @@ import (
 	"switchyard/emulate/antminer"
 	"switchyard/emulate/bitaxe"
 	"switchyard/emulate/braiins"
+	"switchyard/emulate/epic"
 	"switchyard/emulate/luxos"
 	"switchyard/emulate/plant"
 	"switchyard/emulate/vnish"
@@ -26,6 +27,7 @@ func kinds() []kind {
 		{antminer.Make(), antminer.Serve},
 		{bitaxe.Make(), bitaxe.Serve},
 		{braiins.Make(), braiins.Serve},
+		{epic.Make(), epic.Serve},
 		{vnish.Make(), vnish.Serve},
 		{whatsminer.Make(), whatsminer.Serve},
 		{whatsminer.MakeV3(), whatsminer.ServeV3},

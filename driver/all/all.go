@@ -20,6 +20,7 @@ import (
 	"switchyard/driver/antminer"
 	"switchyard/driver/bitaxe"
 	"switchyard/driver/braiins"
+	"switchyard/driver/epic"
 	"switchyard/driver/luxos"
 	"switchyard/driver/modbus"
 	"switchyard/driver/vnish"
@@ -44,6 +45,7 @@ func Drivers() []driver.Driver {
 		braiins.Driver(),
 		bitaxe.Driver(),
 		vnish.Driver(),
+		epic.Driver(),
 		luxos.Driver(),
 		modbus.Driver(),
 	}, whatsminer.Drivers()...)

@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"switchyard/driver"
 	"switchyard/driver/httpx"
@@ -212,12 +210,19 @@ func (d *device) mining(ctx context.Context, want site.State, order, other strin
 // post sends body; an answer is empty or an object. The firmware refuses with 500 and words.
 // An empty answer proves nothing of who gave it, a token does: it comes first.
 func (d *device) post(ctx context.Context, name string, body any) (rpc.Object, error) {
+	return d.send(ctx, d.web.Do, name, body)
+}
+
+// sender is the client's Do or Once.
+type sender func(ctx context.Context, method, path string, body any) (httpx.Reply, error)
+
+func (d *device) send(ctx context.Context, send sender, name string, body any) (rpc.Object, error) {
 	if !d.token.Known() {
 		if err := d.token.Fetch(ctx, d.web); err != nil {
 			return nil, err
 		}
 	}
-	r, err := d.web.Do(ctx, http.MethodPost, prefix+name, body)
+	r, err := send(ctx, http.MethodPost, prefix+name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -259,18 +264,13 @@ func (d *device) Do(ctx context.Context, a driver.Action) error {
 	return nil
 }
 
+// reboot is acknowledged by a connection that breaks, too: the device went down at once.
 func (d *device) reboot(ctx context.Context) error {
-	d.web.Close() // on a fresh connection a break means that the device went down
-	_, err := d.post(ctx, "system/reboot", nil)
-	if broke(err) {
+	_, err := d.send(ctx, d.web.Once, "system/reboot", nil)
+	if errors.Is(err, httpx.ErrCut) {
 		return nil
 	}
 	return err
-}
-
-// broke says whether the connection ended after the request had gone out.
-func broke(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // setPools posts all three places; the rest is emptied.
