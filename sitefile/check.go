@@ -40,6 +40,7 @@ func (c *checker) all() {
 	c.market()
 	c.limits()
 	c.control()
+	c.care()
 	c.emulate()
 }
 
