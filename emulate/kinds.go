@@ -10,6 +10,7 @@ import (
 	"switchyard/emulate/epic"
 	"switchyard/emulate/luxos"
 	"switchyard/emulate/plant"
+	"switchyard/emulate/proto"
 	"switchyard/emulate/vnish"
 	"switchyard/emulate/whatsminer"
 )
@@ -29,6 +30,7 @@ func kinds() []kind {
 		{braiins.Make(), braiins.Serve},
 		{epic.Make(), epic.Serve},
 		{vnish.Make(), vnish.Serve},
+		{proto.Make(), proto.Serve},
 		{whatsminer.Make(), whatsminer.Serve},
 		{whatsminer.MakeV3(), whatsminer.ServeV3},
 		{luxos.Make(), luxos.Serve},

@@ -23,6 +23,7 @@ import (
 	"switchyard/driver/epic"
 	"switchyard/driver/luxos"
 	"switchyard/driver/modbus"
+	"switchyard/driver/proto"
 	"switchyard/driver/vnish"
 	"switchyard/driver/whatsminer"
 	"switchyard/site"
@@ -47,6 +48,7 @@ func Drivers() []driver.Driver {
 		vnish.Driver(),
 		epic.Driver(),
 		luxos.Driver(),
+		proto.Driver(),
 		modbus.Driver(),
 	}, whatsminer.Drivers()...)
 }
