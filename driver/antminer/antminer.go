@@ -13,15 +13,32 @@
 // "bitmain-work-mode", in the types in which the device wrote them. A miner that is already
 // in the wanted mode is not posted to: each post makes it reload, which stops its work for
 // minutes. The reload follows the acknowledgement by a second or two, during which the
-// configuration still shows the old mode: what this driver posted last counts until then.
-// Waking returns to the mode that was seen before sleep, else to normal.
+// configuration still shows the old one: what this driver posted last counts until then.
+// Waking returns to the mode that was seen before sleep, else to normal. Modes low (3) and
+// high (2) are profiles, offered once the configuration was seen to have them: nothing else
+// tells which of them a model knows.
+//
+// What Apply posts is laid out beforehand (Stage), together with a digest nonce, so that it
+// is one exchange. It is at most 6 minutes old, because a person may have changed the device
+// meanwhile and a post would take that back; it is read anew at once where a reading saw
+// that the miner restarted its work (every post makes it) or has other pools.
+//
+// Firmwares of 2019 (S17 and before) have other pages: they take a form by position, answer
+// after half a minute, and would store nonsense from a JSON post. They are told by their
+// configuration and system page; of them this driver reads, reboots and blinks. A miner
+// whose web server is shut is read by RPC and told nothing.
 //
 // Power is what the firmware tells, and unknown where it tells none, as many do.
 //
 // Assumed, because Bitmain publishes no times: 30 s from acknowledgement to standby, 5
 // minutes to full power, 30 W asleep.
 //
-// It never sets watts or frequencies and never touches pools.
+// Sleep is part of the configuration and so survives a reboot.
+//
+// The pages' words are those of public programs that speak to them (pyasic, asic-rs, the
+// maker's own shell scripts of the S17 for the pages of 2019); not checked on a machine.
+//
+// It never sets watts or frequencies, and pools only when told to.
 //
 // Concurrency: a Device has one caller at a time; its calls block on the network until
 // their context ends.
@@ -51,6 +68,8 @@ const (
 	idle = 3 * time.Second
 	// stuck is how long a miner may be awake without a hash before that is a fault, site time.
 	stuck = 15 * time.Minute
+	// booted is how long a miner whose web server is shut must have worked, site time.
+	booted = 10 * time.Minute
 
 	standby   = 30 * unit.Watt
 	sleepTime = 30 * time.Second
@@ -63,8 +82,11 @@ func Driver() driver.Driver {
 		Name:  "antminer",
 		About: "Antminer S17 to S21 and later with Bitmain's firmware: HTTP with digest, RPC port for readings; sleep and wake",
 		Abilities: driver.Abilities{
-			Devices: "Antminer S17 to S21 and later, Bitmain's firmware", Sleep: true, Power: "some", Auth: "HTTP digest",
-			Times: "assumed: 30 s to standby, 5 min to full power", Checked: "fixtures, emulator", Source: "the firmware's web pages and open implementations",
+			Devices: "Antminer S17 to S21 and later, Bitmain's firmware; of firmwares of 2019 readings, reboot and LED",
+			Sleep:   true, Profiles: true, Power: "some", Auth: "HTTP digest",
+			Acts:  site.ActsOf(site.ActReboot, site.ActPools, site.ActLED, site.ActPassword, site.ActProfile),
+			Times: "assumed: 30 s to standby, 5 min to full power", Checked: "fixtures, emulator",
+			Source: "the firmware's web pages and open implementations",
 		},
 		Ports: map[string]int{"http": 80, "rpc": rpc.Port},
 		Open:  open,
@@ -77,6 +99,7 @@ type device struct {
 	t       driver.Target
 	rpcAddr string
 	web     *httpx.Client
+	auth    *httpx.Digest
 
 	reads   int  // since it was opened
 	phase   int  // of slowEvery, so that thousands do not ask at once
@@ -84,11 +107,16 @@ type device struct {
 	shut    bool // the RPC port is closed, as when the process of the miner is stopped
 	dirty   bool // read what moves slowly at the next Read
 	slow    slow
+	ready   staged
+	failed  time.Time      // when staging failed last
 	posted  site.Opt[mode] // last posted, until the configuration shows it
+	pools   []site.Pool    // posted with it; nil: as they were
 	pending int            // reads since then
 	awake   mode           // the last mode seen that is not sleep
+	modes   [modeLow + 1]bool
 	was     site.State
-	idleAt  time.Time // since when it is awake and does no hash; zero if it does
+	uptime  time.Duration // at the last reading
+	idleAt  time.Time     // since when it is awake and does no hash; zero if it does
 }
 
 func open(t driver.Target) (driver.Device, error) {
@@ -103,9 +131,10 @@ func open(t driver.Target) (driver.Device, error) {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(t.Device))
+	auth := &httpx.Digest{User: t.User, Password: t.Password, Now: t.Now}
 	return &device{
 		t: t, rpcAddr: t.Addr("rpc", rpc.Port), phase: int(h.Sum32() % slowEvery), dirty: true,
-		web: httpx.New(t, t.Addr("http", 80), idle, &httpx.Digest{User: t.User, Password: t.Password}),
+		auth: auth, web: httpx.New(t, t.Addr("http", 80), idle, auth),
 	}, nil
 }
 
@@ -121,22 +150,58 @@ func (d *device) Info(ctx context.Context) (site.Capabilities, error) {
 	d.dirty = true
 	var c site.Capabilities
 	var info systemInfo
-	if err := d.web.Get(ctx, "/cgi-bin/get_system_info.cgi", &info); err != nil {
+	err := d.web.Get(ctx, "/cgi-bin/get_system_info.cgi", &info)
+	if errors.Is(err, driver.ErrUnsupported) || errors.Is(err, syscall.ECONNREFUSED) {
+		if id, ok := d.onlyRPC(ctx); ok {
+			return d.capabilities(id), nil
+		}
+	}
+	if err != nil {
 		return c, fmt.Errorf("antminer %s: %w", d.t.Device, err)
 	}
 	if info.Type == "" {
 		return c, fmt.Errorf("antminer %s: no type in its system information: %w", d.t.Device, driver.ErrUnreachable)
 	}
-	c.Identity = info.identity()
-	conf, err := d.conf(ctx)
+	d.slow.info = info
+	c = d.capabilities(info.identity())
+	c.Acts = site.ActsOf(site.ActReboot, site.ActLED)
+	if info.early() {
+		return c, nil
+	}
+	now, err := d.conf(ctx)
 	switch {
 	case errors.Is(err, driver.ErrUnsupported): // an old firmware without this page
+		return c, nil
 	case err != nil:
 		return c, fmt.Errorf("antminer %s: %w", d.t.Device, err)
-	default:
-		_, c.Sleep = conf.mode()
 	}
-	c.Standby, c.SleepTime, c.WakeTime = standby, sleepTime, wakeTime
+	c.Acts |= site.ActsOf(site.ActPassword)
+	if c.Sleep = now.OK; !c.Sleep {
+		return c, nil
+	}
+	c.Acts |= site.ActsOf(site.ActPools)
+	if c.Profiles = d.profiles(); c.Profiles != nil {
+		c.Acts |= site.ActsOf(site.ActProfile)
+	}
+	return c, nil
+}
+
+// onlyRPC says who a miner is whose web server is shut, or has not the pages. One that came
+// up a moment ago may still open its web server.
+func (d *device) onlyRPC(ctx context.Context) (site.Identity, bool) {
+	st, err := d.statsRPC(ctx)
+	if err != nil {
+		return site.Identity{}, false
+	}
+	var s site.Sample
+	st.fill(&s)
+	id := st.identity()
+	return id, id.Make != "" && s.Uptime.OK && s.Uptime.V > booted
+}
+
+// capabilities are those that any Antminer has.
+func (d *device) capabilities(id site.Identity) site.Capabilities {
+	c := site.Capabilities{Identity: id, Standby: standby, SleepTime: sleepTime, WakeTime: wakeTime}
 	f, ok := driver.LookupModel(c.Identity.Model)
 	if !ok {
 		f, ok = driver.LookupModel(d.t.Model)
@@ -144,7 +209,7 @@ func (d *device) Info(ctx context.Context) (site.Capabilities, error) {
 	if ok {
 		c.Nameplate = site.Some(f.Power)
 	}
-	return c, nil
+	return c
 }
 
 // Read polls the miner once: one exchange, and a few more every 20th time.
@@ -160,6 +225,7 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 		return s, fmt.Errorf("antminer %s: %w", d.t.Device, err)
 	}
 	st.fill(&s)
+	d.noticeRestart(s)
 	hashing := s.Hashrate.OK && s.Hashrate.V > 0
 	switch {
 	case away:
@@ -176,6 +242,9 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	s.Pools, s.Faults = d.slow.pools, d.slow.faults
 	s.Identity = d.slow.identity(st.identity())
 	s.State = d.state(s, away)
+	if m := d.slow.mode; m.OK && d.profiles() != nil {
+		s.Profile = m.V.profile()
+	}
 	d.was = s.State
 	return s, nil //nolint:nilerr // a slow page that failed leaves its fields unknown; the reading stands
 }
@@ -185,7 +254,8 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 func (d *device) doubtful(hashing bool) bool {
 	if d.posted.OK {
 		if d.pending++; d.pending > slowEvery {
-			d.posted = site.Opt[mode]{} // it never will: what the device shows counts again
+			d.posted, d.pools = site.Opt[mode]{}, nil // it never will: what the device shows counts again
+			d.ready = staged{}
 		}
 		return true
 	}
@@ -266,46 +336,36 @@ func (d *device) statsWeb(ctx context.Context) (stats, error) {
 	return parseStats(r.Body)
 }
 
-// Apply posts the configuration with the wanted mode, unless the miner is in it already.
+// Apply posts the configuration with the wanted mode, unless the miner is in it already: one
+// exchange if it was staged.
 func (d *device) Apply(ctx context.Context, want site.Setpoint) error {
 	if want.Mode == site.ModeRun && want.Power.OK {
 		return fmt.Errorf("antminer %s: it takes no watts: %w", d.t.Device, driver.ErrUnsupported)
 	}
-	conf, err := d.conf(ctx)
-	if err != nil {
-		return fmt.Errorf("antminer %s: %w", d.t.Device, err)
-	}
-	now, ok := conf.mode()
-	if !ok {
-		return fmt.Errorf("antminer %s: its configuration has no mode: %w", d.t.Device, driver.ErrUnsupported)
-	}
-	d.saw(now)
 	sleep := want.Mode == site.ModeSleep
-	if (now == modeSleep) == sleep && (!d.posted.OK || (d.posted.V == modeSleep) == sleep) {
-		return nil
+	if !d.fresh() || d.ready.now.OK && d.there(d.ready.now.V, sleep) {
+		now, err := d.conf(ctx) // also that nothing is to be done is worth a look
+		if err != nil {
+			return fmt.Errorf("antminer %s: %w", d.t.Device, err)
+		}
+		if now.OK && d.there(now.V, sleep) {
+			return nil
+		}
+	}
+	if !d.ready.now.OK {
+		return fmt.Errorf("antminer %s: its configuration has no mode: %w", d.t.Device, driver.ErrUnsupported)
 	}
 	to := d.awake
 	if sleep {
 		to = modeSleep
 	}
-	d.dirty = true
-	err = d.post(ctx, conf, to)
-	if err == nil || errors.Is(err, driver.ErrUnreachable) { // it may have arrived
-		d.posted, d.pending = site.Some(to), 0
-	}
-	if err != nil {
+	if err := d.post(ctx, to, nil); err != nil {
 		return fmt.Errorf("antminer %s: %w", d.t.Device, err)
 	}
 	return nil
 }
 
-// saw takes note of the mode that the configuration shows.
-func (d *device) saw(m mode) {
-	d.slow.mode = site.Some(m)
-	if d.posted.OK && d.posted.V == m {
-		d.posted = site.Opt[mode]{}
-	}
-	if m != modeSleep && !d.posted.OK {
-		d.awake = m
-	}
+// there says whether the mode that the configuration shows, and the one posted last, are as wanted.
+func (d *device) there(now mode, sleep bool) bool {
+	return (now == modeSleep) == sleep && (!d.posted.OK || (d.posted.V == modeSleep) == sleep)
 }

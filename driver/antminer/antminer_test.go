@@ -38,6 +38,10 @@ type fake struct {
 	conf   map[string]any // last posted
 	closed bool           // the RPC port
 	gone   bool           // the miner's process: stats.cgi fails
+	early  bool           // its pages are of 2019
+	pool   string
+	acts   []string
+	uptime int
 }
 
 func (f *fake) note(what string) {
@@ -65,14 +69,14 @@ func (f *fake) stats() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.bare {
-		return `{"STATUS":[{"STATUS":"S"}],"STATS":[{"Type":"Antminer S19 Pro"},{"Elapsed":50}],"id":1}`
+		return `{"STATUS":[{"STATUS":"S"}],"STATS":[{"Type":"Antminer S19 Pro"},{"Elapsed":900}],"id":1}`
 	}
 	ghs := 110566.5
 	if f.mode == 1 {
 		ghs = 0
 	}
-	return fmt.Sprintf(`{"STATUS":[{"STATUS":"S","Code":70}],"STATS":[{"Type":"Antminer S19 Pro","Miner":"49.0.1.3"}{"Elapsed":50,"GHS 5s":"%g",`+
-		`"GHS av":%g,"chain_acn1":114,"chain_rate1":"%g","temp_chip1":"78-50-69-70","temp_pcb1":"73-45-64-65","fan_num":1,"fan1":6000}],"id":1}`+"\x00", ghs, ghs, ghs)
+	return fmt.Sprintf(`{"STATUS":[{"STATUS":"S","Code":70}],"STATS":[{"Type":"Antminer S19 Pro","Miner":"49.0.1.3"}{"Elapsed":%d,"GHS 5s":"%g",`+
+		`"GHS av":%g,"chain_acn1":114,"chain_rate1":"%g","temp_chip1":"78-50-69-70","temp_pcb1":"73-45-64-65","fan_num":1,"fan1":6000}],"id":1}`+"\x00", 900+f.uptime, ghs, ghs, ghs)
 }
 
 func (f *fake) rpc(c net.Conn) {
@@ -92,12 +96,41 @@ func (f *fake) rpc(c net.Conn) {
 	case "stats":
 		_, _ = io.WriteString(c, f.stats())
 	case "pools":
-		_, _ = io.WriteString(c, `{"STATUS":[{"STATUS":"S"}],"POOLS":[{"URL":"stratum+tcp://p:1","User":"w","Stratum Active":true}],"id":1}`)
+		_, _ = io.WriteString(c, `{"STATUS":[{"STATUS":"S"}],"POOLS":[{"URL":"`+f.url()+`","User":"`+f.worker()+`","Stratum Active":true}],"id":1}`)
 	case "version":
 		_, _ = io.WriteString(c, `{"STATUS":[{"STATUS":"S"}],"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer S19 Pro"}],"id":1}`)
 	default:
 		_, _ = io.WriteString(c, `{"STATUS":[{"STATUS":"E","Code":14,"Msg":"Invalid command"}],"id":1}`)
 	}
+}
+
+func (f *fake) url() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pool == "" {
+		return "stratum+tcp://p:1"
+	}
+	return f.pool
+}
+
+func (f *fake) worker() string {
+	if f.url() == "stratum+tcp://p:1" {
+		return "w"
+	}
+	return "account.conform-001"
+}
+
+func (f *fake) did(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.acts = append(f.acts, what)
+}
+
+// done returns the acts that it carried out.
+func (f *fake) done() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.acts)
 }
 
 // allowed checks the digest and challenges where it is wrong.
@@ -125,8 +158,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mu.Lock()
-	mode, gone := f.shows.Or(f.mode), f.gone
+	mode, gone, early := f.shows.Or(f.mode), f.gone, f.early
 	f.mu.Unlock()
+	if early {
+		f.earlyPages(w, r)
+		return
+	}
 	if gone && r.URL.Path == "/cgi-bin/stats.cgi" {
 		http.Error(w, "Socket connect failed: Connection refused", http.StatusInternalServerError)
 		return
@@ -135,13 +172,58 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/cgi-bin/get_system_info.cgi":
 		_, _ = io.WriteString(w, `{"minertype":"Antminer S19 Pro","macaddr":"02:00:00:00:00:01","serinum":"X1","system_filesystem_version":"FR-1.1"}`)
 	case "/cgi-bin/get_miner_conf.cgi":
-		fmt.Fprintf(w, `{"pools":[{"url":"stratum+tcp://p:1","user":"w","pass":"x"}],"bitmain-fan-pwm":"100","bitmain-work-mode":"%d"}`, mode)
+		fmt.Fprintf(w, `{"pools":[{"url":"%s","user":"%s","pass":"x"}],"bitmain-fan-pwm":"100","bitmain-work-mode":"%d"}`, f.url(), f.worker(), mode)
 	case "/cgi-bin/set_miner_conf.cgi":
 		f.post(w, r)
 	case "/cgi-bin/summary.cgi":
 		_, _ = io.WriteString(w, `{"SUMMARY":[{"status":[{"type":"rate","status":"s","code":0,"msg":""},{"type":"fans","status":"e","code":3,"msg":"fan lost"}]}]}`)
 	case "/cgi-bin/stats.cgi":
 		_, _ = io.WriteString(w, f.stats())
+	case "/cgi-bin/blink.cgi":
+		f.did("led")
+		_, _ = io.WriteString(w, `{"code":"B000"}`)
+	case "/cgi-bin/reboot.cgi":
+		f.did("reboot")
+		panic(http.ErrAbortHandler) // it is down before it has answered
+	case "/cgi-bin/passwd.cgi":
+		f.passwd(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (f *fake) passwd(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var p struct{ CurPwd, NewPwd, ConfirmPwd string }
+	if json.NewDecoder(r.Body).Decode(&p) != nil || p.CurPwd != f.password || p.NewPwd != p.ConfirmPwd {
+		_, _ = io.WriteString(w, `{"stats":"error","code":"P001","msg":"Current password invalid!"}`)
+		return
+	}
+	f.password = p.NewPwd
+	f.acts = append(f.acts, "password")
+	_, _ = io.WriteString(w, `{"stats":"success","code":"P000","msg":"OK!"}`)
+}
+
+// earlyPages are those of an S17 with the firmware of 2019. A post of JSON there is stored
+// as if its pieces were the fields of a form.
+func (f *fake) earlyPages(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	switch r.URL.Path {
+	case "/cgi-bin/get_system_info.cgi":
+		_, _ = io.WriteString(w, `{"minertype":"Antminer S17+","macaddr":"02:00:00:00:00:01","curtime":"07:12:34","loadaverage":"1.61, 1.60, 1.60",`+
+			`"system_filesystem_version":"Tue Dec 17 09:49:17 CST 2019","cgminer_version":"1.0.0"}`)
+	case "/cgi-bin/get_miner_conf.cgi":
+		_, _ = io.WriteString(w, `{"pools":[{"url":"stratum+tcp://p:1","user":"w","pass":"x"}],"api-listen":true,"bitmain-use-vil":true,`+
+			`"bitmain-work-mode":"0","bitmain-freq":"675","bitmain-voltage":"1800"}`)
+	case "/cgi-bin/blink.cgi":
+		f.did("led " + string(body))
+		_, _ = io.WriteString(w, `{"startBlink":true}`)
+	case "/cgi-bin/reboot.cgi":
+		f.did("reboot")
+	case "/cgi-bin/set_miner_conf.cgi":
+		f.did("spoilt by " + string(body))
+		_, _ = io.WriteString(w, "ok")
 	default:
 		http.NotFound(w, r)
 	}
@@ -157,6 +239,11 @@ func (f *fake) post(w http.ResponseWriter, r *http.Request) {
 	}
 	f.conf = c
 	f.mode, _ = strconv.Atoi(fmt.Sprint(c["bitmain-work-mode"]))
+	if pools, _ := c["pools"].([]any); len(pools) > 0 {
+		if url := fmt.Sprint(pools[0].(map[string]any)["url"]); url != f.pool && (f.pool != "" || url != "stratum+tcp://p:1") {
+			f.pool, f.acts = url, append(f.acts, "pools")
+		}
+	}
 	_, _ = io.WriteString(w, `{"stats":"success","code":"M000","msg":"OK!"}`)
 }
 
@@ -189,9 +276,10 @@ func start(t *testing.T, f *fake) driver.Target {
 func TestConforms(t *testing.T) {
 	conform.Run(t, conform.Kit{
 		Driver: Driver(),
+		Staged: true,
 		Start: func(t *testing.T) conform.Fake {
 			f := &fake{}
-			return conform.Fake{Target: start(t, f), Obeys: func() site.Setpoint {
+			return conform.Fake{Target: start(t, f), Acts: f.done, Obeys: func() site.Setpoint {
 				f.mu.Lock()
 				defer f.mu.Unlock()
 				if f.mode == 1 {
@@ -261,9 +349,9 @@ func TestApplySparesAMinerThatIsThereAlready(t *testing.T) {
 		want []string
 	}{
 		{site.ModeRun, []string{"GET /cgi-bin/get_miner_conf.cgi", "GET /cgi-bin/get_miner_conf.cgi"}}, // the first 401 brings the nonce
-		{site.ModeSleep, []string{"GET /cgi-bin/get_miner_conf.cgi", "POST /cgi-bin/set_miner_conf.cgi"}},
+		{site.ModeSleep, []string{"POST /cgi-bin/set_miner_conf.cgi"}},                                 // laid out by the look before
 		{site.ModeSleep, []string{"GET /cgi-bin/get_miner_conf.cgi"}},
-		{site.ModeRun, []string{"GET /cgi-bin/get_miner_conf.cgi", "POST /cgi-bin/set_miner_conf.cgi"}},
+		{site.ModeRun, []string{"POST /cgi-bin/set_miner_conf.cgi"}},
 	} {
 		if err := d.Apply(ctx, site.Setpoint{Mode: c.mode}); err != nil {
 			t.Fatal(err)

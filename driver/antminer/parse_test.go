@@ -150,8 +150,8 @@ func TestConfKeepsAllAndItsTypes(t *testing.T) {
 		if err := json.Unmarshal([]byte(in), &c); err != nil {
 			t.Fatal(err)
 		}
-		if m, ok := c.mode(); m != want.V || ok != want.OK {
-			t.Errorf("%s: mode %v, %v, want %v", in, m, ok, want)
+		if m := c.mode(); m != want {
+			t.Errorf("%s: mode %v, want %v", in, m, want)
 		}
 	}
 }

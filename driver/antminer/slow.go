@@ -1,29 +1,15 @@
 package antminer
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"switchyard/driver"
 	"switchyard/driver/rpc"
 	"switchyard/site"
-)
-
-// mode is the firmware's number for how it works.
-type mode int
-
-// The modes. High is called HEM on some models.
-const (
-	modeNormal mode = 0
-	modeSleep  mode = 1
-	modeHigh   mode = 2
-	modeLow    mode = 3
 )
 
 // slow is what moves slowly, as last read.
@@ -50,17 +36,8 @@ func (s slow) identity(fast site.Identity) site.Identity {
 func (d *device) refreshMode(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, slowTime)
 	defer cancel()
-	conf, err := d.conf(ctx)
-	if err != nil {
-		return err
-	}
-	if m, ok := conf.mode(); ok {
-		d.saw(m)
-	}
-	if d.slow.pools == nil {
-		d.slow.pools = conf.pools()
-	}
-	return nil
+	_, err := d.conf(ctx)
+	return err
 }
 
 // refresh reads all that moves slowly. What does not come keeps its last value; without a
@@ -70,7 +47,11 @@ func (d *device) refresh(ctx context.Context) error {
 	defer cancel()
 	r, err := rpc.Call(ctx, d.t.DialContext, d.rpcAddr, rpc.Request{Command: "pools"})
 	if err == nil && !r.Truncated {
-		d.slow.pools = parsePools(r)
+		pools := parsePools(r)
+		if d.slow.pools != nil && !samePools(pools, d.slow.pools) {
+			d.drop() // whatever is laid out has the old ones
+		}
+		d.slow.pools = pools
 	}
 	if err := d.refreshMode(ctx); err != nil {
 		return err
@@ -94,7 +75,12 @@ type systemInfo struct {
 	Serial   string `json:"serinum"`
 	SerialNo string `json:"serial_no"`
 	Firmware string `json:"system_filesystem_version"`
+	Load     string `json:"loadaverage"`
 }
+
+// early says whether the pages are those of 2019 and before, which told the load and no
+// serial number.
+func (i systemInfo) early() bool { return i.Load != "" && i.Serial == "" && i.SerialNo == "" }
 
 func (i systemInfo) identity() site.Identity {
 	id := site.Identity{Firmware: strings.TrimSpace(i.Firmware), Serial: strings.TrimSpace(i.Serial), MAC: i.MAC}
@@ -106,92 +92,6 @@ func (i systemInfo) identity() site.Identity {
 		id.Make = "Antminer"
 	}
 	return id
-}
-
-// conf is the whole configuration, each value as the device wrote it.
-type conf map[string]json.RawMessage
-
-func (d *device) conf(ctx context.Context) (conf, error) {
-	var c conf
-	err := d.web.Get(ctx, "/cgi-bin/get_miner_conf.cgi", &c)
-	if err == nil && len(c) == 0 {
-		err = fmt.Errorf("the configuration is empty: %w", driver.ErrUnreachable)
-	}
-	return c, err
-}
-
-const (
-	keyWork = "bitmain-work-mode" // what the pages read
-	keyMode = "miner-mode"        // what they post
-)
-
-// mode returns the mode; false means that the firmware has none or it cannot be read.
-func (c conf) mode() (mode, bool) {
-	for _, key := range []string{keyWork, keyMode} {
-		raw := strings.Trim(string(c[key]), `" `)
-		if n, err := strconv.Atoi(raw); err == nil && n >= 0 {
-			return mode(n), true
-		}
-	}
-	return 0, false
-}
-
-// pools returns the configured pools; which of them is active is not told here.
-func (c conf) pools() []site.Pool {
-	var raw []struct{ URL, User string }
-	if json.Unmarshal(c["pools"], &raw) != nil {
-		return nil
-	}
-	var all []site.Pool
-	for _, p := range raw {
-		if p.URL != "" {
-			all = append(all, site.Pool{URL: p.URL, Worker: p.User})
-		}
-	}
-	return all
-}
-
-// with returns the configuration with the mode under both its names, each in the type in
-// which the device wrote it, else as a number. Some firmwares read the frequency level back
-// under a name of its own and forget it otherwise.
-func (c conf) with(m mode) conf {
-	out := make(conf, len(c)+3)
-	for k, v := range c {
-		out[k] = v
-	}
-	for _, key := range []string{keyWork, keyMode} {
-		if bytes.HasPrefix(c[key], []byte(`"`)) {
-			out[key] = json.RawMessage(strconv.Quote(strconv.Itoa(int(m))))
-		} else {
-			out[key] = json.RawMessage(strconv.Itoa(int(m)))
-		}
-	}
-	if level, ok := c["bitmain-freq-level"]; ok && c["freq-level"] == nil {
-		out["freq-level"] = level
-	}
-	return out
-}
-
-func (d *device) post(ctx context.Context, c conf, m mode) error {
-	const path = "/cgi-bin/set_miner_conf.cgi"
-	r, err := d.web.Do(ctx, http.MethodPost, path, c.with(m))
-	if err == nil {
-		err = r.Check(http.MethodPost, path)
-	}
-	if err != nil {
-		return err
-	}
-	var said struct{ Stats, Code, Msg string }
-	if err := r.JSON(path, &said); err != nil {
-		return err
-	}
-	if said.Stats == "" {
-		return fmt.Errorf("post configuration: no word of success: %w", driver.ErrUnreachable)
-	}
-	if said.Stats != "success" {
-		return fmt.Errorf("post configuration: %q, code %s, %q: %w", said.Stats, said.Code, said.Msg, driver.ErrRefused)
-	}
-	return nil
 }
 
 // probe asks the RPC port for its version, or the web server for its name.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"time"
 
 	"github.com/icholy/digest"
 
@@ -17,14 +19,29 @@ import (
 type Digest struct {
 	User     string
 	Password driver.Secret
+	// Now is the clock that Age goes by; nil is the machine's.
+	Now func() time.Time
 
 	challenge *digest.Challenge
 	count     int
+	since     time.Time
 }
 
-// Known says whether there is a challenge to sign ahead with. Whether the device still takes
-// its nonce shows when it is used: small servers forget them within minutes.
-func (d *Digest) Known() bool { return d.challenge != nil }
+// Age returns how long ago the device gave its challenge, or the longest time there is
+// where it gave none. Small servers take a nonce for some minutes.
+func (d *Digest) Age() time.Duration {
+	if d.challenge == nil {
+		return math.MaxInt64
+	}
+	return d.now().Sub(d.since)
+}
+
+func (d *Digest) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now()
+}
 
 // Forget drops the challenge: the next request costs two exchanges and brings in a new one.
 func (d *Digest) Forget() { d.challenge, d.count = nil, 0 }
@@ -55,7 +72,7 @@ func (d *Digest) Renew(_ context.Context, _ *Client, refused *http.Response) (bo
 	if err != nil {
 		return false, fmt.Errorf("read digest challenge: %w: %w", err, driver.ErrUnsupported)
 	}
-	d.challenge, d.count = ch, 0
+	d.challenge, d.count, d.since = ch, 0, d.now()
 	return true, nil
 }
 

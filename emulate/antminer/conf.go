@@ -130,10 +130,28 @@ func parseConf(body []byte) (conf, error) {
 func (d *device) store(c conf) {
 	now := d.m.Now()
 	d.mu.Lock()
+	before := d.settled(now)
+	if !d.reloadAt.IsZero() { // one reload follows the other
+		before = d.next
+	}
 	d.conf = d.settled(now)
 	d.next = c
 	d.reloadAt = now.Add(time.Second + time.Duration(d.seed%1000)*time.Millisecond)
 	d.mu.Unlock()
+	d.tell(before, c)
+}
+
+// tell tells the plant what differs.
+func (d *device) tell(before, c conf) {
+	if c.pools != before.pools {
+		var pools []plant.PoolView
+		for _, p := range c.pools {
+			if p.URL != "" {
+				pools = append(pools, plant.PoolView{URL: p.URL, Worker: p.User})
+			}
+		}
+		d.m.SetPools(pools)
+	}
 	if c.mode == modeSleep {
 		d.m.Sleep()
 		return

@@ -33,7 +33,15 @@ type digester struct {
 }
 
 func md5hex(parts ...string) string {
-	sum := md5.Sum([]byte(strings.Join(parts, ":")))
+	var stack [256]byte
+	b := stack[:0]
+	for i, p := range parts {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, p...)
+	}
+	sum := md5.Sum(b)
 	return hex.EncodeToString(sum[:])
 }
 
@@ -133,6 +141,9 @@ func cutValue(s string) (value, rest string, err error) {
 			return s[:i], s[i:], nil
 		}
 		return s, "", nil
+	}
+	if end := strings.IndexAny(s[1:], `"\\`); end >= 0 && s[1+end] == '"' {
+		return s[1 : 1+end], s[2+end:], nil
 	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {

@@ -11,8 +11,9 @@
 // configuration that pages show follows a moment after the acknowledgement.
 //
 // Not known from public sources, so chosen: the answer when a change is refused (stats
-// "error", code M001), the length of the reload (one to two seconds of device time), the
-// power of the low-power mode (80 % of nameplate).
+// "error", code M001; B001 for the light, P003 for the password), the length of the reload
+// (one to two seconds of device time), the power of the low-power mode (80 % of nameplate),
+// that some answer a reboot and others are down before.
 //
 // Concurrency: safe for concurrent use; see package face for its goroutines.
 package antminer

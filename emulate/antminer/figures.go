@@ -68,16 +68,16 @@ func frequency(b plant.BoardView) int {
 	return 525
 }
 
+// chipMap is longer than any board's.
+var chipMap = strings.Repeat(" ooo", 256)
+
 // asics draws a board's chips as the firmware does, three to a group.
 func asics(chips int) string {
-	var s strings.Builder
-	for i := range chips {
-		if i%3 == 0 {
-			s.WriteByte(' ')
-		}
-		s.WriteByte('o')
+	n := chips / 3 * 4
+	if chips%3 > 0 {
+		n += 1 + chips%3
 	}
-	return s.String()
+	return chipMap[:min(n, len(chipMap))]
 }
 
 func boardSerial(v plant.View, i int) string { return v.Serial + "B" + strconv.Itoa(i) }

@@ -51,10 +51,10 @@ type device struct {
 	missComma  bool   // "}{" between the two objects of stats
 	rateString bool   // "GHS 5s" as a string
 	modeNumber bool   // modes of the configuration as numbers
+	abrupt     bool   // a reboot comes before its answer
 	end        ending // of RPC replies
 
 	mu       sync.Mutex
-	blink    bool
 	conf     conf      // what pages show until reloadAt
 	next     conf      // what was stored last
 	reloadAt time.Time // device time; zero: nothing is pending
@@ -65,8 +65,8 @@ func newDevice(m *plant.Miner) *device {
 	seed := fault.Hash(0x616e74, v.ID)
 	d := &device{
 		m: m, seed: seed, modern: v.ReportsPower,
-		modeNumber: seed>>8&1 == 1,
-		end:        [...]ending{"\x00", "", "\n"}[seed>>16%3],
+		modeNumber: seed>>8&1 == 1, abrupt: seed>>26&1 == 1,
+		end: [...]ending{"\x00", "", "\n"}[seed>>16%3],
 	}
 	if !d.modern {
 		d.missComma = seed>>24&1 == 1

@@ -75,11 +75,16 @@ func (d *device) page(w http.ResponseWriter, r *http.Request, v plant.View, c co
 	case "set_miner_conf.cgi":
 		b = d.setConf(r)
 	case "get_blink_status.cgi":
-		b = []byte(`{ "blink": ` + strconv.FormatBool(d.blinking()) + " }\n")
+		b = []byte(`{ "blink": ` + strconv.FormatBool(v.LED) + " }\n")
 	case "blink.cgi":
 		b = d.setBlink(r)
+	case "passwd.cgi":
+		b = d.setPassword(r)
 	case "reboot.cgi":
-		d.reboot()
+		if d.reboot() && d.abrupt {
+			face.Vanish(w)
+			return
+		}
 	default:
 		errorPage(w, http.StatusNotFound)
 		return
@@ -91,16 +96,13 @@ func (d *device) page(w http.ResponseWriter, r *http.Request, v plant.View, c co
 	_, _ = w.Write(b) // the client may be gone
 }
 
-func (d *device) blinking() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.blink
-}
-
-func (d *device) reboot() {
-	if !d.m.Refuses() {
-		d.m.Reboot()
+// reboot says whether it does.
+func (d *device) reboot() bool {
+	if d.m.Refuses() {
+		return false
 	}
+	d.m.Reboot()
+	return true
 }
 
 // setConf answers set_miner_conf.cgi: it acknowledges what it stored, the reload follows.
@@ -134,14 +136,32 @@ func (d *device) setBlink(r *http.Request) []byte {
 	if err := json.Unmarshal(body, &p); err != nil {
 		p.Blink = text(strings.TrimPrefix(string(body), "blink=")) // the old form
 	}
-	if p.Blink != "true" && p.Blink != "false" {
+	if p.Blink != "true" && p.Blink != "false" || d.m.Refuses() {
 		return bad
 	}
-	d.mu.Lock()
-	d.blink = p.Blink == "true"
-	d.mu.Unlock()
+	d.m.SetLED(p.Blink == "true")
 	if p.Blink == "true" {
 		return []byte(`{"code":"B000"}` + "\n")
 	}
 	return []byte(`{"code":"B100"}` + "\n")
+}
+
+// setPassword answers passwd.cgi.
+func (d *device) setPassword(r *http.Request) []byte {
+	say := func(stats, code, msg string) []byte {
+		return []byte(`{"stats":"` + stats + `","code":"` + code + `","msg":"` + msg + `"}` + "\n")
+	}
+	var p struct{ CurPwd, NewPwd, ConfirmPwd string }
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1024))
+	_, password := d.m.Credentials()
+	switch {
+	case err != nil || r.Method != http.MethodPost || json.Unmarshal(body, &p) != nil || d.m.Refuses():
+		return say("error", "P003", "Illegal request!")
+	case p.CurPwd != password:
+		return say("error", "P001", "Current password invalid!")
+	case p.NewPwd == "" || p.NewPwd != p.ConfirmPwd:
+		return say("error", "P002", "New password not match!")
+	}
+	d.m.SetPassword(p.NewPwd)
+	return say("success", "P000", "OK!")
 }

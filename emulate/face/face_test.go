@@ -220,9 +220,10 @@ func chunks(b []byte, n int) func(func([]byte) bool) {
 }
 
 func TestQuote(t *testing.T) {
-	for _, s := range []string{"", "a", "\"\\\n\x00", "\xff", "é"} {
-		if b := Quote(nil, s); !json.Valid(b) {
-			t.Errorf("%q: %s", s, b)
+	for _, s := range []string{"", "a", "\"\\\n\x00", "\xff", "é", "a<b>&c", "\x7f", "\\", "\""} {
+		want, err := json.Marshal(s)
+		if b := Quote(nil, s); err != nil || !bytes.Equal(b, want) {
+			t.Errorf("%q: %s, want %s", s, b, want)
 		}
 	}
 }

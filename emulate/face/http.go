@@ -14,9 +14,8 @@ import (
 
 // Web is how a device's small web server treats its clients. Times are machine time.
 //
-// It is a loop over http.ReadRequest and not net/http's server, which costs some four times
-// as much a request and as much memory again a connection: tens of thousands of devices run
-// in one process.
+// It is a loop over http.ReadRequest and not net/http's server, whose buffers and goroutines
+// would stay with every kept connection: tens of thousands of devices run in one process.
 type Web struct {
 	// Idle is how long a kept connection may be silent.
 	Idle time.Duration

@@ -59,9 +59,22 @@ func Trim(b []byte) []byte { return bytes.Trim(b, "\x00\r\n\t ") }
 
 // Quote appends s as a JSON string.
 func Quote(b []byte, s string) []byte {
+	if ordinary(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	q, err := json.Marshal(s)
 	if err != nil { // a string always has a JSON form
 		return append(b, '"', '"')
 	}
 	return append(b, q...)
+}
+
+// ordinary says whether s is its own JSON form; nearly all is.
+func ordinary(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
