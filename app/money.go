@@ -83,10 +83,21 @@ func (c *control) settle(now time.Time, r *readings) {
 	}
 }
 
+// The pauses between two looks for closed intervals, machine time.
+const (
+	leastPause = 500 * time.Millisecond
+	mostPause  = 10 * time.Second
+)
+
 // keepBooks settles what closes until ctx ends.
 func (a *App) keepBooks(ctx context.Context) {
-	for clock.Sleep(ctx, clock.System(), 500*time.Millisecond) == nil {
+	pause := leastPause
+	for clock.Sleep(ctx, clock.System(), pause) == nil {
+		began := time.Now()
 		err := a.settleOnce(ctx)
+		// The checkpoint of tens of thousands of meters takes a while: a twentieth of the time
+		// is enough for it.
+		pause = min(max(leastPause, 20*time.Since(began)), mostPause)
 		a.books.mu.Lock()
 		was := a.books.err
 		a.books.err = err

@@ -56,7 +56,6 @@ func LookupModel(name string) (Nameplate, bool) {
 
 // FindModel is LookupModel with all that the table knows of the model.
 func FindModel(name string) (Model, bool) {
-	list, _ := table()
 	if len(name) > maxName {
 		return Model{}, false
 	}
@@ -64,8 +63,8 @@ func FindModel(name string) (Model, bool) {
 	rest, bin := cutBin(rest)
 	var found []Model
 	for _, key := range keys(rest) {
-		for _, m := range list {
-			if (brand == "" || brand == m.Make) && (key == plain(m.Model) || key == plain(m.Make+m.Model)) {
+		for _, m := range byKey()[key] {
+			if brand == "" || brand == m.Make {
 				found = append(found, m)
 			}
 		}
@@ -167,6 +166,21 @@ var modelsCSV []byte
 
 // table reads the embedded table, once.
 var table = sync.OnceValues(func() ([]Model, error) { return parseModels(modelsCSV) })
+
+// byKey finds the rows by the keys of their names, in the order of the table: tens of
+// thousands of devices ask when a site starts.
+var byKey = sync.OnceValue(func() map[string][]Model {
+	list, _ := table() // a test reads the table: it has no faults
+	index := map[string][]Model{}
+	for _, m := range list {
+		short, long := plain(m.Model), plain(m.Make+m.Model)
+		index[short] = append(index[short], m)
+		if long != short {
+			index[long] = append(index[long], m)
+		}
+	}
+	return index
+})
 
 // columns of models.csv, in their order.
 func columns() []string {
