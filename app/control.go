@@ -134,10 +134,25 @@ func (c *control) full(ctx context.Context, due time.Time, period time.Duration)
 	if c.a.opt.Pace != nil {
 		c.a.opt.Pace(ctx, now)
 	}
-	if next := due.Add(period); next.After(now) {
-		return next
+	next := due.Add(period)
+	if !next.After(now) {
+		next = now.Add(period) // the machine was late: no burst of steps to catch up
 	}
-	return now.Add(period) // the machine was late: no burst of steps to catch up
+	if early := now.Add(c.quick()); early.Before(next) && c.waits() {
+		return early // commands are confirmed, and what follows from that, sooner
+	}
+	return next
+}
+
+// quick is the shortest time between two periods while commands wait for their confirmation:
+// a second, and on a fast clock not more often than five times a machine second.
+func (c *control) quick() time.Duration {
+	return max(time.Second, time.Duration(float64(200*time.Millisecond)*c.a.clk.Speed()))
+}
+
+// waits says whether some command has neither been confirmed nor come to its end.
+func (c *control) waits() bool {
+	return slices.ContainsFunc(c.status, func(s reconcile.DeviceStatus) bool { return s.Pending })
 }
 
 // step takes up what came in, clears, and tells the devices.

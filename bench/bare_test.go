@@ -22,6 +22,8 @@ import (
 type script struct {
 	warm  []exchange // before the clock starts: connections that the driver keeps
 	steps []exchange
+	// end closes the device that the script was recorded with: its session is the script's.
+	end func()
 }
 
 // bare plays scripts: it dials, writes and reads until the answer is whole, and nothing else.
@@ -127,7 +129,12 @@ func steady(ctx context.Context, g sitefile.Group, t sitefile.Address, r *record
 	if _, err := d.Info(ctx); err != nil {
 		return nil, err
 	}
-	_, err = d.Read(ctx)
+	if _, err = d.Read(ctx); err != nil {
+		return d, err
+	}
+	if s, ok := d.(driver.Stager); ok { // as its actor does after every poll
+		err = s.Stage(ctx)
+	}
 	return d, err
 }
 
@@ -141,13 +148,14 @@ func sleepScript(g sitefile.Group, t sitefile.Address) (script, error) {
 	if err != nil {
 		return script{}, err
 	}
-	defer d.Close()
 	if g.Driver == "antminer" { // between two polls its short-lived connection has ended
 		_ = d.Close()
 	}
 	r.record(cancel)
 	err = d.Apply(ctx, sleepNow)
 	s := r.script()
+	r.stop()
+	s.end = func() { _ = d.Close() }
 	if n := len(s.steps); n == 0 || !tellsSleep(s.steps[n-1].payload) {
 		return s, fmt.Errorf("%s was not told to sleep: %w", t.Device, err)
 	}

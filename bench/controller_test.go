@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 
@@ -28,10 +29,16 @@ type controller struct {
 // startController runs the controller of a site in real time, with a store of its own.
 func startController(b *testing.B, f *sitefile.File, w *stopwatch) *controller {
 	b.Helper()
+	return startControllerBy(b, f, w.dial)
+}
+
+// startControllerBy is startController with a dialler of its own.
+func startControllerBy(b *testing.B, f *sitefile.File, dial func(context.Context, string, string) (net.Conn, error)) *controller {
+	b.Helper()
 	own := *f
 	own.Store.Dir = b.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := app.New(ctx, app.Options{File: &own, Clock: clock.System(), Log: slog.New(slog.DiscardHandler), Version: "bench", Dial: w.dial})
+	a, err := app.New(ctx, app.Options{File: &own, Clock: clock.System(), Log: slog.New(slog.DiscardHandler), Version: "bench", Dial: dial})
 	if err != nil {
 		cancel()
 		b.Fatal(errors.Join(err, a.Close()))
@@ -57,18 +64,21 @@ func startController(b *testing.B, f *sitefile.File, w *stopwatch) *controller {
 // awake waits until the controller has read so many miners and found them hashing.
 func (c *controller) awake(miners int) {
 	c.b.Helper()
-	var states map[string]int
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		v := c.app.Live()
-		states = map[string]int{}
-		for _, g := range v.Groups {
-			for s, n := range g.States {
-				states[s] += n
-			}
-		}
-		if v.Mode == "merit-order" && states["hashing"] == miners {
+		if c.app.Live().Mode == "merit-order" && c.states()["hashing"] == miners {
 			return
 		}
 	}
-	c.b.Fatalf("after %v the controller sees %v: all of %d miners should hash", patience, states, miners)
+	c.b.Fatalf("after %v the controller sees %v: all of %d miners should hash", patience, c.states(), miners)
+}
+
+// states counts the miners by what the controller sees them do.
+func (c *controller) states() map[string]int {
+	states := map[string]int{}
+	for _, g := range c.app.Live().Groups {
+		for s, n := range g.States {
+			states[s] += n
+		}
+	}
+	return states
 }

@@ -24,8 +24,8 @@ func measure() footprint {
 // holds, everything in it, divided by the miners. Its baseline is a goroutine, a kept
 // connection and a buffer of 4 KiB a miner.
 func BenchmarkMemoryPerPolledMiner(b *testing.B) {
-	path, f := writeSite(b, miners)
-	d := startDevices(b, path, miners)
+	all := writeSite(b, miners)
+	f, d := all.site, startDevices(b, all, miners)
 	for b.Loop() {
 		var addresses []string
 		for _, g := range f.Groups {

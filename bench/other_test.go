@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 }
 
 // emulateSite is the other process. It obeys lines on in until that ends: "renew" replaces
-// all devices by new ones on the same addresses, "asleep" counts those told to sleep.
+// all devices by new ones on the same addresses, "asleep" counts those told to sleep, and
+// "resting" those that draw no more than standby.
 func emulateSite(path string, in io.Reader, out io.Writer) error {
 	f, err := load(path)
 	if err != nil {
@@ -68,68 +69,99 @@ func emulateSite(path string, in io.Reader, out io.Writer) error {
 				}
 			}
 			fmt.Fprintln(out, n)
+		case "resting":
+			n := 0
+			for _, m := range s.World().Miners() {
+				if p, _, _ := m.Truth(); p <= m.View().Model.Standby.Scale(1.3) {
+					n++
+				}
+			}
+			fmt.Fprintln(out, n)
 		}
 	}
 	return s.Close()
 }
 
-// devices is the other process as the benchmark sees it.
+// devices are the other processes as the benchmark sees them.
 type devices struct {
-	b   *testing.B
-	in  io.WriteCloser
-	out *bufio.Scanner
-	cmd *exec.Cmd
+	b     *testing.B
+	parts []*part
 }
 
-// startDevices runs the emulated devices of the site file in a process of their own.
-func startDevices(b *testing.B, path string, miners int) *devices {
+// part is one process of emulated devices.
+type part struct {
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+// startDevices runs the emulated devices of the site's parts, a process each.
+func startDevices(b *testing.B, all files, miners int) *devices {
 	b.Helper()
-	checkFiles(b, 2*miners+1000)
+	checkFiles(b, min(2*miners+1000, 20_000))
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), siteVar+"="+path)
-	cmd.Stderr = os.Stderr
-	in, err1 := cmd.StdinPipe()
-	out, err2 := cmd.StdoutPipe()
-	if err := errors.Join(err1, err2); err != nil {
-		b.Fatal(err)
+	d := &devices{b: b}
+	for _, path := range all.parts {
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), siteVar+"="+path)
+		cmd.Stderr = os.Stderr
+		in, err1 := cmd.StdinPipe()
+		out, err2 := cmd.StdoutPipe()
+		if err := errors.Join(err1, err2); err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { // its input ends: so does it
+			_ = in.Close()
+			_ = cmd.Wait()
+		})
+		d.parts = append(d.parts, &part{in, bufio.NewScanner(out)})
 	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	d := &devices{b: b, in: in, out: bufio.NewScanner(out), cmd: cmd}
-	b.Cleanup(func() { // its input ends: so does it
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
-	if n := d.number(); n != miners {
+	if n := d.answers(); n != miners {
 		b.Fatalf("%d devices are emulated, not %d", n, miners)
 	}
 	return d
 }
 
-// number reads one answer of the other process.
-func (d *devices) number() int {
+// answers reads one answer of every process and adds them up.
+func (d *devices) answers() int {
 	d.b.Helper()
-	if !d.out.Scan() {
-		d.b.Fatal("the process of the emulated devices ended; its reason stands above")
+	sum := 0
+	for _, p := range d.parts {
+		if !p.out.Scan() {
+			d.b.Fatal("a process of emulated devices ended; its reason stands above")
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(p.out.Text()))
+		if err != nil {
+			d.b.Fatalf("the emulated devices said %q", p.out.Text())
+		}
+		sum += n
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(d.out.Text()))
-	if err != nil {
-		d.b.Fatalf("the emulated devices said %q", d.out.Text())
-	}
-	return n
+	return sum
 }
 
 func (d *devices) ask(what string) int {
 	d.b.Helper()
-	if _, err := fmt.Fprintln(d.in, what); err != nil {
-		d.b.Fatal(err)
+	for _, p := range d.parts {
+		if _, err := fmt.Fprintln(p.in, what); err != nil {
+			d.b.Fatal(err)
+		}
 	}
-	return d.number()
+	return d.answers()
+}
+
+// end ends all processes; the benchmark goes on without devices.
+func (d *devices) end() {
+	for _, p := range d.parts {
+		_ = p.in.Close()
+		for p.out.Scan() { // until it has ended
+			continue
+		}
+	}
 }
 
 // renew gives every device its first state back.
@@ -141,7 +173,7 @@ func (d *devices) mustSleep(want int) {
 	d.b.Helper()
 	got := 0
 	for range 100 { // an Antminer reloads a second or two after it acknowledged
-		if got = d.ask("asleep"); got == want {
+		if got = d.ask("asleep"); got >= want {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -26,9 +26,9 @@ func mainAddress(driver string, t sitefile.Address) string {
 // per driver, over whole rounds of what the driver reads rarely. Its baseline writes what
 // the driver wrote in such a round and reads the answers.
 func BenchmarkPoll(b *testing.B) {
-	path, f := writeSite(b, 12)
-	startDevices(b, path, 12)
-	for _, g := range f.Groups {
+	all := writeSite(b, 12)
+	startDevices(b, all, 12)
+	for _, g := range all.site.Groups {
 		b.Run(g.Driver, func(b *testing.B) { benchPoll(b, g) })
 	}
 }

@@ -11,7 +11,9 @@ import (
 )
 
 // sleepWords mark the writes that tell a device to sleep, by what only they hold.
-var sleepWords = [][]byte{[]byte("POST /cgi-bin/set_miner_conf.cgi"), []byte(`{"enc":`), []byte("PUT /api/v1/actions/pause")}
+var sleepWords = [][]byte{
+	[]byte("POST /cgi-bin/set_miner_conf.cgi"), []byte(`{"enc":`), []byte("PUT /api/v1/actions/pause"), []byte(`"curtail"`), []byte("POST /api/v1/mining/"),
+}
 
 func tellsSleep(p []byte) bool {
 	return slices.ContainsFunc(sleepWords, func(w []byte) bool { return bytes.Contains(p, w) })
@@ -62,25 +64,30 @@ func (w *stopwatch) dial(ctx context.Context, network, address string) (net.Conn
 	return &watched{Conn: c, w: w, m: w.mark(address)}, nil
 }
 
-// answered returns how many devices answered a command.
-func (w *stopwatch) answered() int {
+// answered returns how many of the devices at these hosts answered a command; nil: of all.
+func (w *stopwatch) answered(of map[string]bool) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
-	for _, m := range w.marks {
-		if m.answered.Load() != 0 {
+	for address, m := range w.marks {
+		if m.answered.Load() != 0 && among(of, address) {
 			n++
 		}
 	}
 	return n
 }
 
+func among(of map[string]bool, address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	return of == nil || of[host]
+}
+
 // times returns when each device's command was written and answered, soonest first.
-func (w *stopwatch) times() (written, answered []time.Duration) {
+func (w *stopwatch) times(of map[string]bool) (written, answered []time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, m := range w.marks {
-		if t := m.answered.Load(); t != 0 {
+	for address, m := range w.marks {
+		if t := m.answered.Load(); t != 0 && among(of, address) {
 			written = append(written, time.Duration(m.written.Load()))
 			answered = append(answered, time.Duration(t))
 		}
