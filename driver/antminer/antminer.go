@@ -316,12 +316,12 @@ func (d *device) stats(ctx context.Context) (stats, error) {
 }
 
 func (d *device) statsRPC(ctx context.Context) (stats, error) {
-	data, err := rpc.Exchange(ctx, d.t.DialContext, d.rpcAddr, []byte(`{"command":"stats","new_api":true}`))
+	text, err := rpc.ExchangeText(ctx, d.t.DialContext, d.rpcAddr, []byte(`{"command":"stats","new_api":true}`))
 	d.shut = errors.Is(err, syscall.ECONNREFUSED)
 	if err != nil {
 		return stats{}, err
 	}
-	return parseStats(data)
+	return readStats(rpc.ParseText(text))
 }
 
 func (d *device) statsWeb(ctx context.Context) (stats, error) {

@@ -24,8 +24,9 @@ type stats struct {
 }
 
 // parseStats reads a reply of RPC `stats` or of stats.cgi.
-func parseStats(data []byte) (stats, error) {
-	r, err := rpc.Parse(data)
+func parseStats(data []byte) (stats, error) { return readStats(rpc.Parse(data)) }
+
+func readStats(r rpc.Reply, err error) (stats, error) {
 	if err != nil {
 		return stats{}, err
 	}

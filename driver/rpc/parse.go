@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -20,9 +21,19 @@ var errGarbage = errors.New("not a JSON reply")
 // that wraps driver.ErrUnreachable. Reply.Truncated says that the end was missing.
 func Parse(data []byte) (Reply, error) {
 	if len(data) > MaxReply {
-		return Reply{}, fmt.Errorf("reply of %d bytes is over the limit of %d: %w", len(data), MaxReply, driver.ErrUnreachable)
+		return Reply{}, errLong(len(data))
 	}
-	p := parser{s: string(data)}
+	return ParseText(string(data))
+}
+
+// ParseText is Parse of a text, of which the reply's values are parts.
+func ParseText(text string) (Reply, error) {
+	if len(text) > MaxReply {
+		return Reply{}, errLong(len(text))
+	}
+	p := parsers.Get().(*parser)
+	defer p.release()
+	p.s = text
 	p.skip()
 	if p.at >= len(p.s) {
 		return Reply{}, fmt.Errorf("empty reply: %w", driver.ErrUnreachable)
@@ -38,11 +49,35 @@ func Parse(data []byte) (Reply, error) {
 	return Reply{Object: o, Truncated: p.cut}, nil
 }
 
+func errLong(n int) error {
+	return fmt.Errorf("reply of %d bytes is over the limit of %d: %w", n, MaxReply, driver.ErrUnreachable)
+}
+
 // parser is a recursive descent over s. Values are nil, bool, string, Number, Array, Object.
+// Its memory goes from reply to reply.
 type parser struct {
 	s   string
 	at  int
 	cut bool // the input ended inside a value
+	// The members and elements of what is being read, the innermost last: each object and
+	// list is cut to its length once that is known.
+	members []Member
+	values  []any
+}
+
+var parsers = sync.Pool{New: func() any { return &parser{} }}
+
+// maxKept is how many members a parser keeps room for.
+const maxKept = 1 << 10
+
+func (p *parser) release() {
+	if cap(p.members) > maxKept || cap(p.values) > maxKept {
+		*p = parser{}
+	}
+	clear(p.members[:cap(p.members)]) // else they would hold the reply
+	clear(p.values[:cap(p.values)])
+	*p = parser{members: p.members[:0], values: p.values[:0]}
+	parsers.Put(p)
 }
 
 // missing stands for a value that the end of the input cut: it is dropped, never guessed.
@@ -93,27 +128,23 @@ func (p *parser) value(depth int) (any, error) {
 
 func (p *parser) object(depth int) (any, error) {
 	p.at++
-	o := Object{}
+	base := len(p.members)
 	for {
 		p.skip()
 		if p.end() {
-			return o, nil
+			return p.takeObject(base), nil
 		}
 		switch p.s[p.at] {
 		case '}':
 			p.at++
-			return o, nil
+			return p.takeObject(base), nil
 		case '"':
 		default:
 			return nil, errors.New("a key was expected")
 		}
-		k, err := p.str()
-		if err != nil {
-			return nil, err
-		}
-		key, ok := k.(string)
+		key, ok := p.text()
 		if !ok {
-			return o, nil
+			return p.takeObject(base), nil
 		}
 		if err := p.colon(); err != nil {
 			return nil, err
@@ -123,9 +154,17 @@ func (p *parser) object(depth int) (any, error) {
 			return nil, err
 		}
 		if _, gone := v.(missing); !gone {
-			o = append(o, Member{Key: key, Value: v})
+			p.members = append(p.members, Member{Key: key, Value: v})
 		}
 	}
+}
+
+// takeObject takes the members from base on off the stack.
+func (p *parser) takeObject(base int) Object {
+	o := make(Object, len(p.members)-base)
+	copy(o, p.members[base:])
+	p.members = p.members[:base]
+	return o
 }
 
 func (p *parser) colon() error {
@@ -144,28 +183,44 @@ func (p *parser) colon() error {
 
 func (p *parser) array(depth int) (any, error) {
 	p.at++
-	a := Array{}
+	base := len(p.values)
 	for {
 		p.skip()
 		if p.end() {
-			return a, nil
+			return p.takeArray(base), nil
 		}
 		if p.s[p.at] == ']' {
 			p.at++
-			return a, nil
+			return p.takeArray(base), nil
 		}
 		v, err := p.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		if _, gone := v.(missing); !gone {
-			a = append(a, v)
+			p.values = append(p.values, v)
 		}
 	}
 }
 
+// takeArray takes the elements from base on off the stack.
+func (p *parser) takeArray(base int) Array {
+	a := make(Array, len(p.values)-base)
+	copy(a, p.values[base:])
+	p.values = p.values[:base]
+	return a
+}
+
 // str reads a string; a missing closing quote makes it missing.
 func (p *parser) str() (any, error) {
+	if s, ok := p.text(); ok {
+		return s, nil
+	}
+	return missing{}, nil
+}
+
+// text reads a string; false means that its end is missing.
+func (p *parser) text() (string, bool) {
 	p.at++
 	start, plain := p.at, true
 	for p.at < len(p.s) {
@@ -176,7 +231,7 @@ func (p *parser) str() (any, error) {
 			if !plain {
 				raw = unescape(raw)
 			}
-			return strings.ToValidUTF8(raw, "\ufffd"), nil
+			return strings.ToValidUTF8(raw, "\ufffd"), true
 		case '\\':
 			plain = false
 			p.at++
@@ -185,7 +240,7 @@ func (p *parser) str() (any, error) {
 	}
 	p.at = len(p.s)
 	p.cut = true
-	return missing{}, nil
+	return "", false
 }
 
 // unescape resolves JSON's escapes and leaves wrong ones as they stand.
@@ -264,6 +319,9 @@ func (p *parser) bare() (any, error) {
 		return missing{}, nil
 	}
 	word := p.s[start:p.at]
+	if decimal(word) {
+		return Number(word), nil
+	}
 	switch strings.ToLower(strings.TrimLeft(word, "+-")) {
 	case "true":
 		return true, nil
@@ -281,4 +339,23 @@ func (p *parser) bare() (any, error) {
 		return nil, errors.New("a number was expected")
 	}
 	return Number(word), nil
+}
+
+// decimal says whether s is digits with at most a sign before and a point within: nearly
+// every number is. What it says no to may be a number still.
+func decimal(s string) bool {
+	if len(s) > 0 && s[0] == '-' {
+		s = s[1:]
+	}
+	points := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+		case c == '.' && i > 0:
+			points++
+		default:
+			return false
+		}
+	}
+	return len(s) > points && points < 2 && len(s) < 64
 }

@@ -15,6 +15,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"switchyard/driver"
@@ -54,11 +56,11 @@ func Call(ctx context.Context, dial Dialer, address string, r Request) (Reply, e
 	if err != nil {
 		return Reply{}, fmt.Errorf("encode command %s: %w", r.Command, err)
 	}
-	data, err := Exchange(ctx, dial, address, body)
+	text, err := ExchangeText(ctx, dial, address, body)
 	if err != nil {
 		return Reply{}, fmt.Errorf("command %s: %w", r.Command, err)
 	}
-	reply, err := Parse(data)
+	reply, err := ParseText(text)
 	if err != nil {
 		return Reply{}, fmt.Errorf("command %s to %s: %w", r.Command, address, err)
 	}
@@ -73,23 +75,55 @@ func Call(ctx context.Context, dial Dialer, address string, r Request) (Reply, e
 // gives an empty reply and no error: some writes are answered so. Errors wrap
 // driver.ErrUnreachable and never hold the payload.
 func Exchange(ctx context.Context, dial Dialer, address string, payload []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, fallback)
-	defer cancel()
+	var data []byte
+	err := exchange(ctx, dial, address, payload, func(reply []byte) { data = bytes.Clone(reply) })
+	return data, err
+}
+
+// ExchangeText is Exchange that gives the reply as a text, for ParseText: a reply is so
+// copied once.
+func ExchangeText(ctx context.Context, dial Dialer, address string, payload []byte) (string, error) {
+	var text string
+	err := exchange(ctx, dial, address, payload, func(reply []byte) { text = string(reply) })
+	return text, err
+}
+
+// buffers hold replies while they arrive.
+var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, 16<<10)) }}
+
+// maxKeptBuffer is the longest buffer that is kept, in bytes.
+const maxKeptBuffer = 64 << 10
+
+// exchange gives the reply to got, which must not keep it.
+func exchange(ctx context.Context, dial Dialer, address string, payload []byte, got func([]byte)) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, fallback)
+		defer cancel()
+	}
 	conn, err := dial(ctx, address)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w: %w", address, err, driver.ErrUnreachable)
+		return fmt.Errorf("dial %s: %w: %w", address, err, driver.ErrUnreachable)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if _, err := conn.Write(payload); err != nil {
-		return nil, fmt.Errorf("write to %s: %w: %w", address, cause(ctx, err), driver.ErrUnreachable)
+		return fmt.Errorf("write to %s: %w: %w", address, cause(ctx, err), driver.ErrUnreachable)
 	}
-	data, err := read(ctx, conn)
+	buf := buffers.Get().(*[]byte)
+	data, err := read(ctx, conn, (*buf)[:0])
+	if err == nil {
+		got(data)
+	}
+	if cap(data) <= maxKeptBuffer {
+		*buf = data[:0]
+	}
+	buffers.Put(buf)
 	if err != nil {
-		return nil, fmt.Errorf("read from %s: %w: %w", address, cause(ctx, err), driver.ErrUnreachable)
+		return fmt.Errorf("read from %s: %w: %w", address, cause(ctx, err), driver.ErrUnreachable)
 	}
-	return data, nil
+	return nil
 }
 
 // cause prefers the context's own words to "i/o timeout".
@@ -100,8 +134,8 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-func read(ctx context.Context, conn net.Conn) ([]byte, error) {
-	data := make([]byte, 0, 8<<10)
+// read reads a reply to the end of data, and returns data also beside an error.
+func read(ctx context.Context, conn net.Conn, data []byte) ([]byte, error) {
 	var w whole
 	for {
 		if len(data) == cap(data) {
@@ -114,24 +148,24 @@ func read(ctx context.Context, conn net.Conn) ([]byte, error) {
 		data = data[:len(data)+n]
 		switch {
 		case len(data) > MaxReply:
-			return nil, fmt.Errorf("reply is over the limit of %d bytes", MaxReply)
+			return data, fmt.Errorf("reply is over the limit of %d bytes", MaxReply)
 		case done, errors.Is(err, io.EOF):
 			return data, nil
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return data, ctx.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded) && w.depth > 0:
 			return data, nil // it stopped in the middle and holds the socket: a cut reply
 		case err != nil && w.depth > 0 && len(data) > 0 && !errors.Is(err, os.ErrDeadlineExceeded):
 			return data, nil // reset in the middle: the same
 		case err != nil:
-			return nil, err
+			return data, err
 		}
 		if w.depth > 0 {
 			if err := conn.SetReadDeadline(time.Now().Add(quiet)); err != nil {
-				return nil, err
+				return data, err
 			}
 			if ctx.Err() != nil { // the context's own deadline may just have been overwritten
-				return nil, ctx.Err()
+				return data, ctx.Err()
 			}
 		}
 	}
