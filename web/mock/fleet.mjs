@@ -14,7 +14,7 @@ const hex = (s, n) => Math.floor(hash(s) * 16 ** n).toString(16).padStart(n, '0'
 const makes = { antminer: ['Bitmain', 'Bitmain 2025-03-11'], whatsminer: ['MicroBT', '20241125.22'], braiins: ['Bitmain', 'Braiins OS 25.03'] }
 
 const rules = [
-  { rule: 'dead-board', severity: 'critical', lost: 0.33, text: (d) => `board 2 of 3 gives no hashes: ${d.hashrate_th_s?.toFixed(0) ?? '–'} TH/s of ${d.nameplate.toFixed(0)}`, todo: 'Reseat the board and its cables; if it stays dead, send it for repair.' },
+  { rule: 'dead-board', severity: 'warning', lost: 0.33, text: (d) => `board 2 of 3 gives no hashes: ${d.hashrate_th_s?.toFixed(0) ?? '–'} TH/s of ${d.nameplate.toFixed(0)}`, todo: 'Reseat the board and its cables; if it stays dead, send it for repair.' },
   { rule: 'hot', severity: 'critical', lost: 0.1, text: () => 'the hottest chip is at 97 °C, above 92 °C for 14 min', todo: 'Clean the filter and look at the fans; look whether the neighbours are hot too.' },
   { rule: 'fan', severity: 'warning', lost: 0, text: () => 'fan 3 of 4 stands still', todo: 'Replace the fan before the day warms up.' },
   { rule: 'low-hashrate', severity: 'warning', lost: 0.2, text: () => 'hashes 78% of its nameplate at full power, over 6 h', todo: 'Reboot it; if it stays low, look at the boards one by one.' },
@@ -129,7 +129,13 @@ export function fleet(m) {
   }
 
   const rank = { critical: 0, warning: 1, info: 2 }
-  const health = () => all().filter((d) => d.rule).map(alertOf).sort((a, b) => rank[a.severity] - rank[b.severity] || a.since.localeCompare(b.since))
+  // Many with one cause are one alert.
+  const common = { id: 'stale:hall-b', rule: 'stale', severity: 'critical', device: '', group: 'm60s', text: '12 of 200 miners of m60s give no readings since they were read last at 17:02', todo: 'They hang on one switch: look at it first.' }
+  function folded() {
+    const s = silences.find((x) => x.query === 'group=m60s')
+    return { ...common, since: iso(m.epoch - 1080), silenced: s ? `silenced by ${s.by}: ${s.note}` : '' }
+  }
+  const health = () => [...all().filter((d) => d.rule).map(alertOf), folded()].sort((a, b) => rank[a.severity] - rank[b.severity] || a.since.localeCompare(b.since))
 
   function repairs() {
     return all()

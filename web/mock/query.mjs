@@ -2,38 +2,41 @@
 
 const fields = {
   device: (d) => d.id, group: (d) => d.group, node: (d) => d.node, rack: (d) => d.rack, position: (d) => d.position,
-  address: (d) => d.address, mac: (d) => d.mac, serial: (d) => d.serial, make: (d) => d.make, model: (d) => d.model,
-  firmware: (d) => d.firmware, state: (d) => d.state, worker: (d) => d.worker, power: (d) => d.power_w,
-  hashrate: (d) => d.hashrate_th_s, percent: (d) => d.hashrate_percent, chip: (d) => d.chip_c, uptime: (d) => d.uptime_s, age: (d) => d.age_s,
-  alert: (d) => d.alerts, held: (d) => d.held, maintenance: (d) => (d.maintenance ? 'yes' : 'no'),
+  make: (d) => d.make, model: (d) => d.model, firmware: (d) => d.firmware, address: (d) => d.address, mac: (d) => d.mac, serial: (d) => d.serial,
+  state: (d) => d.state, hashrate: (d) => d.hashrate_th_s, power: (d) => d.power_w, temp: (d) => d.chip_c, uptime: (d) => d.uptime_s, age: (d) => d.age_s,
+  worker: (d) => d.worker, alert: (d) => d.alerts, held: (d) => d.held, maintenance: (d) => (d.maintenance ? 'yes' : 'no'),
 }
+const figures = new Set(['hashrate', 'power', 'temp', 'uptime', 'age'])
+const yesNo = new Set(['alert', 'held'])
+const other = { id: 'device', name: 'device', ip: 'address', chip: 'temp', alerts: 'alert' }
 
-const fault = (text) => Object.assign(new Error(text), { status: 422 })
-const glob = (v) => new RegExp(`${v === '' ? '^' : '(^|\\s)'}${v.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*')}$`, 'i')
+const fault = (at, text, hint) => Object.assign(new Error(`query, character ${at + 1}: ${text}${hint ? `; ${hint}` : ''}`), { status: 422 })
+const inside = (v) => v.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*').replace(/\?/g, '.')
+const whole = (v) => new RegExp(`^${inside(v)}$`, 'i')
 
 function tokens(q) {
   const out = []
-  const re = /\s*(?:([()])|(!=|<=|>=|=|<|>)|"((?:[^"\\]|\\.)*)"|([^\s()=<>!"]+))/gy
-  for (let m = null, at = 0; at < q.trimEnd().length; at = re.lastIndex) {
+  const re = /\s*(?:([()])|(!=|<=|>=|=|<|>|~)|"((?:[^"\\]|\\.)*)"|([^\s()=<>!~"]+))/y
+  for (let at = 0; at < q.trimEnd().length; at = re.lastIndex) {
     re.lastIndex = at
-    m = re.exec(q)
-    if (!m) throw fault(`query: "${q.slice(at).trim()[0]}" at ${at + 1} is not understood`)
-    const text = m[1] ?? m[2] ?? m[3] ?? m[4]
-    out.push({ text, kind: m[1] ? 'bracket' : m[2] ? 'op' : m[3] !== undefined ? 'quoted' : 'word', at: re.lastIndex - (m[3] !== undefined ? text.length + 2 : text.length) })
+    const m = re.exec(q)
+    if (!m) throw fault(at, `${q.slice(at).trim()[0]} is not understood`, '')
+    const text = m[1] ?? m[2] ?? m[3]?.replace(/\\(.)/g, '$1') ?? m[4]
+    out.push({ text, kind: m[1] ? 'bracket' : m[2] ? 'op' : m[3] !== undefined ? 'quoted' : 'word', at: at + m[0].length - m[0].trimStart().length })
   }
   return out
 }
 
-const words = (d) => [d.id, d.address, d.mac, d.serial, d.worker, d.rack, d.model, d.firmware].join('\n').toLowerCase()
+const texts = (d) => [d.id, d.group, d.address, d.mac, d.serial, d.worker, d.rack, d.model, d.firmware, d.state]
+function anywhere(v) {
+  const want = /[*?]/.test(v) ? whole(v) : new RegExp(inside(v), 'i')
+  return (d) => texts(d).some((x) => want.test(x))
+}
 
 /** A test for a device. */
 export function query(q) {
   const t = tokens(q)
   if (t.length === 0) return () => true
-  if (!t.some((x) => x.kind === 'op')) {
-    const all = q.toLowerCase().split(/\s+/).filter(Boolean)
-    return (d) => all.every((w) => words(d).includes(w))
-  }
   let i = 0
   const is = (w) => t[i]?.kind === 'word' && t[i].text.toLowerCase() === w
   const any = () => {
@@ -56,10 +59,10 @@ export function query(q) {
   }
   const one = () => {
     const x = t[i++]
-    if (!x) throw fault('query: a condition is missing at the end')
+    if (!x) throw fault(q.length, 'something to look for is missing at the end', 'write it like model=S19* and hashrate<80%')
     if (x.text === '(') {
       const a = any()
-      if (t[i++]?.text !== ')') throw fault(`query: the bracket "(" at ${x.at + 1} is not closed`)
+      if (t[i++]?.text !== ')') throw fault(x.at, 'the parenthesis is not closed', 'write ")" where it ends')
       return a
     }
     if (x.kind === 'word' && x.text.toLowerCase() === 'not') {
@@ -67,30 +70,33 @@ export function query(q) {
       return (d) => !a(d)
     }
     const op = t[i]
-    if (op?.kind !== 'op') return (d) => words(d).includes(x.text.toLowerCase())
-    const get = fields[x.text]
-    if (!get) throw fault(`query: there is no field "${x.text}" at ${x.at + 1}; the fields are ${Object.keys(fields).join(', ')}`)
+    if (op?.kind !== 'op') return anywhere(x.text)
+    const name = other[x.text] ?? x.text
+    if (!fields[name]) throw fault(x.at, `there is no field "${x.text}"`, `the fields are ${Object.keys(fields).join(', ')}`)
     i++
     const v = t[i++]
-    if (!v || v.kind === 'op') throw fault(`query: a value is missing after "${x.text}${op.text}"`)
-    return compare(x.text, get, op.text, v)
+    if (!v || v.kind === 'op') throw fault(v?.at ?? q.length, `a value is missing after ${name}${op.text}`, '')
+    return compare(name, op, v)
   }
   const test = any()
-  if (i < t.length) throw fault(`query: "${t[i].text}" at ${t[i].at + 1} is not understood here`)
+  if (i < t.length) throw fault(t[i].at, `"${t[i].text}" is not understood here`, '')
   return test
 }
 
-function compare(name, get, op, v) {
-  const number = /^(-?[\d.]+)(%?)$/.exec(v.text)
-  if (['<', '<=', '>', '>='].includes(op)) {
-    if (!number) throw fault(`query: "${v.text}" at ${v.at + 1} is not a figure, and ${name} is compared with ${op}`)
-    const of = number[2] && name === 'hashrate' ? fields.percent : get
+function compare(name, { text: op, at }, v) {
+  const get = fields[name]
+  if (figures.has(name)) {
+    const number = /^(-?[\d.]+)(%?)/.exec(v.text)
+    if (!number) throw fault(v.at, `"${v.text}" is no figure`, `write it like ${name}<80`)
+    const of = number[2] && name === 'hashrate' ? (d) => d.hashrate_percent : get
     const n = Number(number[1])
-    return (d) => of(d) != null && { '<': of(d) < n, '<=': of(d) <= n, '>': of(d) > n, '>=': of(d) >= n }[op]
+    return (d) => of(d) != null && { '<': of(d) < n, '<=': of(d) <= n, '>': of(d) > n, '>=': of(d) >= n, '=': of(d) === n, '!=': of(d) !== n }[op]
   }
-  const want = glob(v.text)
-  const same = (d) => [get(d)].flat().some((x) => want.test(String(x ?? '')))
-  return op === '=' ? same : (d) => !same(d)
+  if (!['=', '!=', '~'].includes(op)) throw fault(at, `${name} is a text, and ${op} compares figures`, 'use =, != or ~')
+  const want = op === '~' ? new RegExp(inside(v.text), 'i') : whole(v.text)
+  const any = (d) => [get(d)].flat().filter(Boolean)
+  const same = yesNo.has(name) && /^(yes|no)$/.test(v.text) ? (d) => (any(d).length > 0) === (v.text === 'yes') : (d) => (v.text === '' ? any(d).length === 0 : any(d).some((x) => want.test(x)))
+  return op === '!=' ? (d) => !same(d) : same
 }
 
 /** Puts devices in the order of a field, "-" before it for descending; unknown comes last. */
@@ -98,7 +104,7 @@ export function sorted(list, sort) {
   const down = sort.startsWith('-')
   const name = sort.replace(/^-/, '') || 'device'
   const get = fields[name]
-  if (!get) throw fault(`sort: there is no field "${name}"; the fields are ${Object.keys(fields).join(', ')}`)
+  if (!get) throw Object.assign(new Error(`there is no field "${name}" to sort by`), { status: 422 })
   const key = (d) => (Array.isArray(get(d)) ? get(d).length : get(d))
   const collate = new Intl.Collator('en', { numeric: true })
   const ordered = list.map((d) => [key(d), d]).sort(([a], [b]) => {

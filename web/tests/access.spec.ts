@@ -63,6 +63,33 @@ for (const scheme of ['dark', 'light'] as const) {
   })
 }
 
+const screens = ['miners', 'miners?q=state%3Dfault', 'miners/s21-003', 'alerts', 'silences', 'repairs', 'rollouts', 'rollouts/1']
+
+for (const scheme of ['dark', 'light'] as const) {
+  test(`names, ids and contrast hold on every screen, ${scheme}`, async ({ page, url }) => {
+    await page.emulateMedia({ colorScheme: scheme })
+    await open(page, url)
+    for (const s of screens) {
+      await page.goto(`${url}/#/${s}`)
+      await expect(page.locator('main section').first()).toBeVisible()
+      await page.waitForTimeout(300)
+      expect(await faults(page), s).toEqual([])
+      expect(await faint(page), s).toEqual([])
+    }
+    await page.goto(`${url}/#/miners`)
+    await page.getByLabel('Choose all on this page').check()
+    await page.getByRole('button', { name: 'Tell them…' }).click()
+    for (const a of ['Pools', 'Password', 'Locating light', 'Reboot']) {
+      await page.getByRole('dialog').getByRole('button', { name: a, exact: true }).click()
+      expect(await faults(page), a).toEqual([])
+      expect(await faint(page), a).toEqual([])
+    }
+    await page.getByRole('button', { name: 'Preview' }).click()
+    await expect(page.getByTestId('preview')).toBeVisible()
+    expect(await faint(page)).toEqual([])
+  })
+}
+
 test('motion stops for those who ask for that', async ({ page, url }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' })
   await open(page, url)
@@ -91,6 +118,31 @@ test.describe('a phone', () => {
     expect(await sideways()).toBe(0)
     await page.getByRole('button', { name: 'Limit', exact: true }).click()
     await expect(page.getByRole('dialog')).toBeVisible()
+    expect(await sideways()).toBe(0)
+  })
+
+  test('every screen fits its width, and miners are told from it', async ({ page, url }) => {
+    await open(page, url)
+    const sideways = () => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+    for (const s of screens) {
+      await page.goto(`${url}/#/${s}`)
+      await expect(page.locator('main section').first()).toBeVisible()
+      await page.waitForTimeout(300)
+      expect(await sideways(), s).toBe(0)
+    }
+    await page.getByRole('button', { name: 'Find a miner' }).click()
+    await page.getByRole('searchbox').fill('rack=R2 group=s21')
+    await expect(page.getByTestId('found')).toHaveText('40 miners match')
+    await page.getByLabel('Sort by').selectOption('power')
+    await expect(page).toHaveURL(/sort=-power/)
+    await page.getByLabel('Choose s21-041', { exact: true }).check()
+    await page.getByRole('button', { name: 'Tell them…' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Pools', exact: true }).click()
+    expect(await sideways()).toBe(0)
+    await page.getByRole('dialog').getByRole('button', { name: 'Reboot', exact: true }).click()
+    await page.getByRole('button', { name: 'Preview' }).click()
+    await page.getByTestId('begin').click()
+    await expect(page.getByTestId('rollout-state')).toContainText('Done')
     expect(await sideways()).toBe(0)
   })
 })

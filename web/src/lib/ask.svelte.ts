@@ -1,12 +1,16 @@
 // A question to the controller whose answer may be late: the newest question wins, the answer
 // before it stays on the screen, and only what is slow is said.
 
+import { ApiError } from './api'
+
 const slowMs = 300
 
 export class Asked<T> {
   value = $state.raw<T | null>(null)
   /** What is wrong and what to do; empty where the newest answer was good. */
   problem = $state('')
+  /** The question itself is not understood: asking again would not help. */
+  refused = $state(false)
   /** The answer has been awaited for so long that a person should be told. */
   slow = $state(false)
   private turn = 0
@@ -26,9 +30,11 @@ export class Asked<T> {
       if (turn !== this.turn) return
       this.value = v
       this.problem = ''
+      this.refused = false
     } catch (err) {
       if (turn !== this.turn) return
       this.problem = (err as Error).message
+      this.refused = err instanceof ApiError && (err.status === 400 || err.status === 422)
     }
     this.rest()
   }

@@ -8,18 +8,19 @@ export interface Example {
 
 export const examples: Example[] = [
   { q: '10.0.2.', means: 'plain words: any part of a name, address, MAC, serial number, worker or rack' },
-  { q: 'model=S19* and hashrate<80%', means: 'a field, a comparison and a value; * stands for anything' },
+  { q: 'model=*S19* and hashrate<80%', means: 'a field, a comparison and a value; * stands for anything' },
+  { q: 'worker~acme', means: '~ is for what a text holds; =, !=, <, <=, > and >= compare' },
   { q: 'state=fault or state=stale', means: 'and, or, not and brackets join conditions' },
-  { q: 'chip>80 and not rack=R3', means: 'figures compare with =, !=, <, <=, > and >=' },
+  { q: 'temp>80 and not rack=R3', means: 'hot chips; figures take units, such as power>3.3kW or uptime<1h' },
   { q: 'alert=dead-board', means: 'miners with an alert of one kind' },
-  { q: 'held!="" or maintenance=yes', means: 'what people hold, or have taken into maintenance' },
+  { q: 'held=yes or maintenance=yes', means: 'what people hold, or have taken into maintenance' },
 ]
 
-const safe = /^[\w.:/@*-]+$/
+const safe = /^[\w.:/@-]+$/
 
 /** A value as a query takes it: quoted where it holds more than letters, digits and the like. */
 export function quoted(v: string): string {
-  return safe.test(v) ? v : `"${v.replace(/["\\]/g, '\\$&')}"`
+  return safe.test(v) ? v : `"${v.replace(/["\\*?]/g, '\\$&')}"`
 }
 
 /** The query that finds exactly these few devices. */
@@ -39,7 +40,7 @@ export interface Spot {
  */
 export function spot(query: string, said: string): Spot | null {
   const cut = (at: number, n: number): Spot => ({ before: query.slice(0, at), wrong: query.slice(at, at + n), after: query.slice(at + n) })
-  const column = /\b(?:column|character|position|at) (\d+)\b/.exec(said)
+  const column = /\bcharacter (\d+)\b/.exec(said)
   const named = [...said.matchAll(/"((?:[^"\\]|\\.)+)"/g)].map((m) => m[1]!.replace(/\\(.)/g, '$1')).filter((w) => query.includes(w) && w !== query)
   if (column) {
     const at = Math.min(Math.max(0, Number(column[1]) - 1), query.length)

@@ -11,7 +11,7 @@ export interface Rack {
 const natural = new Intl.Collator('en', { numeric: true })
 
 /** Racks in their order, positions in theirs; what has no place comes last. */
-export function byPlace(list: RepairView[]): Rack[] {
+export function byPlace(list: RepairView[], nameOf: (group: string) => string): Rack[] {
   const by = new Map<string, RepairView[]>()
   for (const r of list) {
     const key = `${r.group}\n${r.rack}`
@@ -22,7 +22,7 @@ export function byPlace(list: RepairView[]): Rack[] {
   const racks = [...by].map(([key, repairs]) => {
     const { group, rack } = repairs[0]!
     repairs.sort((a, b) => natural.compare(a.position, b.position) || natural.compare(a.device, b.device))
-    return { key, group, rack, title: rack ? `${group}, rack ${rack}` : `${group}, no place known`, repairs }
+    return { key, group, rack, title: rack ? `${nameOf(group)}, rack ${rack}` : `${nameOf(group)}, no place known`, repairs }
   })
   return racks.sort((a, b) => natural.compare(a.group, b.group) || Number(a.rack === '') - Number(b.rack === '') || natural.compare(a.rack, b.rack))
 }

@@ -1,0 +1,120 @@
+import { expect, open, test } from './site'
+import { byLoss, byPlace } from '../src/lib/repairs'
+import type { RepairView } from '../src/lib/fleet'
+
+test('repairs are in the order in which a person walks', () => {
+  const r = (group: string, rack: string, position: string, lost: number | null = null): RepairView => ({ device: `${group}${rack}${position}`, group, rack, position, address: '', model: '', serial: '', since: '', seen: null, lost_usd_day: lost })
+  const list = [r('b', 'R2', '1'), r('a', 'R10', '1', 5), r('a', '', '3', 1), r('a', 'R9', '2-10', 2), r('a', 'R9', '2-9')]
+  expect(byPlace(list, (g) => g.toUpperCase()).map((x) => [x.title, x.repairs.map((y) => y.position).join(' ')])).toEqual([['A, rack R9', '2-9 2-10'], ['A, rack R10', '1'], ['A, no place known', '3'], ['B, rack R2', '1']])
+  expect(byLoss(list)[0]!.repairs.map((x) => x.lost_usd_day)).toEqual([5, 2, 1, null, null])
+})
+
+test.describe('alerts', () => {
+  test('are counted in the head, listed by severity, and silenced for a time with a reason', async ({ page, url, mock }) => {
+    await open(page, url)
+    const count = page.getByTestId('alert-count')
+    await expect(count).toHaveText(/^\d+, \d+ critical, \d+ warnings$/)
+    const before = Number((await count.textContent())!.split(',')[0])
+    await page.getByRole('link', { name: /^Alerts/ }).click()
+    const list = page.getByRole('region', { name: 'Alerts of miners' })
+    await expect(list.locator('h3').first()).toContainText('Critical')
+    const severities = await list.locator('[data-alert]').evaluateAll((e) => e.map((x) => ['critical', 'warning', 'info'].findIndex((c) => x.classList.contains(c))))
+    expect(severities).toEqual([...severities].sort())
+    const hot = list.locator('[data-alert^="hot:"]').first()
+    await expect(hot).toContainText('97 °C')
+    await expect(hot).toContainText('Clean the filter')
+    await expect(hot).toContainText(/since .*\d\d:\d\d/)
+
+    await hot.getByRole('button', { name: /^Silence/ }).click()
+    const d = page.getByRole('dialog', { name: 'Silence alerts' })
+    await d.getByLabel('Why').fill('filters are cleaned on Friday')
+    await d.getByRole('button', { name: '1 day' }).click()
+    await d.getByRole('button', { name: 'Silence', exact: true }).click()
+    await expect(d).toHaveCount(0)
+    expect(mock.requests.at(-1)).toMatchObject({ path: '/silences', guard: '1', body: { rules: ['hot'], for_s: 86400, note: 'filters are cleaned on Friday' } })
+    await expect(count).toHaveText(new RegExp(`^${before - 1},`))
+    await list.getByLabel('Show 1 silenced').check()
+    await expect(list.getByText('filters are cleaned on Friday')).toBeVisible()
+
+    await page.getByRole('link', { name: 'Silences and maintenance' }).click()
+    const silences = page.getByRole('region', { name: 'Silences and maintenance' })
+    await expect(silences.getByRole('listitem')).toContainText('filters are cleaned on Friday')
+    await silences.getByRole('button', { name: /^End silence/ }).click()
+    await silences.getByRole('button', { name: 'Yes, end it' }).click()
+    await expect(silences.getByText('Nothing is silenced')).toBeVisible()
+    await expect(count).toHaveText(new RegExp(`^${before},`))
+  })
+
+  test('of one kind are chosen, and many with one cause are one', async ({ page, url }) => {
+    await open(page, url)
+    await page.goto(`${url}/#/alerts`)
+    const list = page.getByRole('region', { name: 'Alerts of miners' })
+    await list.getByRole('button', { name: /^stale/ }).click()
+    await expect(list.locator('[data-alert]')).toHaveCount(1)
+    await expect(list.locator('[data-alert]')).toContainText('They hang on one switch')
+    await list.getByRole('link', { name: 'M60S' }).click()
+    await expect(page.getByTestId('found')).toHaveText('200 miners match')
+  })
+
+  test('maintenance covers a whole rack, and says how many before', async ({ page, url, mock, allowed }) => {
+    allowed.push(/status of 422/)
+    await open(page, url)
+    await page.goto(`${url}/#/silences`)
+    await page.getByRole('button', { name: 'Maintenance…' }).click()
+    const d = page.getByRole('dialog', { name: 'Take into maintenance' })
+    await expect(d.getByTestId('covers')).toHaveText('covers 600 miners now')
+    await d.getByLabel('Miners', { exact: true }).fill('rak=R3')
+    await expect(d.getByTestId('covers')).toContainText('there is no field "rak"')
+    await expect(d.getByRole('button', { name: 'Take into maintenance' })).toBeDisabled()
+    await d.getByLabel('Miners', { exact: true }).fill('rack=R3 group=s21')
+    await expect(d.getByTestId('covers')).toHaveText('covers 40 miners now')
+    await d.getByLabel('Why').fill('new busbar')
+    await d.getByRole('button', { name: 'Take into maintenance' }).click()
+    await expect(page.getByRole('listitem').filter({ hasText: 'new busbar' })).toContainText('until someone ends it')
+    expect(mock.requests.at(-1)?.body).toEqual({ query: 'rack=R3 group=s21', rules: [], for_s: 0, note: 'new busbar', maintenance: true })
+  })
+
+  test('that are none say so', async ({ page, url }) => {
+    await page.route('**/api/v1/health', (r) => r.fulfill({ json: null }))
+    await open(page, url)
+    await page.goto(`${url}/#/alerts`)
+    await expect(page.getByText('Nothing is wrong with any of 600 miners')).toBeVisible()
+    await expect(page.getByTestId('alert-count')).toHaveCount(0)
+  })
+})
+
+test.describe('repairs', () => {
+  test('are listed by rack and position, and struck off with a word on what was done', async ({ page, url, mock }) => {
+    await open(page, url)
+    await page.getByRole('link', { name: 'Repairs' }).click()
+    const list = page.getByRole('region', { name: 'Repair list' })
+    await expect(page.getByTestId('lost-total')).toHaveText(/^\d+ miners, \$[\d.]+ lost a day/)
+    await expect(list.locator('.rack').first()).toContainText(/rack R1/)
+    const row = list.locator('[data-repair]').first()
+    const id = (await row.getAttribute('data-repair'))!
+    const n = await list.locator('[data-repair]').count()
+    await list.getByRole('button', { name: `Strike ${id} off` }).click()
+    const note = list.getByLabel(`What was done with ${id}?`)
+    await expect(note).toBeFocused()
+    await note.press('Enter')
+    await expect(list.getByRole('alert')).toContainText('Say what was done')
+    await note.fill('fan replaced')
+    await note.press('Enter')
+    await expect(list.locator('[data-repair]')).toHaveCount(n - 1)
+    expect(mock.requests.at(-1)).toMatchObject({ path: `/repairs/${id}/done`, guard: '1', body: { note: 'fan replaced' } })
+    await list.getByRole('button', { name: 'by loss' }).click()
+    const lost = (await list.locator('[data-repair] .lost').allTextContents()).map((s) => Number(s.replace(/[^\d.]/g, '')))
+    expect(lost).toEqual([...lost].sort((a, b) => b - a))
+  })
+
+  test('print without buttons, dark on white', async ({ page, url }) => {
+    await open(page, url)
+    await page.goto(`${url}/#/repairs`)
+    await expect(page.locator('[data-repair]').first()).toBeVisible()
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
+    await expect(page.getByRole('button')).toHaveCount(0)
+    await expect(page.getByRole('banner')).toBeHidden()
+    await expect(page.locator('[data-repair]').first()).toBeVisible()
+    expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(255, 255, 255)')
+  })
+})
