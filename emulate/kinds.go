@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"switchyard/emulate/antminer"
+	"switchyard/emulate/avalon"
 	"switchyard/emulate/bitaxe"
 	"switchyard/emulate/braiins"
 	"switchyard/emulate/epic"
@@ -34,6 +35,7 @@ func kinds() []kind {
 		{whatsminer.Make(), whatsminer.Serve},
 		{whatsminer.MakeV3(), whatsminer.ServeV3},
 		{luxos.Make(), luxos.Serve},
+		{avalon.Make(), avalon.Serve},
 	}
 }
 

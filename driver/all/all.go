@@ -18,6 +18,7 @@ import (
 
 	"switchyard/driver"
 	"switchyard/driver/antminer"
+	"switchyard/driver/avalon"
 	"switchyard/driver/bitaxe"
 	"switchyard/driver/braiins"
 	"switchyard/driver/epic"
@@ -48,6 +49,7 @@ func Drivers() []driver.Driver {
 		vnish.Driver(),
 		epic.Driver(),
 		luxos.Driver(),
+		avalon.Driver(),
 		proto.Driver(),
 		modbus.Driver(),
 	}, whatsminer.Drivers()...)
