@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"switchyard/emulate/antminer"
+	"switchyard/emulate/auradine"
 	"switchyard/emulate/avalon"
 	"switchyard/emulate/bitaxe"
 	"switchyard/emulate/braiins"
@@ -27,6 +28,7 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{antminer.Make(), antminer.Serve},
+		{auradine.Make(), auradine.Serve},
 		{bitaxe.Make(), bitaxe.Serve},
 		{braiins.Make(), braiins.Serve},
 		{epic.Make(), epic.Serve},

@@ -18,6 +18,7 @@ import (
 
 	"switchyard/driver"
 	"switchyard/driver/antminer"
+	"switchyard/driver/auradine"
 	"switchyard/driver/avalon"
 	"switchyard/driver/bitaxe"
 	"switchyard/driver/braiins"
@@ -48,6 +49,7 @@ func Drivers() []driver.Driver {
 		bitaxe.Driver(),
 		vnish.Driver(),
 		epic.Driver(),
+		auradine.Driver(),
 		luxos.Driver(),
 		avalon.Driver(),
 		proto.Driver(),
