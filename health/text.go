@@ -43,7 +43,7 @@ func (e *Engine) text(now time.Time, r Rule, d *Device, s *slot) string {
 		}
 		return fmt.Sprintf("it restarted %s within an hour without being told to", plural(n, "time"))
 	case Stale:
-		return staleText(d, s)
+		return staleText(d)
 	case NotHashing:
 		return notHashingText(x, s)
 	case Fault:
@@ -69,7 +69,7 @@ func deadText(x *site.Sample, s *slot) string {
 	return text
 }
 
-func staleText(d *Device, s *slot) string {
+func staleText(d *Device) string {
 	if d.Sample == nil {
 		return "no reading ever came" + because(d.Err)
 	}
