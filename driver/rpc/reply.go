@@ -70,17 +70,18 @@ func (o Object) Objects(key string) []Object {
 }
 
 // Text returns the text of the first of keys that holds any: numbers as the device wrote
-// them, quotes and blanks around it removed. It is empty where there is none.
+// them, quotes and blanks around it removed. It is empty where there is none. It is a copy:
+// a name that is kept must not keep the whole reply.
 func (o Object) Text(keys ...string) string {
 	for _, k := range keys {
 		v, _ := o.Get(k)
 		switch v := v.(type) {
 		case string:
 			if s := strings.Trim(v, " '\t\r\n\x00"); s != "" {
-				return s
+				return strings.Clone(s)
 			}
 		case Number:
-			return string(v)
+			return strings.Clone(string(v))
 		}
 	}
 	return ""
