@@ -41,6 +41,7 @@ func (c *checker) all() {
 	c.limits()
 	c.control()
 	c.care()
+	c.discovery()
 	c.emulate()
 }
 

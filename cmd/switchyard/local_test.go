@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"switchyard/discover"
 	"switchyard/driver/all"
-	"switchyard/fleet"
 	"switchyard/site"
 	"switchyard/sitefile"
 	"switchyard/store"
@@ -173,7 +173,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"scan", "there"}, "not an IP address"},
 		{[]string{"scan", "10.0.0.1", "--ports", "http"}, "NAME=PORT"},
 		{[]string{"scan", "10.0.0.1", "--ports", "htp=80"}, "no driver has a port"},
-		{[]string{"scan", "10.0.0.1", "--parallel", "0"}, "--parallel"},
+		{[]string{"scan", "10.0.0.1", "--parallel", "-1"}, "--parallel"},
 	} {
 		r := env{}.run(t, c.args...)
 		r.wants(t, 2, nil, []string{c.text})
@@ -268,7 +268,7 @@ func TestParseWhen(t *testing.T) {
 
 // What scan --site prints is a site file's part: with the rest of a file around it, it passes.
 func TestSnippetPasses(t *testing.T) {
-	var list []fleet.Found
+	var list []discover.Found
 	for _, r := range []struct{ hosts, driver, brand, model string }{
 		{"10.0.1.1-10.0.1.20", "antminer", "Antminer", "S21"}, {"10.0.1.30", "antminer", "Antminer", "S21"}, {"10.0.2.0/28", "antminer", "", "Antminer S19 XP"},
 	} {
@@ -277,15 +277,15 @@ func TestSnippetPasses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, a := range addrs {
-			list = append(list, fleet.Found{Address: a, Driver: r.driver, Identity: site.Identity{Make: r.brand, Model: r.model}})
+			list = append(list, discover.Found{Address: a, Driver: r.driver, Identity: site.Identity{Make: r.brand, Model: r.model}})
 		}
 	}
 	addrs, err := hosts([]string{"10.0.3.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	list = append(list, fleet.Found{Address: addrs[0], Err: errors.New("it wants credentials")})
-	got := siteSnippet(list, map[string]int{"http": 8080, "modbus": 1502})
+	list = append(list, discover.Found{Address: addrs[0], Err: errors.New("it wants credentials")})
+	got := siteSnippet(list, map[string]int{"http": 8080, "modbus": 1502}, "")
 	file := "site: {name: x}\nconnection: {limit: 1 MW, meter: {address: 10.9.9.9, profile: generic}}\nnodes: [{id: hall-a}]\n" +
 		"market: {price: {fixed: 45 $/MWh}, bitcoin: {hashprice: 50 $/PH/day}}\n" + got + "\n"
 	f, err := sitefile.Parse("site.yaml", []byte(file), sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()})

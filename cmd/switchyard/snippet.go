@@ -8,71 +8,142 @@ import (
 	"slices"
 	"strings"
 
+	"switchyard/discover"
 	"switchyard/driver"
 	"switchyard/driver/all"
-	"switchyard/fleet"
 	"switchyard/site"
 )
 
-// siteSnippet writes what a scan found as groups of a site file, one for each driver and
-// model. What a scan cannot know is left for a person, with a word on what belongs there.
-func siteSnippet(list []fleet.Found, ports map[string]int) string {
-	type kind struct{ driver, model string }
-	byKind := map[kind][]netip.Addr{}
-	var order []kind
-	unknown := 0
-	for _, d := range list {
-		if d.Driver == "" {
-			unknown++
-			continue
-		}
-		k := kind{d.Driver, modelName(d.Identity)}
-		if byKind[k] == nil {
-			order = append(order, k)
-		}
-		byKind[k] = append(byKind[k], d.Address)
-	}
-	var b strings.Builder
-	b.WriteString("groups:")
-	if len(order) == 0 {
-		b.WriteString(" []")
-	}
-	ids := map[string]int{}
-	for _, k := range order {
-		id := groupID(k.driver, k.model)
-		if ids[id]++; ids[id] > 1 {
-			id = fmt.Sprintf("%s-%d", id, ids[id])
-		}
-		fmt.Fprintf(&b, "\n  - id: %s\n    node: hall-a # the node they hang below\n    driver: %s\n", id, k.driver)
-		if k.model != "" {
-			fmt.Fprintf(&b, "    model: %q\n", k.model)
-		}
-		fmt.Fprintf(&b, "    addresses: [%s]\n", strings.Join(ranges(byKind[k]), ", "))
-		writePorts(&b, k.driver, ports)
-		b.WriteString("    # credentials: {user: root, password: env:MINER_PASSWORD}\n")
-		if n, ok := driver.LookupModel(k.model); ok {
-			fmt.Fprintf(&b, "    nameplate: %s # the maker's figure; write what yours draw\n    hashrate: %s", n.Power, n.Hashrate)
-		} else {
-			b.WriteString("    nameplate: 0 W # of one miner at full work: write it in\n    hashrate: 0 TH/s # likewise")
-		}
-	}
-	if unknown > 0 {
-		fmt.Fprintf(&b, "\n# %s answered and could not be told; `switchyard scan` without --site says why", count(unknown, "device"))
-	}
-	return b.String()
+// groups is what a scan found, divided as a site file divides it: by driver, model and
+// network of 256 addresses, for those mostly hang below one node.
+type groups struct {
+	list    []group
+	unknown int // devices that could not be told
 }
 
-// writePorts writes the ports that the driver knows of those that were asked.
-func writePorts(b *strings.Builder, name string, ports map[string]int) {
+// group is one of them.
+type group struct {
+	id, driver, model string
+	addresses         []netip.Addr
+}
+
+// groupsOf divides what was found. taken are ids that are not to be used.
+func groupsOf(list []discover.Found, taken map[string]bool) groups {
+	type kind struct {
+		driver, model string
+		net           netip.Prefix
+	}
+	var out groups
+	at := map[kind]int{}
+	ids := maps.Clone(taken)
+	if ids == nil {
+		ids = map[string]bool{}
+	}
+	for _, d := range list {
+		if d.Driver == "" {
+			out.unknown++
+			continue
+		}
+		bits := 24
+		if !d.Address.Is4() {
+			bits = 120
+		}
+		net, _ := d.Address.Prefix(bits) // they fit
+		k := kind{d.Driver, modelName(d.Identity), net}
+		i, known := at[k]
+		if !known {
+			i = len(out.list)
+			at[k] = i
+			out.list = append(out.list, group{id: freeID(groupID(k.driver, k.model), ids), driver: k.driver, model: k.model})
+		}
+		out.list[i].addresses = append(out.list[i].addresses, d.Address)
+	}
+	return out
+}
+
+// freeID returns the id, with a number behind it where it is taken, and takes it.
+func freeID(id string, taken map[string]bool) string {
+	free := id
+	for n := 2; taken[free]; n++ {
+		free = fmt.Sprintf("%s-%d", id, n)
+	}
+	taken[free] = true
+	return free
+}
+
+// snippet is how groups are written.
+type snippet struct {
+	node        string
+	ports       map[string]int
+	credentials string // inside the braces; empty: a comment shows how
+	// unknown stands for the figures of a model that the table does not know.
+	power, hashrate string
+}
+
+// lines writes the groups as items of a list, each line without the list's own indent.
+// What a scan cannot know is left for a person, with a word on what belongs there.
+func (s snippet) lines(g groups) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for _, k := range g.list {
+		add("- id: %s", k.id)
+		add("  node: %s # the node they hang below", s.node)
+		add("  driver: %s", k.driver)
+		if k.model != "" {
+			add("  model: %q", k.model)
+		}
+		add("  addresses: [%s]", strings.Join(ranges(k.addresses), ", "))
+		if p := portsOf(k.driver, s.ports); p != "" {
+			add("  ports: {%s}", p)
+		}
+		if s.credentials != "" {
+			add("  credentials: {%s}", s.credentials)
+		} else {
+			add("  # credentials: {user: root, password: env:MINER_PASSWORD}")
+		}
+		if n, ok := driver.LookupModel(k.model); ok {
+			add("  nameplate: %s # the maker's figure; write what yours draw", n.Power)
+			add("  hashrate: %s", n.Hashrate)
+		} else {
+			add("  nameplate: %s # of one miner at full work: write it in", s.power)
+			add("  hashrate: %s # likewise", s.hashrate)
+		}
+	}
+	if g.unknown > 0 {
+		add("# %s answered and could not be told; `switchyard scan` without --site says why", count(g.unknown, "device"))
+	}
+	return out
+}
+
+// siteSnippet writes what a scan found as the groups of a site file.
+func siteSnippet(list []discover.Found, ports map[string]int, node string) string {
+	if node == "" {
+		node = "hall-a"
+	}
+	g := groupsOf(list, nil)
+	head := "groups:"
+	if len(g.list) == 0 {
+		head += " []"
+	}
+	out := []string{head}
+	for _, line := range (snippet{node: node, ports: ports, power: "0 W", hashrate: "0 TH/s"}).lines(g) {
+		if !strings.HasPrefix(line, "#") {
+			line = "  " + line
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
+
+// portsOf writes the ports that the driver knows of those that were asked.
+func portsOf(name string, ports map[string]int) string {
 	var words []string
 	for _, port := range slices.Sorted(maps.Keys(ports)) {
 		if has(name, port) {
 			words = append(words, fmt.Sprintf("%s: %d", port, ports[port]))
 		}
 	}
-	if len(words) > 0 {
-		fmt.Fprintf(b, "    ports: {%s}\n", strings.Join(words, ", "))
-	}
+	return strings.Join(words, ", ")
 }
 
 func modelName(id site.Identity) string {
@@ -89,7 +160,7 @@ func groupID(driver, model string) string {
 	if model == "" {
 		model = driver
 	}
-	id := strings.Trim(notID.ReplaceAllString(strings.ToLower(model), "-"), "-")
+	id := strings.Trim(notID.ReplaceAllString(strings.ToLower(strings.ReplaceAll(model, "+", "p")), "-"), "-")
 	if id == "" {
 		id = driver
 	}
