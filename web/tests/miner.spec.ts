@@ -30,7 +30,7 @@ test.describe('one miner', () => {
 
   test('what is wrong comes first, and is silenced from there', async ({ page, url, mock }) => {
     await open(page, url)
-    const alerts = await (await page.request.get('/api/v1/health')).json()
+    const alerts = await (await page.request.get(`${url}/api/v1/health`)).json()
     const dead = alerts.find((a: { rule: string }) => a.rule === 'dead-board').device as string
     await page.goto(`${url}/#/miners/${dead}`)
     const wrong = page.getByRole('region', { name: 'What is wrong' })
