@@ -213,6 +213,28 @@ func TestScanBearsItsNetwork(t *testing.T) {
 	})
 }
 
+// A port of a living device that says nothing the first time, as a busy one may, is tried again.
+func TestScanTriesSilentPortsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{}
+		n.does = func(a netip.Addr, port int) string {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			switch times := n.dials[net.JoinHostPort(a.String(), strconv.Itoa(port))]; {
+			case port == 80:
+				return "refused"
+			case times > 1:
+				return "open"
+			}
+			return ""
+		}
+		got, _, err := Scan(t.Context(), addresses(20), Options{Detect: name, Ports: []int{80, 4028, 4433}, Dial: n.dial})
+		if err != nil || len(got) != 20 || !cmp.Equal(got[0].Ports, []int{4028, 4433}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 // A device is asked only on open ports, who it is in full, and what failed is told.
 func TestScanAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

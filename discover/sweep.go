@@ -13,7 +13,8 @@ import (
 type task struct {
 	at    int // in the list of addresses
 	ports []int
-	again bool // a second look
+	again bool // a second look at a silent address
+	twice bool // at a silent port of an address that lives
 	tries int  // that this machine had no room for
 	began time.Time
 }
@@ -215,7 +216,7 @@ func (s *sweep) look(ctx context.Context, t task) {
 	s.mu.Lock()
 	timeout := s.pace.timeout()
 	s.mu.Unlock()
-	if t.again {
+	if t.again || t.twice {
 		timeout = firstTimeout
 	}
 	t.began = time.Now()
@@ -241,7 +242,7 @@ func (s *sweep) look(ctx context.Context, t task) {
 func (s *sweep) judge(t task, out []outcome, took []time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var left []int // ports that this machine had no room for
+	var left, quiet []int // ports that this machine had no room for, and those that said nothing
 	gone := false
 	for i, o := range out {
 		switch o {
@@ -261,15 +262,18 @@ func (s *sweep) judge(t task, out []outcome, took []time.Duration) {
 		case away:
 			gone = true
 		case silent:
+			quiet = append(quiet, t.ports[i])
 		}
 	}
 	first := min(2, len(s.o.Ports))
 	switch {
 	case left != nil && t.tries < maxTries:
-		s.later = append(s.later, task{at: t.at, ports: left, again: t.again, tries: t.tries + 1})
+		s.later = append(s.later, task{at: t.at, ports: append(left, quiet...), again: t.again, twice: t.twice, tries: t.tries + 1})
 	case left != nil && !s.alive[t.at]:
 		s.sum.Unasked++
 		s.count(t.at)
+	case s.alive[t.at] && quiet != nil && !t.twice:
+		s.urgent = append(s.urgent, task{at: t.at, ports: quiet, twice: true})
 	case s.alive[t.at] && len(s.o.Ports) > first && slices.Contains(s.o.Ports[:first], t.ports[0]):
 		s.urgent = append(s.urgent, task{at: t.at, ports: s.o.Ports[first:]})
 	case s.alive[t.at]:
