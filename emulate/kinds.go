@@ -9,6 +9,7 @@ import (
 	"switchyard/emulate/avalon"
 	"switchyard/emulate/bitaxe"
 	"switchyard/emulate/braiins"
+	"switchyard/emulate/cgminer"
 	"switchyard/emulate/epic"
 	"switchyard/emulate/luxos"
 	"switchyard/emulate/plant"
@@ -38,6 +39,7 @@ func kinds() []kind {
 		{whatsminer.MakeV3(), whatsminer.ServeV3},
 		{luxos.Make(), luxos.Serve},
 		{avalon.Make(), avalon.Serve},
+		{cgminer.Make(), cgminer.Serve},
 	}
 }
 

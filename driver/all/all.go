@@ -22,6 +22,7 @@ import (
 	"switchyard/driver/avalon"
 	"switchyard/driver/bitaxe"
 	"switchyard/driver/braiins"
+	"switchyard/driver/cgminer"
 	"switchyard/driver/epic"
 	"switchyard/driver/luxos"
 	"switchyard/driver/modbus"
@@ -43,7 +44,8 @@ const (
 // Drivers returns all drivers, the more particular before the more general: where a device
 // answers to several, the first is the one to use.
 func Drivers() []driver.Driver {
-	return append([]driver.Driver{
+	last := cgminer.Driver() // it matches whatever answers
+	return append(append([]driver.Driver{
 		antminer.Driver(),
 		braiins.Driver(),
 		bitaxe.Driver(),
@@ -54,7 +56,7 @@ func Drivers() []driver.Driver {
 		avalon.Driver(),
 		proto.Driver(),
 		modbus.Driver(),
-	}, whatsminer.Drivers()...)
+	}, whatsminer.Drivers()...), last)
 }
 
 // Names returns the names of all drivers, without "auto".
