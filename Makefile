@@ -12,7 +12,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 export CHROMIUM
 PACKAGES = $(shell $(GO) list ./... | grep -v /node_modules/)
 
-.PHONY: build demo test test-go test-web bench lint fuzz clean chromium
+.PHONY: build demo test test-go test-web bench lint fuzz clean chromium docs
 
 build: bin/switchyard
 
@@ -69,6 +69,10 @@ lint: $(LINT) web/dist/index.html
 
 fuzz:
 	@tools/fuzz.sh
+
+docs: web/dist/index.html
+	@echo "== writing docs/miners.md from the drivers and the table of models"
+	$(GO) test ./cmd/switchyard -run '^TestMinersPage$$' -update
 
 clean:
 	rm -rf bin web/dist/* .tools bench.txt demo-data
