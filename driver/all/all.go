@@ -27,6 +27,8 @@ import (
 	"switchyard/driver/luxos"
 	"switchyard/driver/modbus"
 	"switchyard/driver/proto"
+	"switchyard/driver/sealminer"
+	"switchyard/driver/snmp"
 	"switchyard/driver/vnish"
 	"switchyard/driver/whatsminer"
 	"switchyard/site"
@@ -52,10 +54,12 @@ func Drivers() []driver.Driver {
 		vnish.Driver(),
 		epic.Driver(),
 		auradine.Driver(),
+		sealminer.Driver(),
 		luxos.Driver(),
 		avalon.Driver(),
 		proto.Driver(),
 		modbus.Driver(),
+		snmp.Driver(),
 	}, whatsminer.Drivers()...), last)
 }
 
