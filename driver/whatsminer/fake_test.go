@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"sync"
 	"testing"
@@ -33,7 +34,18 @@ type fake struct {
 	denied                                  int // so many writes are answered -4
 	skew                                    time.Duration
 	commands                                []string
+	acts                                    []string
+	pools                                   []map[string]string
+	noToken, keeps                          bool // v3: it keeps connections
+	dials, elapsed                          int
 	pkcs7                                   bool
+}
+
+// done returns the acts that it carried out.
+func (f *fake) done() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.acts...)
 }
 
 func load(t *testing.T, name string) []byte {
@@ -66,8 +78,7 @@ func (f *fake) start(t *testing.T, port string, serve func(net.Conn)) driver.Tar
 				defer wg.Done()
 				defer c.Close()
 				_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-				f.mu.Lock()
-				defer f.mu.Unlock()
+				f.do(func() { f.dials++ })
 				serve(c)
 			}()
 		}
@@ -125,6 +136,8 @@ func (f *fake) serveV2(c net.Conn) {
 	if json.NewDecoder(c).Decode(&r) != nil {
 		return
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if data, ok := r["data"].(string); ok {
 		if reply := f.writeV2(data); !f.silentWrites {
 			_, _ = c.Write([]byte(reply))
@@ -138,13 +151,16 @@ func (f *fake) readV2(cmd string) string {
 	f.commands = append(f.commands, cmd)
 	switch cmd {
 	case "get_token":
+		if f.noToken {
+			return v2Err(14, "invalid cmd")
+		}
 		f.tokens++
 		return v2OK(fmt.Sprintf(`{"time":"%d","salt":%q,"newsalt":"abcdefgh"}`, 5626+f.tokens, f.salt))
 	case "summary":
 		if f.bare {
 			return v2OK(`{"Elapsed":4000,"Power Mode":"Normal"}`)
 		}
-		return string(load(f.t, "v2-summary-msg.json"))
+		return f.summaryV2()
 	case "status":
 		return v2OK(fmt.Sprintf(`{"mineroff":"%t","power_limit_set":"","power_pct":%d}`, f.off, f.percent))
 	case "edevs", "devs":
@@ -153,6 +169,9 @@ func (f *fake) readV2(cmd string) string {
 		}
 		return string(load(f.t, "v2-devs.json"))
 	case "pools":
+		if f.pools != nil {
+			return v2OK(fmt.Sprintf(`[{"POOL":1,"URL":%q,"User":%q,"Stratum Active":true}]`, f.pools[0]["pool"], f.pools[0]["worker"]))
+		}
 		return string(load(f.t, "v2-pools.json"))
 	case "get_version":
 		return v2OK(`{"api_ver":"2.0.5","fw_ver":"20250409.15.REL","platform":"H616","chip":"K110"}`)
@@ -162,6 +181,15 @@ func (f *fake) readV2(cmd string) string {
 		return v2OK(`{"mac":"CA:FE:00:00:00:01","minersn":"HQM60S1","hostname":"WhatsMiner"}`)
 	}
 	return v2Err(14, "invalid cmd")
+}
+
+// summaryV2 is the recorded one, and where it was switched off one without a hashrate.
+func (f *fake) summaryV2() string {
+	text := string(load(f.t, "v2-summary-msg.json"))
+	if f.off {
+		text = regexp.MustCompile(`"(HS RT|MHS \w+)": *[0-9.]+`).ReplaceAllString(text, `"$1":0`)
+	}
+	return text
 }
 
 // box is AES in ECB, the other way round from the driver's.
@@ -184,13 +212,17 @@ func (f *fake) box(in []byte, decrypt bool) []byte {
 
 func (f *fake) writeV2(data string) string {
 	raw, _ := base64.StdEncoding.DecodeString(data)
-	var r map[string]string
+	var r map[string]any
 	plain := f.box(raw, true)
 	if json.Unmarshal(trimNUL(plain), &r) != nil {
 		return v2Err(23, "enc json load err")
 	}
-	f.commands = append(f.commands, r["cmd"])
+	f.commands = append(f.commands, fmt.Sprint(r["cmd"]))
+	under := f.password
 	reply := []byte(f.commandV2(r))
+	now := f.password
+	f.password = under // the answer comes under the key of the question
+	defer func() { f.password = now }()
 	pad := 16 - len(reply)%16
 	for range pad {
 		if f.pkcs7 {
@@ -209,7 +241,7 @@ func trimNUL(b []byte) []byte {
 	return b
 }
 
-func (f *fake) commandV2(r map[string]string) string {
+func (f *fake) commandV2(r map[string]any) string {
 	good := false
 	for n := 1; n <= f.tokens; n++ {
 		good = good || r["token"] == md5crypt(md5crypt(f.password, f.salt)+strconv.Itoa(5626+n), "abcdefgh")
@@ -227,8 +259,26 @@ func (f *fake) commandV2(r map[string]string) string {
 		if f.noPct && r["cmd"] == "set_power_pct" {
 			return v2Err(14, "invalid cmd")
 		}
-		f.percent, _ = strconv.Atoi(r["percent"])
+		f.percent, _ = strconv.Atoi(fmt.Sprint(r["percent"]))
 	case "adjust_power_limit":
+	case "set_led":
+		if _, whole := r["period"].(float64); !whole && r["param"] != "auto" {
+			return v2Err(132, "command error")
+		}
+		f.acts = append(f.acts, "led")
+	case "update_pools":
+		f.pools = nil
+		for _, n := range []string{"1", "2", "3"} {
+			f.pools = append(f.pools, map[string]string{"pool": r["pool"+n].(string), "worker": r["worker"+n].(string), "passwd": r["passwd"+n].(string)})
+		}
+		f.acts = append(f.acts, "pools")
+	case "update_pwd":
+		if r["old"] != f.password {
+			return v2Err(132, "command error")
+		}
+		f.password, f.acts = r["new"].(string), append(f.acts, "password")
+	case "reboot":
+		f.acts = append(f.acts, "reboot")
 	default:
 		return v2Err(14, "invalid cmd")
 	}
@@ -236,10 +286,24 @@ func (f *fake) commandV2(r map[string]string) string {
 }
 
 func (f *fake) serveV3(c net.Conn) {
-	body, err := readFrame(bufio.NewReader(c))
-	if err != nil {
-		return
+	in := bufio.NewReader(c)
+	for f.oneV3(c, in) {
 	}
+}
+
+// oneV3 answers one frame and says whether it takes another.
+func (f *fake) oneV3(c net.Conn, in *bufio.Reader) bool {
+	body, err := readFrame(in)
+	if err != nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answerV3(c, body)
+	return f.keeps
+}
+
+func (f *fake) answerV3(c net.Conn, body []byte) {
 	var r struct {
 		Cmd, Account, Token string
 		Param               any
@@ -262,6 +326,8 @@ func (f *fake) serveV3(c net.Conn) {
 		reply(0, fmt.Sprintf(`{"power-limit":3600,"power-percent":%d,"power-mode":"normal"}`, f.percent%100))
 	case "get.miner.status":
 		switch {
+		case param == "pools" && f.pools != nil:
+			reply(0, fmt.Sprintf(`{"pools":[{"id":1,"url":%q,"account":%q,"stratum-active":true}]}`, f.pools[0]["pool"], f.pools[0]["worker"]))
 		case param == "pools":
 			reply(0, `{"pools":[{"id":1,"url":"stratum+tcp://a.example:3333","status":"alive","account":"w.1","stratum-active":true}]}`)
 		case f.off:
@@ -269,7 +335,8 @@ func (f *fake) serveV3(c net.Conn) {
 		case f.bare:
 			reply(0, `{"summary":{"elapsed":100},"edevs":[]}`)
 		default:
-			_, _ = c.Write(frame(load(f.t, "v3-status.json")))
+			recorded := regexp.MustCompile(`"when": *[0-9]+`).ReplaceAll(load(f.t, "v3-status.json"), fmt.Appendf(nil, `"when":%d`, now))
+			_, _ = c.Write(frame(recorded))
 		}
 	default:
 		sum := sha256.Sum256([]byte(r.Cmd + f.password + f.salt + strconv.FormatInt(r.TS, 10)))
@@ -278,8 +345,30 @@ func (f *fake) serveV3(c net.Conn) {
 			reply(-4, `"no permission"`)
 			return
 		}
+		if sealed, ok := r.Param.(string); ok && (r.Cmd == "set.miner.pools" || r.Cmd == "set.user.change_passwd") {
+			r.Param = f.openV3(sealed, sum)
+		}
 		f.commandV3(r.Cmd, r.Param, reply)
 	}
+}
+
+// openV3 decrypts a parameter; nil where it is none.
+func (f *fake) openV3(sealed string, key [32]byte) (v any) {
+	raw, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil || len(raw) == 0 || len(raw)%16 != 0 {
+		return nil
+	}
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		f.t.Error(err)
+	}
+	for i := 0; i < len(raw); i += 16 {
+		block.Decrypt(raw[i:], raw[i:])
+	}
+	if json.Unmarshal(raw[:len(raw)-int(raw[len(raw)-1])], &v) != nil {
+		return nil
+	}
+	return v
 }
 
 func (f *fake) commandV3(cmd string, param any, reply func(int, string)) {
@@ -294,6 +383,23 @@ func (f *fake) commandV3(cmd string, param any, reply func(int, string)) {
 	case cmd == "set.miner.power_percent" && err == nil:
 		f.percent = n
 	case cmd == "set.miner.power_limit":
+	case cmd == "set.system.reboot":
+		f.acts = append(f.acts, "reboot")
+	case cmd == "set.system.led":
+		if _, list := param.([]any); !list && param != "auto" {
+			reply(-3, `"invalid param"`)
+			return
+		}
+		f.acts = append(f.acts, "led")
+	case cmd == "set.miner.pools" && param != nil:
+		f.pools = nil
+		for _, e := range param.([]any) {
+			e := e.(map[string]any)
+			f.pools = append(f.pools, map[string]string{"pool": e["pool"].(string), "worker": e["worker"].(string), "passwd": e["passwd"].(string)})
+		}
+		f.acts = append(f.acts, "pools")
+	case cmd == "set.user.change_passwd" && p["old"] == f.password && p["account"] == "super":
+		f.password, f.acts = p["new"].(string), append(f.acts, "password")
 	default:
 		reply(-2, `"invalid command"`)
 		return

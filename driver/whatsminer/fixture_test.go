@@ -72,7 +72,7 @@ func TestFixtureV1(t *testing.T) {
 	}
 	testPools(t, "whatsminer-v1")
 	d := &V2{}
-	if off := d.off(fixture(t, "whatsminer-v1/status.json")); off != site.Some(false) || d.percent.OK {
+	if off := d.switched(fixture(t, "whatsminer-v1/status.json")); off != site.Some(false) || d.percent.OK {
 		t.Errorf("off %v, percent %v", off, d.percent)
 	}
 	version := fixture(t, "whatsminer-v1/get_version.json").Object.Object("Msg")
@@ -104,7 +104,7 @@ func TestFixtureV2(t *testing.T) {
 		t.Error(d)
 	}
 	testPools(t, "whatsminer-v2")
-	if off := (&V2{}).off(fixture(t, "whatsminer-v2/status.json")); off != site.Some(false) {
+	if off := (&V2{}).switched(fixture(t, "whatsminer-v2/status.json")); off != site.Some(false) {
 		t.Errorf("off %v", off)
 	}
 	for name, want := range map[string][]string{"get_error_code.json": nil, "get_error_code_with_errors.json": {"218", "110"}} {

@@ -17,8 +17,12 @@ import (
 // A token lives 30 minutes on the device; it is not used in its last two.
 const tokenLife = 28 * time.Minute
 
-// stage is how long before its end a token is renewed by a poll, site time: some polls.
-const stage = 3 * time.Minute
+const (
+	// stage is how long before its end a token is renewed, site time: some polls.
+	stage = 3 * time.Minute
+	// again is the pause after a staging that failed, site time.
+	again = time.Minute
+)
 
 // token is a key and a signature derived from the password and the device's salts.
 type token struct {
@@ -38,25 +42,47 @@ func newToken(password string, msg rpc.Object, now time.Time) (*token, error) {
 
 // seal encrypts a command: AES-256 in ECB (the maker's choice), zero-padded as the makers'
 // older firmwares want and the newer bear.
-func (k *token) seal(command map[string]string) ([]byte, error) {
+func (k *token) seal(command map[string]any) ([]byte, error) {
 	command["token"] = k.sign
 	plain, err := json.Marshal(command)
 	if err != nil {
 		return nil, err
 	}
 	plain = append(plain, make([]byte, (aes.BlockSize-len(plain)%aes.BlockSize)%aes.BlockSize)...)
-	key := sha256.Sum256([]byte(k.key))
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
+	if err := encrypt(sha256.Sum256([]byte(k.key)), plain); err != nil {
 		return nil, err
-	}
-	for at := 0; at < len(plain); at += aes.BlockSize {
-		block.Encrypt(plain[at:at+aes.BlockSize], plain[at:at+aes.BlockSize])
 	}
 	return json.Marshal(struct {
 		Enc  int    `json:"enc"`
 		Data string `json:"data"`
 	}{1, base64.StdEncoding.EncodeToString(plain)})
+}
+
+// encrypt encrypts whole blocks in place.
+func encrypt(key [sha256.Size]byte, data []byte) error {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return err
+	}
+	for at := 0; at < len(data); at += aes.BlockSize {
+		block.Encrypt(data[at:at+aes.BlockSize], data[at:at+aes.BlockSize])
+	}
+	return nil
+}
+
+// sealParam encrypts a parameter of API 3 under the digest that its token is cut from, with
+// PKCS7 padding.
+func sealParam(key [sha256.Size]byte, param any) (string, error) {
+	plain, err := json.Marshal(param)
+	if err != nil {
+		return "", err
+	}
+	pad := aes.BlockSize - len(plain)%aes.BlockSize
+	plain = append(plain, bytes.Repeat([]byte{byte(pad)}, pad)...)
+	if err := encrypt(key, plain); err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(plain), nil
 }
 
 var errNotSealed = errors.New("cannot be decrypted with this password")

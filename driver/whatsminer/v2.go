@@ -2,7 +2,6 @@ package whatsminer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -26,6 +25,7 @@ type V2 struct {
 	api      int // major version of the API; 0 until told
 	devs     string
 	noShare  bool // the firmware does not know set_power_pct
+	noToken  bool // the firmware does not know get_token: it can be read only
 }
 
 // errExpired is code 135: the token is old, or was made with another password.
@@ -69,11 +69,7 @@ func check(s rpc.Status) error {
 
 // ask sends a read, which needs no token.
 func (d *V2) ask(ctx context.Context, command string) (rpc.Reply, error) {
-	payload, err := json.Marshal(map[string]string{"cmd": command})
-	if err != nil {
-		return rpc.Reply{}, err
-	}
-	r, err := d.exchange(ctx, payload)
+	r, err := d.exchange(ctx, []byte(`{"cmd":"`+command+`"}`)) // plain words all
 	if err == nil && len(r.Object) == 0 {
 		err = fmt.Errorf("empty reply: %w", driver.ErrUnreachable)
 	}
@@ -88,16 +84,17 @@ func (d *V2) ask(ctx context.Context, command string) (rpc.Reply, error) {
 
 // exchange returns a zero Reply where the device closed without a byte.
 func (d *V2) exchange(ctx context.Context, payload []byte) (rpc.Reply, error) {
-	data, err := rpc.Exchange(ctx, d.target.DialContext, d.address, payload)
-	if err != nil || len(data) == 0 {
+	text, err := rpc.ExchangeText(ctx, d.target.DialContext, d.address, payload)
+	if err != nil || text == "" {
 		return rpc.Reply{}, err
 	}
-	return rpc.Parse(data)
+	return rpc.ParseText(text)
 }
 
 // renew gets a token. The device gives only so many at a time (code 136), hence it is kept.
 func (d *V2) renew(ctx context.Context) error {
 	r, err := d.ask(ctx, "get_token")
+	d.noToken = errors.Is(err, driver.ErrUnsupported)
 	if err == nil {
 		d.token, err = newToken(d.password, r.Object.Object("Msg"), d.target.Now())
 	}
@@ -107,7 +104,8 @@ func (d *V2) renew(ctx context.Context) error {
 // write sends an encrypted command, with a new token once where the old one expired. A
 // reply of no bytes counts as acknowledged: some firmwares answer so to commands that stop
 // or restart the miner. Whether it obeyed is for the next reading to say.
-func (d *V2) write(ctx context.Context, command string, parameters map[string]string) error {
+func (d *V2) write(ctx context.Context, command string, parameters map[string]any) error {
+	d.tells()
 	fresh := false
 	for { // twice at most: the second time the token is fresh
 		if d.token == nil || !d.target.Now().Before(d.token.until) {
@@ -134,8 +132,8 @@ func (d *V2) write(ctx context.Context, command string, parameters map[string]st
 	}
 }
 
-func (d *V2) once(ctx context.Context, command string, parameters map[string]string) error {
-	body := map[string]string{"cmd": command}
+func (d *V2) once(ctx context.Context, command string, parameters map[string]any) error {
+	body := map[string]any{"cmd": command}
 	for k, v := range parameters {
 		body[k] = v
 	}
@@ -170,26 +168,30 @@ func (d *V2) once(ctx context.Context, command string, parameters map[string]str
 func (d *V2) Apply(ctx context.Context, s site.Setpoint) error {
 	if s.Mode == site.ModeSleep {
 		// Else the miner stops before it has answered.
-		return d.write(ctx, "power_off", map[string]string{"respbefore": "true"})
+		return d.write(ctx, "power_off", map[string]any{"respbefore": "true"})
 	}
 	if s.Power.OK && (d.noShare || d.api == 1) {
 		return fmt.Errorf("%s: this firmware knows no power percentage: %w", d.address, driver.ErrUnsupported)
 	}
 	percent := 100
-	st, err := d.ask(ctx, "status")
-	if errors.Is(err, driver.ErrUnreachable) {
-		return err
-	}
-	off := d.off(st)
 	if s.Power.OK {
 		if !d.nameplate.OK {
 			if _, err := d.summary(ctx); err != nil {
 				return err
 			}
 		}
+		var err error
 		if percent, err = d.share(s.Power.V); err != nil {
 			return err
 		}
+	}
+	off := d.off()
+	if !off.OK || !off.V && d.inForce(percent) { // also that nothing is to be done is worth a look
+		st, err := d.ask(ctx, "status")
+		if errors.Is(err, driver.ErrUnreachable) {
+			return err
+		}
+		off = d.switched(st)
 	}
 	if !off.OK || off.V {
 		if err := d.write(ctx, "power_on", nil); err != nil {
@@ -200,18 +202,22 @@ func (d *V2) Apply(ctx context.Context, s site.Setpoint) error {
 	return d.setShare(ctx, percent)
 }
 
-// setShare sets the share unless it is known to be in force. A firmware that knows no share
-// is at full power already.
+// inForce says whether the share is known to be in force. A firmware that knows no share is
+// at full power.
+func (d *V2) inForce(percent int) bool {
+	return d.percent.OK && d.percent.V == percent || percent == 100 && (d.noShare || d.api == 1)
+}
+
+// setShare sets the share unless it is known to be in force.
 func (d *V2) setShare(ctx context.Context, percent int) error {
-	whole := percent == 100
-	if d.percent.OK && d.percent.V == percent || whole && (d.noShare || d.api == 1) {
+	if d.inForce(percent) {
 		return nil
 	}
-	parameters := map[string]string{"percent": strconv.Itoa(percent)}
+	parameters := map[string]any{"percent": strconv.Itoa(percent)}
 	err := d.write(ctx, "set_power_pct", parameters)
 	if errors.Is(err, driver.ErrUnsupported) {
 		err = d.write(ctx, "set_power_pct_v2", parameters)
-		if d.noShare = errors.Is(err, driver.ErrUnsupported); d.noShare && whole {
+		if d.noShare = errors.Is(err, driver.ErrUnsupported); d.noShare && percent == 100 {
 			return nil
 		}
 	}
@@ -224,7 +230,7 @@ func (d *V2) setShare(ctx context.Context, percent int) error {
 // SetPowerLimit sets the power limit in watts, for good. Most firmwares restart the miner
 // for it: ten minutes of ramp. It blocks on the network.
 func (d *V2) SetPowerLimit(ctx context.Context, p unit.Power) error {
-	return d.write(ctx, "adjust_power_limit", map[string]string{"power_limit": strconv.FormatInt(int64(p/unit.Watt), 10)})
+	return d.write(ctx, "adjust_power_limit", map[string]any{"power_limit": strconv.FormatInt(int64(p/unit.Watt), 10)})
 }
 
 // Close has nothing to end.

@@ -27,7 +27,14 @@ func (d *V2) Info(ctx context.Context) (site.Capabilities, error) {
 			d.limits(&s, st.Object.Object("Msg").Float("power_limit_set"))
 		}
 	}
-	return d.capabilities(d.api != 1 && !d.noShare), nil
+	if d.token == nil {
+		_ = d.renew(ctx) // to learn whether there are tokens; what else went wrong is asked again
+	}
+	c := d.capabilities(d.api != 1 && !d.noShare)
+	if d.noToken {
+		c.Sleep, c.Percent, c.Acts = false, false, 0
+	}
+	return c, nil
 }
 
 // who fills the identity. Only get_version must answer; what else is told helps.
@@ -80,8 +87,8 @@ func (d *V2) summary(ctx context.Context) (hot, error) {
 	return h, nil
 }
 
-// off says whether the miner was switched off, and notes the share where it is told.
-func (d *V2) off(r rpc.Reply) site.Opt[bool] {
+// switched says whether the miner was switched off, and notes the share where it is told.
+func (d *V2) switched(r rpc.Reply) site.Opt[bool] {
 	msg := r.Object.Object("Msg")
 	if p := msg.Int("power_pct"); p.OK {
 		d.percent = p
@@ -89,18 +96,25 @@ func (d *V2) off(r rpc.Reply) site.Opt[bool] {
 	return msg.Bool("mineroff", "btmineroff")
 }
 
-// Read polls the miner: summary and status, and at times one of what moves slowly.
+// Read polls the miner: its summary, whether it is switched on where that does not say, and
+// at times one of what moves slowly.
 func (d *V2) Read(ctx context.Context) (site.Sample, error) {
 	asked := d.target.Now()
 	h, errSummary := d.summary(ctx)
 	if errors.Is(errSummary, driver.ErrUnreachable) {
 		return site.Sample{}, errSummary
 	}
-	st, errStatus := d.ask(ctx, "status")
-	if errors.Is(errStatus, driver.ErrUnreachable) {
-		return site.Sample{}, errStatus
+	var off site.Opt[bool]
+	if d.look(h) {
+		st, err := d.ask(ctx, "status")
+		if errors.Is(err, driver.ErrUnreachable) {
+			return site.Sample{}, err
+		}
+		off = d.switched(st)
+		if !h.limit.OK {
+			h.limit = st.Object.Object("Msg").Float("power_limit_set")
+		}
 	}
-	off := d.off(st)
 	if errSummary != nil && !off.OK {
 		return site.Sample{}, errSummary
 	}
@@ -110,16 +124,25 @@ func (d *V2) Read(ctx context.Context) (site.Sample, error) {
 	if h.cut && !h.rate.OK && s.State != site.StateSleeping {
 		s.State = site.StateUnknown // what would tell was cut off
 	}
-	d.hashing = s.State == site.StateHashing
+	d.saw(&s)
 	s.Power, s.Hashrate, s.Fans, s.Intake, s.Uptime = h.power, h.rate, h.fans, h.intake, h.uptime
-	limit := h.limit
-	if !limit.OK {
-		limit = st.Object.Object("Msg").Float("power_limit_set")
-	}
-	d.limits(&s, limit)
+	d.limits(&s, h.limit)
 	s.At = d.target.Now()
 	d.polls++
 	return s, nil
+}
+
+// Stage gets a token where there is none or it soon ends.
+func (d *V2) Stage(ctx context.Context) error {
+	now := d.target.Now()
+	if d.noToken || d.token != nil && now.Add(stage).Before(d.token.until) || now.Sub(d.failed) < again {
+		return nil
+	}
+	if err := d.renew(ctx); err != nil {
+		d.failed = now
+		return err
+	}
+	return nil
 }
 
 // slow reads what is due of what moves slowly. What does not come is asked for again when
@@ -127,9 +150,6 @@ func (d *V2) Read(ctx context.Context) (site.Sample, error) {
 func (d *V2) slow(ctx context.Context, h hot) {
 	if d.polls == 0 {
 		_ = d.who(ctx)
-	}
-	if d.polls%slowEvery == 0 && (d.token == nil || d.target.Now().Add(stage).After(d.token.until)) {
-		_ = d.renew(ctx) // so that a shed need not ask for one first
 	}
 	if d.due(0) {
 		r, err := d.ask(ctx, d.devs)

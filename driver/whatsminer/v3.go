@@ -28,6 +28,7 @@ type V3 struct {
 	account, password string
 	salt              string
 	skew              time.Duration // the device's clock less ours
+	line              hold
 }
 
 // OpenV3 makes a device and does no I/O.
@@ -91,29 +92,47 @@ func (d *V3) ask(ctx context.Context, cmd, param string) (rpc.Object, error) {
 	return o.Object("msg"), err
 }
 
-// sign makes the token of one write: it holds for this command and this second only.
+// digest is what the token of one write is cut from, and the key of its encrypted
+// parameter: it holds for this command and this second only.
+func digest(cmd, password, salt string, ts int64) [sha256.Size]byte {
+	return sha256.Sum256([]byte(cmd + password + salt + strconv.FormatInt(ts, 10)))
+}
+
+// sign makes the token of one write.
 func sign(cmd, password, salt string, ts int64) string {
-	sum := sha256.Sum256([]byte(cmd + password + salt + strconv.FormatInt(ts, 10)))
+	sum := digest(cmd, password, salt, ts)
 	return base64.StdEncoding.EncodeToString(sum[:])[:8]
 }
 
 // write sends a signed command. Denied, it learns salt and clock anew and tries once more:
 // both change when the miner restarts.
 func (d *V3) write(ctx context.Context, cmd string, param any) error {
+	return d.send(ctx, cmd, func(int64) (any, error) { return param, nil })
+}
+
+// writeSealed is write with an encrypted parameter.
+func (d *V3) writeSealed(ctx context.Context, cmd string, param any) error {
+	return d.send(ctx, cmd, func(ts int64) (any, error) {
+		return sealParam(digest(cmd, d.password, d.salt, ts), param)
+	})
+}
+
+func (d *V3) send(ctx context.Context, cmd string, param func(ts int64) (any, error)) error {
+	d.tells()
 	fresh := false
 	for { // twice at most: the second time the salt is fresh
 		if d.salt == "" {
-			msg, err := d.ask(ctx, "get.device.info", "salt")
-			if err != nil {
+			if err := d.getSalt(ctx); err != nil {
 				return err
-			}
-			if d.salt = msg.Text("salt"); d.salt == "" {
-				return fmt.Errorf("%s: get.device.info without a salt: %w", d.address, driver.ErrUnreachable)
 			}
 			fresh = true
 		}
 		ts := d.target.Now().Add(d.skew).Unix()
-		_, err := d.call(ctx, requestV3{Cmd: cmd, Param: param, TS: ts, Account: d.account, Token: sign(cmd, d.password, d.salt, ts)})
+		p, err := param(ts)
+		if err != nil {
+			return fmt.Errorf("%s: command %s: %w: %w", d.address, cmd, err, driver.ErrUnsupported)
+		}
+		_, err = d.call(ctx, requestV3{Cmd: cmd, Param: p, TS: ts, Account: d.account, Token: sign(cmd, d.password, d.salt, ts)})
 		if !errors.Is(err, driver.ErrUnauthorized) {
 			return err
 		}
@@ -124,14 +143,34 @@ func (d *V3) write(ctx context.Context, cmd string, param any) error {
 	}
 }
 
+func (d *V3) getSalt(ctx context.Context) error {
+	msg, err := d.ask(ctx, "get.device.info", "salt")
+	if err != nil {
+		return err
+	}
+	if d.salt = msg.Text("salt"); d.salt == "" {
+		return fmt.Errorf("%s: get.device.info without a salt: %w", d.address, driver.ErrUnreachable)
+	}
+	return nil
+}
+
+// Stage gets the salt where it is not known.
+func (d *V3) Stage(ctx context.Context) error {
+	now := d.target.Now()
+	if d.salt != "" || now.Sub(d.failed) < again {
+		return nil
+	}
+	if err := d.getSalt(ctx); err != nil {
+		d.failed = now
+		return err
+	}
+	return nil
+}
+
 // Apply sleeps, wakes, or sets the share of the power limit.
 func (d *V3) Apply(ctx context.Context, s site.Setpoint) error {
 	if s.Mode == site.ModeSleep {
 		return d.write(ctx, "set.miner.service", "stop")
-	}
-	msg, err := d.ask(ctx, "get.device.info", "miner")
-	if errors.Is(err, driver.ErrUnreachable) {
-		return err
 	}
 	percent := 100
 	if s.Power.OK {
@@ -140,15 +179,31 @@ func (d *V3) Apply(ctx context.Context, s site.Setpoint) error {
 				return err
 			}
 		}
+		var err error
 		if percent, err = d.share(s.Power.V); err != nil {
 			return err
 		}
 	}
-	if working := msg.Object("miner").Bool("working"); !working.OK || !working.V {
+	off := d.off()
+	if !off.OK || !off.V && d.percent.OK && d.percent.V == percent { // also that nothing is to be done is worth a look
+		msg, err := d.ask(ctx, "get.device.info", "miner")
+		if errors.Is(err, driver.ErrUnreachable) {
+			return err
+		}
+		off = site.Opt[bool]{}
+		if w := msg.Object("miner").Bool("working"); w.OK {
+			off = site.Some(!w.V)
+		}
+	}
+	if !off.OK || off.V {
 		if err := d.write(ctx, "set.miner.service", "start"); err != nil {
 			return err
 		}
+		// A start forgets the share; whether the firmware says so, the next polls ask.
 		d.percent, d.hashing = site.Opt[int]{}, false
+		if percent == 100 {
+			return nil
+		}
 	}
 	return d.setShare(ctx, percent)
 }
@@ -177,12 +232,16 @@ func (d *V3) SetPowerLimit(ctx context.Context, p unit.Power) error {
 	return d.write(ctx, "set.miner.power_limit", int64(p/unit.Watt))
 }
 
-// Close has nothing to end.
-func (d *V3) Close() error { return nil }
+// Close ends the kept connection.
+func (d *V3) Close() error {
+	d.line.end()
+	return nil
+}
 
 // ProbeV3 asks for the device's description.
 func ProbeV3(ctx context.Context, t driver.Target) (site.Identity, error) {
 	d := OpenV3(t)
+	defer d.line.end()
 	d.identity = site.Identity{Make: maker}
 	if err := d.who(ctx); err != nil {
 		if !errors.Is(err, driver.ErrUnreachable) {

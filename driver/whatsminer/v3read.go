@@ -80,20 +80,27 @@ func (d *V3) status(ctx context.Context) (hot, error) {
 	return h.hot, nil
 }
 
-// Read polls the miner: status and whether it works, and at times one of what moves slowly.
+// Read polls the miner: its status, whether it works where that does not say, and at times
+// one of what moves slowly.
 func (d *V3) Read(ctx context.Context) (site.Sample, error) {
 	asked := d.target.Now()
+	was := d.elapsed
 	h, errStatus := d.status(ctx)
 	if errors.Is(errStatus, driver.ErrUnreachable) {
 		return site.Sample{}, errStatus
 	}
-	msg, errInfo := d.ask(ctx, "get.device.info", "miner")
-	if errors.Is(errInfo, driver.ErrUnreachable) {
-		return site.Sample{}, errInfo
-	}
 	var off site.Opt[bool]
-	if w := msg.Object("miner").Bool("working"); w.OK {
-		off = site.Some(!w.V)
+	if d.look(h) {
+		msg, err := d.ask(ctx, "get.device.info", "miner")
+		if errors.Is(err, driver.ErrUnreachable) {
+			return site.Sample{}, err
+		}
+		if w := msg.Object("miner").Bool("working"); w.OK {
+			off = site.Some(!w.V)
+		}
+		if !h.limit.OK {
+			h.limit = msg.Object("miner").Float("power-limit-set")
+		}
 	}
 	if errStatus != nil { // a miner that was stopped may refuse to tell its status
 		if !off.OK || !off.V {
@@ -101,16 +108,15 @@ func (d *V3) Read(ctx context.Context) (site.Sample, error) {
 		}
 		d.boards = nil
 	}
+	if d.elapsed < was { // it restarted: the salt may be another
+		d.salt = ""
+	}
 	d.slow(ctx)
 	s := d.sample(asked)
 	s.State = state(off, h.rate, h.elapsed)
-	d.hashing = s.State == site.StateHashing
+	d.saw(&s)
 	s.Power, s.Hashrate, s.Fans, s.Intake, s.Uptime = h.power, h.rate, h.fans, h.intake, h.uptime
-	limit := h.limit
-	if !limit.OK {
-		limit = msg.Object("miner").Float("power-limit-set")
-	}
-	d.limits(&s, limit)
+	d.limits(&s, h.limit)
 	s.At = d.target.Now()
 	d.polls++
 	return s, nil

@@ -11,16 +11,29 @@
 // which would hide a shed that worked. Hashrate is "HS RT" (MH/s whatever its name says),
 // the maker's realtime figure, in API 3 hash-realtime in TH/s.
 //
-// It never sends the password, never changes pools, network or firmware, never retries on
-// its own but once over an expired token, and takes no acknowledgement for success. Boards,
-// pools, faults and identity move slowly: they are read at the first poll and then one of
-// them every fourth, so that the hot poll is two exchanges; they may be a dozen polls old.
+// It never sends the password but encrypted to change it, never changes network or firmware,
+// never retries on its own but once over an expired token, and takes no acknowledgement for
+// success. Boards, pools, faults and identity move slowly: they are read at the first poll
+// and then one of them every fourth; they may be a dozen polls old. Whether the miner was
+// switched off is asked where its hashrate does not say that it was not, after a command,
+// and every fourth poll: a routine poll of a hashing miner is one exchange.
+//
+// Apply is one exchange after Stage: the token of API 2 is kept for its half hour and
+// renewed by a poll before it ends, the salt of API 3 until the miner restarts, and whether
+// it is switched on is known from a reading of the last minute. Only a start with a share
+// takes two. Acts are reboot, pools, LED and password. By the maker's document a password is
+// letters, digits and underscores, on older firmwares at most eight; the miner says.
+//
+// Power off lasts until power on, across restarts of the control board: not documented, and
+// so assumed. Firmwares before API 1.3 know no token: they are read and told nothing.
 //
 // SleepTime, WakeTime, Standby and MinPercent are assumptions, not published: power_off
 // takes seconds, a cold start about ten minutes to full hashrate at the factory's
-// frequency speed.
+// frequency speed. Commands are those of the maker's documents 2.0.5 and 3.0.1; the
+// encrypted parameters of API 3 are as the maker's own example makes them.
 //
-// Concurrency: a Device has one caller at a time and keeps no connection.
+// Concurrency: a Device has one caller at a time. V2 keeps no connection; V3 keeps one for
+// 20 s, in which the document allows 300, unless the firmware ends it after each exchange.
 package whatsminer
 
 import (
@@ -42,6 +55,10 @@ const (
 	slowEvery = 4
 	// settled is how long a miner that does not hash yet counts as starting.
 	settled = 20 * time.Minute
+	// watchPolls is how many polls after a command look at whether it is switched on.
+	watchPolls = 8
+	// seenLife is how old a reading may be that Apply goes by, site time.
+	seenLife = time.Minute
 	// minPercent is the least share asked for: below, firmwares hash unsteadily or stop.
 	minPercent = 30
 
@@ -53,12 +70,14 @@ const (
 // Drivers returns both drivers, the newer protocol first: a miner that speaks both is
 // better spoken to in it.
 func Drivers() []driver.Driver {
+	acts := site.ActsOf(site.ActReboot, site.ActPools, site.ActLED, site.ActPassword)
 	return []driver.Driver{
 		{
 			Name: "whatsminer-v3", About: "WhatsMiner stock firmware, API 3.x (TCP 4433): sleep and percent",
 			Abilities: driver.Abilities{
 				Devices: "WhatsMiner M50 to M70, API 3.x", Sleep: true, Percent: true, Power: "all", Auth: "account, salted token",
-				Times: "assumed: see the driver", Checked: "emulator", Source: "the maker's API document",
+				Acts:  acts,
+				Times: "assumed: see the driver", Checked: "emulator", Source: "the maker's API document 3.0.1",
 			},
 			Ports: map[string]int{"api": PortV3},
 			Open:  func(t driver.Target) (driver.Device, error) { return OpenV3(t), nil },
@@ -68,7 +87,8 @@ func Drivers() []driver.Driver {
 			Name: "whatsminer", About: "WhatsMiner stock firmware, API 1.x and 2.x (TCP 4028): sleep and percent",
 			Abilities: driver.Abilities{
 				Devices: "WhatsMiner M20 to M60, API 1.x and 2.x", Sleep: true, Percent: true, Power: "all", Auth: "token, AES",
-				Times: "assumed: see the driver", Checked: "fixtures, emulator", Source: "the maker's API document",
+				Acts:  acts,
+				Times: "assumed: see the driver", Checked: "fixtures, emulator", Source: "the maker's API document 2.0.5",
 			},
 			Ports: map[string]int{"rpc": rpc.Port},
 			Open:  func(t driver.Target) (driver.Device, error) { return OpenV2(t), nil },
@@ -88,6 +108,52 @@ type memory struct {
 	nameplate site.Opt[unit.Power] // the power limit at 100 %
 	percent   site.Opt[int]        // the share in force, as told or as set
 	hashing   bool                 // at the last poll
+	watch     int                  // polls that look at whether it is switched on
+	elapsed   time.Duration        // at the last poll
+	seen      seen
+	failed    time.Time // when staging failed last
+}
+
+// seen is what the last poll told of whether the miner is switched on; a command ends it.
+type seen struct {
+	at  time.Time
+	off site.Opt[bool]
+}
+
+// saw notes what a poll told.
+func (m *memory) saw(s *site.Sample) {
+	m.seen = seen{at: m.target.Now()}
+	switch s.State {
+	case site.StateSleeping:
+		m.seen.off = site.Some(true)
+	case site.StateHashing:
+		m.seen.off = site.Some(false)
+	case site.StateUnknown, site.StateStarting, site.StateFault:
+	}
+	m.hashing = s.State == site.StateHashing
+	m.watch = max(m.watch-1, 0)
+}
+
+// off says whether the miner is switched off as far as a recent poll told.
+func (m *memory) off() site.Opt[bool] {
+	if m.target.Now().Sub(m.seen.at) > seenLife {
+		return site.Opt[bool]{}
+	}
+	return m.seen.off
+}
+
+// tells notes that the miner is being told something: what was seen counts no more.
+func (m *memory) tells() { m.seen, m.watch = seen{}, watchPolls }
+
+// look says whether this poll must ask if the miner is switched on: its own figures do not
+// say so, or something may have changed.
+func (m *memory) look(h hot) bool {
+	restarted := h.elapsed.OK && h.elapsed.V < m.elapsed
+	if m.elapsed = h.elapsed.Or(m.elapsed); restarted {
+		m.percent = site.Opt[int]{}
+	}
+	sure := h.rate.OK && h.rate.V > 0 && h.limit.OK && !h.cut
+	return !sure || restarted || !m.hashing || m.watch > 0 || m.polls%slowEvery == 0
 }
 
 // told notes an acknowledged share. Before it hashes a miner acknowledges one and does not
@@ -144,6 +210,7 @@ func (m *memory) capabilities(percent bool) site.Capabilities {
 	return site.Capabilities{
 		Identity: m.identity, Sleep: true, Percent: percent, MinPercent: minPercent,
 		Nameplate: m.nameplate, Standby: standby, SleepTime: sleepTime, WakeTime: wakeTime,
+		Acts: site.ActsOf(site.ActReboot, site.ActPools, site.ActLED, site.ActPassword),
 	}
 }
 

@@ -18,6 +18,12 @@ const (
 	maxConnsV3 = 10
 )
 
+const (
+	maxPools = 3
+	// maxPassword is the longest password, in bytes.
+	maxPassword = 64
+)
+
 // Serve answers API v2 as the miner's firmware on the listener "rpc". It does not block.
 // Close ends all goroutines and connections.
 func Serve(m *plant.Miner, listeners map[string]net.Listener) (io.Closer, error) {
@@ -130,6 +136,39 @@ func (x *machine) tellPercent(percent int) {
 	if !same {
 		x.m.SetPercent(percent)
 	}
+}
+
+// led lets the light blink, or leaves it to the firmware.
+func (x *machine) led(auto bool, color string, period float64) bool {
+	if !auto && (color != "red" && color != "green" || period <= 0) {
+		return false
+	}
+	x.m.SetLED(!auto)
+	return true
+}
+
+// pools sets those that have an address; there must be one.
+func (x *machine) pools(all []plant.PoolView) bool {
+	var set []plant.PoolView
+	for _, p := range all {
+		if p.URL != "" {
+			set = append(set, p)
+		}
+	}
+	if len(set) == 0 || len(set) > maxPools {
+		return false
+	}
+	x.m.SetPools(set)
+	return true
+}
+
+// password changes it for who knows the old one.
+func (x *machine) password(old, now string) bool {
+	if _, password := x.m.Credentials(); old != password || now == "" || len(now) > maxPassword {
+		return false
+	}
+	x.m.SetPassword(now)
+	return true
 }
 
 // reboot restarts the control board.

@@ -54,6 +54,17 @@ type request struct {
 	Percent any             `json:"percent"`
 	Limit   any             `json:"power_limit"`
 	Before  string          `json:"respbefore"`
+	Param   string          `json:"param"`
+	Color   string          `json:"color"`
+	Period  float64         `json:"period"`
+	Old     string          `json:"old"`
+	New     string          `json:"new"`
+	Pool1   string          `json:"pool1"`
+	Pool2   string          `json:"pool2"`
+	Pool3   string          `json:"pool3"`
+	Worker1 string          `json:"worker1"`
+	Worker2 string          `json:"worker2"`
+	Worker3 string          `json:"worker3"`
 }
 
 // parseRequest reads one request.
@@ -168,7 +179,7 @@ func (d *v2) getToken(v plant.View, client string) []byte {
 func isWrite(cmd string) bool {
 	switch cmd {
 	case "power_off", "power_on", "set_power_pct", "set_power_pct_v2", "adjust_power_limit", "restart_btminer",
-		"set_low_power", "set_normal_power", "set_high_power", "reboot", "set_led":
+		"set_low_power", "set_normal_power", "set_high_power", "reboot", "set_led", "update_pools", "update_pwd":
 		return true
 	}
 	return false
@@ -201,6 +212,10 @@ func (d *v2) write(v plant.View, r request) (reply []byte, after func()) {
 		d.setMode(strings.TrimSuffix(strings.TrimPrefix(r.Cmd, "set_"), "_power"))
 	case "restart_btminer":
 		d.forgetPercent()
+	case "set_led", "update_pools", "update_pwd":
+		if !d.settle(r) {
+			return say(v, codeError, "command error"), nil
+		}
 	case "reboot":
 		d.tokens.forget()
 		if d.silent {
@@ -209,6 +224,18 @@ func (d *v2) write(v plant.View, r request) (reply []byte, after func()) {
 		return done, d.reboot
 	}
 	return done, nil
+}
+
+// settle carries out what is not about mining; false where the words make no sense. The
+// reply to a new password comes under the old key: its client knows no other.
+func (d *v2) settle(r request) bool {
+	switch r.Cmd {
+	case "set_led":
+		return d.led(r.Param == "auto", r.Color, r.Period)
+	case "update_pools":
+		return d.pools([]plant.PoolView{{URL: r.Pool1, Worker: r.Worker1}, {URL: r.Pool2, Worker: r.Worker2}, {URL: r.Pool3, Worker: r.Worker3}})
+	}
+	return d.password(r.Old, r.New)
 }
 
 // say is a reply whose message is text.

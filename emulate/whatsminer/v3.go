@@ -1,6 +1,7 @@
 package whatsminer
 
 import (
+	"crypto/aes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -181,7 +182,7 @@ func (d *v3) authorized(r requestV3, now time.Time) bool {
 func isSet(cmd string) bool {
 	switch cmd {
 	case "set.miner.service", "set.miner.power_limit", "set.miner.power", "set.miner.power_percent",
-		"set.miner.power_mode", "set.system.reboot", "set.system.led":
+		"set.miner.power_mode", "set.system.reboot", "set.system.led", "set.miner.pools", "set.user.change_passwd":
 		return true
 	}
 	return false
@@ -222,10 +223,62 @@ func (d *v3) set(v plant.View, r requestV3) (after func(), err error) {
 			return nil, errParam
 		}
 		d.setPercent(int(math.Round(n)))
+	case "set.system.led", "set.miner.pools", "set.user.change_passwd":
+		return nil, d.settle(r)
 	case "set.system.reboot":
 		return d.reboot, nil
 	}
 	return nil, nil
+}
+
+// settle carries out what is not about mining. Pools and passwords come encrypted.
+func (d *v3) settle(r requestV3) error {
+	ok := false
+	switch r.Cmd {
+	case "set.system.led":
+		var lights []struct {
+			Color  string  `json:"color"`
+			Period float64 `json:"period"`
+		}
+		if ok = string(r.Param) == `"auto"`; ok {
+			d.led(true, "", 0)
+		} else if json.Unmarshal(r.Param, &lights) == nil && len(lights) > 0 {
+			ok = d.led(false, lights[0].Color, lights[0].Period)
+		}
+	case "set.miner.pools":
+		var list []struct{ Pool, Worker string }
+		if d.open(r, &list) {
+			var all []plant.PoolView
+			for _, p := range list {
+				all = append(all, plant.PoolView{URL: p.Pool, Worker: p.Worker})
+			}
+			ok = d.pools(all)
+		}
+	case "set.user.change_passwd":
+		var p struct{ Account, Old, New string }
+		user, _ := d.m.Credentials()
+		ok = d.open(r, &p) && (user == "" || p.Account == user) && d.password(p.Old, p.New)
+	}
+	if !ok {
+		return errParam
+	}
+	return nil
+}
+
+// open decrypts a parameter under the digest that the token is cut from.
+func (d *v3) open(r requestV3, into any) bool {
+	var sealed string
+	if json.Unmarshal(r.Param, &sealed) != nil {
+		return false
+	}
+	_, password := d.m.Credentials()
+	key := sha256.Sum256([]byte(r.Cmd + password + d.salt + r.TS.String()))
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return false
+	}
+	text, err := box{block}.open(sealed)
+	return err == nil && json.Unmarshal(text, into) == nil
 }
 
 func (d *v3) service(param json.RawMessage) error {
