@@ -126,8 +126,8 @@ func (f *Fleet) Wish(c site.Command) bool {
 // CommandsComing makes polls stand back until the function that it returns is called, so
 // that a wave of commands that is given in parts is one wave.
 func (f *Fleet) CommandsComing() (given func()) {
-	f.wave.begin()
-	return f.wave.end
+	f.wave.announce()
+	return f.wave.given
 }
 
 // Refresh asks for a poll of the device as soon as its actor is free.
@@ -205,10 +205,12 @@ func (a *actor) turn(ctx context.Context) time.Duration {
 	urgent := a.watch.on() && a.fails == 0
 	a.follow()
 	if c := a.wish.Swap(nil); c != nil {
-		a.tell(ctx, *c)
-		a.now.Store(true)
+		heard := a.tell(ctx, *c)
 		urgent = true
 		a.watch.begin(c.Setpoint.Mode, a.f.opt.Clock.Now())
+		if !heard || c.Setpoint.Mode != site.ModeSleep || !a.f.wave.isLarge() {
+			a.now.Store(true)
+		}
 	}
 	if a.now.Swap(false) {
 		a.poll(ctx, urgent)
@@ -216,7 +218,8 @@ func (a *actor) turn(ctx context.Context) time.Duration {
 	return a.pause()
 }
 
-func (a *actor) tell(ctx context.Context, c site.Command) {
+// tell gives the device a command and says whether it acknowledged.
+func (a *actor) tell(ctx context.Context, c site.Command) bool {
 	ctx, cancel := context.WithTimeout(ctx, a.spec.Timeout)
 	defer cancel()
 	ack := Ack{Command: c, SentAt: a.f.opt.Clock.Now()}
@@ -224,6 +227,7 @@ func (a *actor) tell(ctx context.Context, c site.Command) {
 	ack.At = a.f.opt.Clock.Now()
 	a.f.wave.end()
 	a.f.opt.Sink.Acked(ack)
+	return ack.Err == nil
 }
 
 func (a *actor) poll(ctx context.Context, urgent bool) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"switchyard/driver"
 	"switchyard/site"
 )
 
@@ -37,7 +38,7 @@ func waveAt(t *testing.T, slow time.Duration) []time.Duration {
 	for _, id := range ids {
 		f.Wish(wish(id, site.ModeSleep, 1))
 	}
-	time.Sleep(3 * time.Second)
+	time.Sleep(5 * time.Second)
 	var out []time.Duration
 	for _, id := range ids[1:] {
 		for _, at := range fakes[id].seen("read") {
@@ -113,6 +114,44 @@ func TestAMeterDoesNotWaitForCommands(t *testing.T) {
 		}
 		if now, _ := s.count("miner"); now != miner {
 			t.Error("the miner did not wait for a wave of commands")
+		}
+	})
+}
+
+func TestALargeWave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fakes := map[site.DeviceID]*fake{}
+		var ids []site.DeviceID
+		for i := range large {
+			id := site.DeviceID(fmt.Sprintf("m-%04d", i))
+			ids = append(ids, id)
+			fakes[id] = &fake{apply: takes(10 * time.Millisecond)}
+			switch {
+			case i < large/20:
+				fakes[id].apply = takes(timeout) // a straggler
+			case i < large/10:
+				fakes[id].apply = func(context.Context, site.Setpoint) error { return driver.ErrUnreachable }
+			}
+		}
+		f, _, end := run(t, 256, fakes, ids...)
+		defer end()
+		time.Sleep(20 * time.Second)
+		before := map[site.DeviceID]int{}
+		for _, id := range ids {
+			before[id] = len(fakes[id].seen("read"))
+			f.Wish(wish(id, site.ModeSleep, 1))
+		}
+		time.Sleep(time.Second) // the stragglers are still on their way
+		failed, heard := fakes[ids[large/20]], fakes[ids[large-1]]
+		if n := len(failed.seen("read")) - before[ids[large/20]]; n != 1 {
+			t.Errorf("a device that did not acknowledge was read %d times, not once: polls wait for stragglers", n)
+		}
+		if n := len(heard.seen("read")) - before[ids[large-1]]; n != 0 {
+			t.Errorf("a device that acknowledged was read %d times within a second of a large wave", n)
+		}
+		time.Sleep(5 * time.Second)
+		if n := len(heard.seen("read")) - before[ids[large-1]]; n != 1 {
+			t.Errorf("a device that acknowledged was read %d times within six seconds", n)
 		}
 	})
 }
