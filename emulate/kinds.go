@@ -14,6 +14,7 @@ import (
 	"switchyard/emulate/luxos"
 	"switchyard/emulate/plant"
 	"switchyard/emulate/proto"
+	"switchyard/emulate/sealminer"
 	"switchyard/emulate/vnish"
 	"switchyard/emulate/whatsminer"
 )
@@ -33,6 +34,7 @@ func kinds() []kind {
 		{bitaxe.Make(), bitaxe.Serve},
 		{braiins.Make(), braiins.Serve},
 		{epic.Make(), epic.Serve},
+		{sealminer.Make(), sealminer.Serve},
 		{vnish.Make(), vnish.Serve},
 		{proto.Make(), proto.Serve},
 		{whatsminer.Make(), whatsminer.Serve},
