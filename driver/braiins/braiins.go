@@ -1,11 +1,15 @@
-// Package braiins owns the driver of miners with Braiins OS: the public REST API
-// (/api/v1, HTTP 80) and, where a firmware has none (before 25.05), its older GraphQL.
+// Package braiins owns the driver of miners with Braiins OS: the public API over REST
+// (/api/v1, HTTP 80) or, where a firmware has none (before 25.05), over gRPC (50051); else its
+// older GraphQL (HTTP 80); else its cgminer-like port 4028, which tells and takes no orders.
+// Which of them answers is found out at the first use, in this order, and again after a loss
+// where it was one of the last two.
 //
-// REST wants a login; the raw token goes into the Authorization header and is kept until
-// the device refuses it. A routine Read is two requests on one kept connection (miner/stats
-// and miner/details); boards, fans and the target are read every 4th time, pools and
-// errors every 20th, and all of it after Apply: temperatures and board rates may be that
-// many polls old. With GraphQL a Read is one request, which holds boards and fans too.
+// The API wants a login; the raw token goes into the Authorization header, or the metadata,
+// and is kept until the device refuses it. A routine Read is two requests on one kept
+// connection (miner/stats and miner/details); boards, fans and the target are read every 4th
+// time, pools and errors every 20th, and all of it after Apply: temperatures and board rates
+// may be that many polls old. With GraphQL and port 4028 a Read is one request, which holds
+// boards and fans too. gRPC's replies are turned into REST's, so that both are read alike.
 //
 // Sleep is a pause, which keeps the mining process; a miner that somebody stopped is
 // started. Power is a target in whole watts, rounded down, set before a miner is woken.
@@ -13,18 +17,27 @@
 // Where the device tells no constraints, half to all of the nameplate is assumed.
 // GraphQL knows no pause: there the mining process is stopped and started.
 //
+// Stage logs in ahead, so that a pause is one exchange, and once sets the time that quick
+// ramping takes down to the least that the constraints name, where they name any; the time
+// up stays as it is.
+//
 // A miner that says it is paused and still hashes is hashing: its word is no confirmation.
-// Power is the firmware's approximation. It tells 0 W when it does not know: unknown.
+// Power is the firmware's approximation. It tells 0 W when it does not know: unknown. Port
+// 4028 does not tell a pause from a fault: without hashrate its state is unknown.
 //
 // Assumed, because no times are published: 20 s from acknowledgement to standby, 4 minutes
-// to full power, 30 W asleep. The firmware itself warns that boards without a PIC
-// controller stay powered and draw some 300 W when they are disabled; whether a pause
-// spares them that is not told.
+// to full power, 30 W asleep; that a pause does not outlive a restart (every restart is
+// followed by a reading). The firmware itself warns that boards without a PIC controller stay
+// powered and draw some 300 W when they are disabled; whether a pause spares them that is not
+// told.
 //
-// It never sets tuning modes, quick ramping, pools or passwords.
+// It never sets tuning modes or cooling, and replaces pools and the password only when told.
+//
+// Sources: the maker's OpenAPI description and public protobuf files (braiins/bos-plus-api),
+// and captured replies.
 //
 // Concurrency: a Device has one caller at a time; its calls block on the network until
-// their context ends.
+// their context ends. gRPC's library keeps goroutines for its connection, which Close ends.
 package braiins
 
 import (
@@ -32,11 +45,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"net/http"
 	"time"
 
 	"switchyard/driver"
 	"switchyard/driver/httpx"
+	"switchyard/driver/rpc"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -61,33 +74,29 @@ const (
 func Driver() driver.Driver {
 	return driver.Driver{
 		Name:  "braiins",
-		About: "Braiins OS 21.09 and later: REST, or GraphQL where there is none; pause, resume and a target in watts",
+		About: "Braiins OS 21.09 and later: REST, gRPC or GraphQL, whichever there is; pause, resume and a target in watts",
 		Abilities: driver.Abilities{
 			Devices: "Antminers with Braiins OS 21.09 and later", Sleep: true, Watts: true, Power: "all", Auth: "login token",
-			Times: "assumed: see the driver", Checked: "fixtures, emulator", Source: "the maker's public REST and GraphQL interfaces",
+			Acts:  site.ActsOf(site.ActReboot, site.ActPools, site.ActLED, site.ActPassword),
+			Times: "assumed: see the driver", Checked: "fixtures, emulator", Source: "the maker's public REST, gRPC (braiins/bos-plus-api) and GraphQL interfaces",
 		},
-		Ports: map[string]int{"http": 80},
+		Ports: map[string]int{"http": 80, "grpc": grpcPort, "rpc": rpc.Port},
 		Open:  open,
 		Probe: probe,
 	}
 }
-
-// face is the API that a firmware has.
-type face uint8
-
-const (
-	faceUnknown face = iota
-	faceREST
-	faceGraphQL
-)
 
 // device is one miner.
 type device struct {
 	t     driver.Target
 	web   *httpx.Client
 	token *httpx.Token
+	grpc  channel
 	gql   session
+	rpc   bosminer
 	face  face
+	api   pages // where the face is REST or gRPC
+	ramp  ramp
 
 	reads, phase int
 	dirty        bool
@@ -108,60 +117,23 @@ func open(t driver.Target) (driver.Device, error) {
 	d := &device{t: t, phase: int(h.Sum32() % slowEvery), dirty: true}
 	d.token = &httpx.Token{Login: d.login}
 	d.web = httpx.New(t, t.Addr("http", 80), idle, d.token)
-	d.gql.d = d
+	d.grpc.d, d.gql.d, d.rpc.d = d, d, d
 	return d, nil
 }
 
-// Close ends the kept connection.
+// Close ends the kept connections.
 func (d *device) Close() error {
 	d.web.Close()
-	return nil
-}
-
-// login fetches a token from the REST API.
-func (d *device) login(ctx context.Context, c *httpx.Client) (string, error) {
-	const path = "/api/v1/auth/login"
-	r, err := c.Plain(ctx, http.MethodPost, path, map[string]string{"username": d.t.User, "password": string(d.t.Password)})
-	if err != nil {
-		return "", err
-	}
-	if r.Status == http.StatusBadRequest { // some versions say so to a wrong password
-		return "", fmt.Errorf("status %d: %w", r.Status, driver.ErrUnauthorized)
-	}
-	if err := r.Check(http.MethodPost, path); err != nil {
-		return "", err
-	}
-	var said struct{ Token string }
-	if err := r.JSON(path, &said); err != nil {
-		return "", err
-	}
-	if said.Token == "" {
-		return "", fmt.Errorf("%s gave no token: %w", path, driver.ErrUnreachable)
-	}
-	return said.Token, nil
-}
-
-// contact finds out once which API the firmware has.
-func (d *device) contact(ctx context.Context) error {
-	if d.face == faceREST && !d.token.Known() || d.face == faceUnknown {
-		err := d.token.Fetch(ctx, d.web)
-		switch {
-		case err == nil:
-			d.face = faceREST
-		case d.face == faceREST, ctx.Err() != nil, errors.Is(err, driver.ErrUnauthorized):
-			return err
-		case d.gql.there(ctx):
-			d.face = faceGraphQL
-		default:
-			return err
-		}
-	}
+	d.grpc.Close()
 	return nil
 }
 
 // Info reads the identity and the range of targets.
 func (d *device) Info(ctx context.Context) (site.Capabilities, error) {
 	d.dirty = true
+	if d.api == nil {
+		d.face = faceUnknown // after a loss it may have come back with a newer firmware
+	}
 	c, err := d.info(ctx)
 	if err != nil {
 		return site.Capabilities{}, fmt.Errorf("braiins %s: %w", d.t.Device, err)
@@ -174,14 +146,23 @@ func (d *device) info(ctx context.Context) (site.Capabilities, error) {
 	if err := d.contact(ctx); err != nil {
 		return c, err
 	}
-	if d.face == faceGraphQL {
+	switch d.face {
+	case faceGraphQL:
 		id, err := d.gql.identity(ctx)
 		c.Identity = id
 		d.assume(&c)
 		return c, err
+	case faceRPC:
+		id, err := d.rpc.identity(ctx)
+		c = site.Capabilities{Identity: id, Standby: standby}
+		d.assume(&c)
+		c.Watts = site.Opt[site.Range]{}
+		return c, err
+	case faceUnknown, faceREST, faceGRPC:
 	}
+	c.Acts = d.acts()
 	var det details
-	if err := d.web.Get(ctx, "/api/v1/miner/details", &det); err != nil {
+	if err := d.api.get(ctx, "miner/details", &det); err != nil {
 		return c, err
 	}
 	c.Identity = det.identity()
@@ -189,11 +170,12 @@ func (d *device) info(ctx context.Context) (site.Capabilities, error) {
 		return c, fmt.Errorf("miner/details names no model: %w", driver.ErrUnreachable)
 	}
 	var con constraints
-	err := d.web.Get(ctx, "/api/v1/configuration/constraints", &con)
+	err := d.api.get(ctx, "configuration/constraints", &con)
 	if err != nil && !errors.Is(err, driver.ErrUnsupported) {
 		return c, err
 	}
 	c.Watts, c.Nameplate = con.targets()
+	d.ramp.least, d.ramp.standard, _ = con.ramping()
 	d.assume(&c)
 	return c, nil
 }
@@ -219,9 +201,13 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	if err := d.contact(ctx); err != nil {
 		return site.Sample{}, fmt.Errorf("braiins %s: %w", d.t.Device, err)
 	}
-	read := d.readREST
-	if d.face == faceGraphQL {
+	read := d.readAPI
+	switch d.face {
+	case faceGraphQL:
 		read = d.gql.read
+	case faceRPC:
+		read = d.rpc.read
+	case faceUnknown, faceREST, faceGRPC:
 	}
 	n := d.reads + d.phase
 	s, err := read(ctx, d.dirty || n%middleEvery == 0, d.dirty || n%slowEvery == 0)
@@ -235,14 +221,14 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	return s, nil
 }
 
-// readREST reads over REST; middle and slow say which rarer parts are due.
-func (d *device) readREST(ctx context.Context, middle, slow bool) (site.Sample, error) {
+// readAPI reads over REST or gRPC; middle and slow say which rarer parts are due.
+func (d *device) readAPI(ctx context.Context, middle, slow bool) (site.Sample, error) {
 	var st stats
-	if err := d.web.Get(ctx, "/api/v1/miner/stats", &st); err != nil {
+	if err := d.api.get(ctx, "miner/stats", &st); err != nil {
 		return site.Sample{}, err
 	}
 	var det details
-	if err := d.web.Get(ctx, "/api/v1/miner/details", &det); err != nil {
+	if err := d.api.get(ctx, "miner/details", &det); err != nil {
 		return site.Sample{}, err
 	}
 	if st.Miner == nil || det.Status == nil && det.Identity == nil {
@@ -266,20 +252,20 @@ func (d *device) readREST(ctx context.Context, middle, slow bool) (site.Sample, 
 // readMiddle reads boards, fans and the target. What does not come is unknown, and no
 // reason to lose the rest of the reading.
 func (d *device) readMiddle(ctx context.Context, s *site.Sample) {
-	b, _ := part[boards](ctx, d, "/api/v1/miner/hw/hashboards")
+	b, _ := part[boards](ctx, d, "miner/hw/hashboards")
 	s.Boards, s.Intake = b.list(), b.intake()
-	c, _ := part[cooling](ctx, d, "/api/v1/cooling/state")
+	c, _ := part[cooling](ctx, d, "cooling/state")
 	s.Fans = c.rpm()
-	tun, _ := part[tuner](ctx, d, "/api/v1/performance/tuner-state")
+	tun, _ := part[tuner](ctx, d, "performance/tuner-state")
 	s.Target = tun.target()
 }
 
 // readSlow reads pools and errors; the last ones stay where they do not come.
 func (d *device) readSlow(ctx context.Context, s *site.Sample) {
-	if p, ok := part[[]poolGroup](ctx, d, "/api/v1/pools"); ok {
+	if p, ok := part[[]poolGroup](ctx, d, pagePools); ok {
 		s.Pools = pools(p)
 	}
-	if e, ok := part[minerErrors](ctx, d, "/api/v1/miner/errors"); ok {
+	if e, ok := part[minerErrors](ctx, d, "miner/errors"); ok {
 		s.Faults = e.recent(d.t.Now())
 	}
 }
@@ -297,6 +283,12 @@ func (d *device) apply(ctx context.Context, want site.Setpoint) error {
 		return err
 	}
 	d.dirty = true
+	if d.face == faceRPC {
+		if want.Mode == site.ModeSleep || want.Power.OK {
+			return fmt.Errorf("port %d takes no orders: %w", rpc.Port, driver.ErrUnsupported)
+		}
+		return nil
+	}
 	watt := int64(want.Power.V / unit.Watt)
 	if want.Mode == site.ModeRun && want.Power.OK && watt <= 0 {
 		return fmt.Errorf("a target of %v: %w", want.Power.V, driver.ErrUnsupported)
@@ -316,7 +308,7 @@ func (d *device) apply(ctx context.Context, want site.Setpoint) error {
 		return d.pause(ctx)
 	}
 	if watt > 0 {
-		if err := d.put(ctx, "/api/v1/performance/power-target", map[string]int64{"watt": watt}); err != nil {
+		if err := d.api.put(ctx, "performance/power-target", wattBody{watt}); err != nil {
 			return err
 		}
 	}
@@ -325,12 +317,12 @@ func (d *device) apply(ctx context.Context, want site.Setpoint) error {
 
 // pause pauses; a miner whose process does not run refuses and rests all the same.
 func (d *device) pause(ctx context.Context) error {
-	err := d.put(ctx, "/api/v1/actions/pause", nil)
+	err := d.api.put(ctx, "actions/pause", nil)
 	if !errors.Is(err, driver.ErrRefused) {
 		return err
 	}
 	var det details
-	if d.web.Get(ctx, "/api/v1/miner/details", &det) == nil && det.resting() {
+	if d.api.get(ctx, "miner/details", &det) == nil && det.resting() {
 		return nil
 	}
 	return err
@@ -338,9 +330,9 @@ func (d *device) pause(ctx context.Context) error {
 
 // resume resumes; a miner whose process does not run is started.
 func (d *device) resume(ctx context.Context) error {
-	err := d.put(ctx, "/api/v1/actions/resume", nil)
+	err := d.api.put(ctx, "actions/resume", nil)
 	if !errors.Is(err, driver.ErrRefused) {
 		return err
 	}
-	return d.put(ctx, "/api/v1/actions/start", nil)
+	return d.api.put(ctx, "actions/start", nil)
 }

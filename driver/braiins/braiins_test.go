@@ -34,6 +34,7 @@ type fake struct {
 	paused  bool
 	stopped bool // the mining process
 	watts   int
+	groups  []groupBody // of pools, as they were told
 	log     []string
 }
 
@@ -103,8 +104,12 @@ func (f *fake) rest(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"fans":[{"position":0,"rpm":5904},{"position":1,"rpm":5874}],"highest_temperature":null}`)
 	case "/performance/tuner-state":
 		fmt.Fprintf(w, `{"mode_state":{"powertargetmodestate":{"current_target":{"watt":%d}}},"overall_tuner_state":2}`, f.watts)
-	case "/pools":
-		_, _ = io.WriteString(w, `[{"name":"a","pools":[{"active":true,"alive":true,"url":"stratum+tcp://p:1","user":"w"}]}]`)
+	case "/pools/":
+		groups := f.groups
+		if groups == nil {
+			groups = []groupBody{{Pools: []poolBody{{URL: "stratum+tcp://p:1", User: "w"}}}}
+		}
+		_ = json.NewEncoder(w).Encode(groups)
 	case "/miner/errors":
 		_, _ = io.WriteString(w, `{"errors":[]}`)
 	case "/configuration/constraints":
@@ -130,6 +135,20 @@ func (f *fake) act(w http.ResponseWriter, r *http.Request, path string) {
 	case "/actions/start":
 		f.stopped, f.paused = false, false
 		_, _ = io.WriteString(w, "false")
+	case "/actions/locate":
+		_, _ = io.Copy(w, r.Body)
+	case "/actions/reboot":
+		w.WriteHeader(http.StatusNoContent)
+	case "/pools/batch":
+		_ = json.NewDecoder(r.Body).Decode(&f.groups)
+		_, _ = io.WriteString(w, `[{"uid":"1"}]`)
+	case "/auth/password":
+		var said struct{ Password string }
+		if json.NewDecoder(r.Body).Decode(&said) == nil {
+			f.password = said.Password
+			f.token++ // the old one ends
+		}
+		w.WriteHeader(http.StatusNoContent)
 	case "/performance/power-target":
 		var said struct{ Watt int }
 		if json.NewDecoder(r.Body).Decode(&said) != nil || said.Watt < 1000 || said.Watt > 3600 {
@@ -211,7 +230,7 @@ func start(t *testing.T, f *fake) driver.Target {
 	t.Cleanup(web.Close)
 	return driver.Target{
 		Device: "b-001", Host: "127.0.0.1", User: "root", Password: driver.Secret(f.password), Now: time.Now,
-		Ports: map[string]int{"http": web.Listener.Addr().(*net.TCPAddr).Port},
+		Ports: map[string]int{"http": web.Listener.Addr().(*net.TCPAddr).Port, "grpc": 1, "rpc": 1}, // nobody is there
 	}
 }
 
@@ -236,6 +255,7 @@ func TestConforms(t *testing.T) {
 					return conform.Fake{Target: start(t, &fake{graphql: graphql, bare: true})}
 				},
 				ReadNeedsPassword: !graphql,
+				Staged:            true,
 			})
 		})
 	}
@@ -313,11 +333,11 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 func TestOneBrokenPageCostsOnlyItself(t *testing.T) {
 	f := &fake{}
 	d, ctx := opened(t, f)
-	for _, page := range []string{"/miner/hw/hashboards", "/cooling/state", "/performance/tuner-state", "/pools", "/miner/errors"} {
+	for _, page := range []string{"/miner/hw/hashboards", "/cooling/state", "/performance/tuner-state", "/pools/", "/miner/errors"} {
 		f.set(func(f *fake) { f.broken = page })
 		for range slowEvery {
 			s := reading(t, ctx, d)
-			if !s.Power.OK || s.State != site.StateHashing || len(s.Pools) != 1 && page != "/pools" {
+			if !s.Power.OK || s.State != site.StateHashing || len(s.Pools) != 1 && page != "/pools/" {
 				t.Fatalf("%s is broken: %+v", page, s)
 			}
 		}

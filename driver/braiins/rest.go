@@ -127,6 +127,15 @@ type details struct {
 	Status   *int     `json:"status"`
 	Bosminer *float64 `json:"bosminer_uptime_s"` // 0: it does not run
 	System   *float64 `json:"system_uptime_s"`
+	Before   *float64 `json:"system_uptime"` // its name in the first versions
+}
+
+// system is how long the control board has been up, in seconds.
+func (d details) system() *float64 {
+	if d.System != nil {
+		return d.System
+	}
+	return d.Before
 }
 
 func (d details) identity() site.Identity {
@@ -148,7 +157,7 @@ func (d details) identity() site.Identity {
 }
 
 func (d details) uptime() site.Opt[time.Duration] {
-	for _, up := range []*float64{d.Bosminer, d.System} {
+	for _, up := range []*float64{d.Bosminer, d.system()} {
 		if up != nil && *up > 0 && *up < 1e9 {
 			return site.Some(time.Duration(*up * float64(time.Second)))
 		}
@@ -161,7 +170,8 @@ func (d details) resting() bool {
 	if d.Status == nil {
 		return false
 	}
-	started := d.System != nil && *d.System < booting
+	up := d.system()
+	started := up != nil && *up < booting
 	return *d.Status == statusPaused || *d.Status == statusNotStarted && !started
 }
 
@@ -246,14 +256,21 @@ type tuner struct {
 			Current *watt `json:"current_target"`
 		} `json:"powertargetmodestate"`
 	} `json:"mode_state"`
+	// Power is where gRPC has it.
+	Power *struct {
+		Current *watt `json:"current_target"`
+	} `json:"power_target_mode_state"`
 }
 
 // target is unknown where the tuner follows a hashrate or nothing.
 func (t tuner) target() site.Opt[unit.Power] {
-	if t.Mode == nil || t.Mode.Power == nil {
-		return site.Opt[unit.Power]{}
+	switch {
+	case t.Power != nil:
+		return t.Power.Current.known()
+	case t.Mode != nil && t.Mode.Power != nil:
+		return t.Mode.Power.Current.known()
 	}
-	return t.Mode.Power.Current.known()
+	return site.Opt[unit.Power]{}
 }
 
 // constraints is configuration/constraints.
@@ -263,6 +280,32 @@ type constraints struct {
 			Default, Min, Max *watt
 		} `json:"power_target"`
 	} `json:"tuner_constraints"`
+	Boards *struct {
+		Ramp *struct {
+			Default, Min *float64
+		} `json:"quick_ramping_time_s"`
+	} `json:"hashboards_constraints"`
+}
+
+// ramping are the least time of quick ramping and its default, in seconds; false where the
+// firmware has none.
+func (c constraints) ramping() (least, standard uint32, ok bool) {
+	if c.Boards == nil || c.Boards.Ramp == nil {
+		return 0, 0, false
+	}
+	low, usual := c.Boards.Ramp.Min, c.Boards.Ramp.Default
+	if low == nil || usual == nil || !(*low >= 0 && *low <= *usual && *usual < 1e5) {
+		return 0, 0, false
+	}
+	return max(uint32(*low), 1), max(uint32(*usual), 1), true
+}
+
+// configuration is configuration/miner, as far as quick ramping goes.
+type configuration struct {
+	Boards *struct {
+		Up   *uint32 `json:"quick_ramping_time_up_s"`
+		Down *uint32 `json:"quick_ramping_time_down_s"`
+	} `json:"hashboard_config"`
 }
 
 func (c constraints) targets() (r site.Opt[site.Range], full site.Opt[unit.Power]) {

@@ -243,18 +243,36 @@ func tunerState(v plant.View) []byte {
 		state, t, t, ghs(nominal(v)), v.Power.Watts())
 }
 
-func configuration(v plant.View) []byte {
-	return fmt.Appendf(nil, `{"pool_groups":[],"tuner":{"enabled":true,"tuner_mode":%d,"power_target":{"watt":%d},"hashrate_target":null}}`,
+func (d *device) configuration(v plant.View) []byte {
+	b := fmt.Appendf(nil, `{"pool_groups":[],"tuner":{"enabled":true,"tuner_mode":%d,"power_target":{"watt":%d},"hashrate_target":null}`,
 		modePowerTarget, target(v))
+	d.mu.Lock()
+	up, down := d.up, d.down
+	d.mu.Unlock()
+	if down > 0 {
+		b = fmt.Appendf(b, `,"hashboard_config":{"quick_ramping_time_up_s":%d,"quick_ramping_time_down_s":%d}`, up, down)
+	}
+	return append(b, '}')
 }
 
-func constraints(v plant.View) []byte {
+// The bounds and the default of quick ramping in s; chosen, as the maker publishes none.
+const (
+	rampLeast    = 2
+	rampStandard = 60
+	rampMost     = 600
+)
+
+func (d *device) constraints(v plant.View) []byte {
 	low, high := bounds(v)
 	sticker := v.Model.Hashrate.TH()
+	boards := "null"
+	if d.recent {
+		boards = fmt.Sprintf(`{"hashboard_ids":["1","2","3"],"quick_ramping_time_s":{"default":%d,"min":%d,"max":%d}}`, rampStandard, rampLeast, rampMost)
+	}
 	return fmt.Appendf(nil, `{"tuner_constraints":{"power_target":{"default":{"watt":%.0f},"min":{"watt":%d},"max":{"watt":%d}},`+
 		`"hashrate_target":{"default":{"terahash_per_second":%.1f},"min":{"terahash_per_second":%.1f},"max":{"terahash_per_second":%.1f}},`+
-		`"enabled":{"default":true},"default_mode":%d},"cooling_constraints":null,"dps_constraints":null,"hashboards_constraints":null}`,
-		v.Model.Nameplate.Watts(), low, high, sticker, sticker*0.3, sticker*1.1, modePowerTarget)
+		`"enabled":{"default":true},"default_mode":%d},"cooling_constraints":null,"dps_constraints":null,"hashboards_constraints":%s}`,
+		v.Model.Nameplate.Watts(), low, high, sticker, sticker*0.3, sticker*1.1, modePowerTarget, boards)
 }
 
 // What the plant does not model and no controller decides on: plausible figures that grow

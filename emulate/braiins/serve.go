@@ -24,14 +24,26 @@ var web = face.Web{Idle: 30 * time.Second}
 // maxBody bounds the body of a request.
 const maxBody = 4 << 10
 
-// Serve answers as the miner's firmware on the listener "http". It does not block. Close
-// ends all goroutines and connections.
+// Serve answers as the miner's firmware on the listeners "http" and "grpc", or on one of
+// them: firmware before 25.05 has gRPC alone. It does not block. Close ends all goroutines
+// and connections.
 func Serve(m *plant.Miner, listeners map[string]net.Listener) (io.Closer, error) {
-	l := listeners["http"]
-	if l == nil || len(listeners) != 1 {
-		return nil, errors.New(`serve braiins: it listens on the port "http" and no other`)
+	d := newDevice(m)
+	var all face.Closers
+	for name, l := range listeners {
+		switch name {
+		case "http":
+			all = append(all, web.HTTP(l, d))
+		case "grpc":
+			all = append(all, serveGRPC(d, l))
+		default:
+			return nil, errors.Join(fmt.Errorf("serve braiins: it has no port %q", name), all.Close())
+		}
 	}
-	return web.HTTP(l, newDevice(m)), nil
+	if len(all) == 0 {
+		return nil, errors.New(`serve braiins: it listens on the ports "http", "grpc" or both`)
+	}
+	return all, nil
 }
 
 // device is one miner's firmware.
@@ -42,8 +54,8 @@ type device struct {
 
 	sessions sessions
 	mu       sync.Mutex
-	stopped  bool // the mining program is not running; else it is paused at most
-	locate   bool
+	stopped  bool   // the mining program is not running; else it is paused at most
+	up, down uint32 // s: quick ramping as it was set; 0: it was not
 }
 
 func newDevice(m *plant.Miner) *device {
@@ -156,14 +168,11 @@ func (d *device) get(w http.ResponseWriter, path string, v plant.View) {
 	case "performance/power-target":
 		write(w, powerReply(target(v)))
 	case "configuration/constraints":
-		write(w, constraints(v))
+		write(w, d.constraints(v))
 	case "configuration/miner":
-		write(w, configuration(v))
+		write(w, d.configuration(v))
 	case "actions/locate":
-		d.mu.Lock()
-		on := d.locate
-		d.mu.Unlock()
-		write(w, strconv.AppendBool(nil, on))
+		write(w, strconv.AppendBool(nil, v.LED))
 	default:
 		fail(w, http.StatusNotFound, "not found")
 	}
@@ -179,51 +188,155 @@ func (d *device) put(w http.ResponseWriter, r *http.Request, path string, v plan
 			fail(w, http.StatusUnprocessableEntity, "a boolean is required")
 			return
 		}
-		d.mu.Lock()
-		d.locate = on
-		d.mu.Unlock()
+		d.m.SetLED(on)
 		write(w, strconv.AppendBool(nil, on))
-	case "actions/pause", "actions/resume", "actions/stop", "actions/start", "actions/restart", "actions/reboot":
-		if d.m.Refuses() {
-			fail(w, http.StatusBadRequest, "failed precondition")
+	case "auth/password":
+		var p struct{ Password *string }
+		if read(r, &p) != nil || p.Password == nil {
+			fail(w, http.StatusBadRequest, "password is required")
 			return
 		}
-		d.action(w, strings.TrimPrefix(path, "actions/"), v)
+		d.setPassword(*p.Password)
+		w.WriteHeader(http.StatusNoContent)
+	case "pools/batch":
+		d.putPools(w, r)
+	case "performance/quick-ramping":
+		d.putRamping(w, r)
+	case "actions/pause", "actions/resume", "actions/stop", "actions/start", "actions/restart", "actions/reboot":
+		already, why := d.action(strings.TrimPrefix(path, "actions/"), v)
+		switch {
+		case why != "":
+			fail(w, http.StatusBadRequest, why)
+		case path == "actions/reboot":
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			write(w, strconv.AppendBool(nil, already))
+		}
 	default:
 		fail(w, http.StatusNotFound, "not found")
 	}
+}
+
+// setPassword changes the password, which ends all sessions.
+func (d *device) setPassword(password string) {
+	d.m.SetPassword(password)
+	d.sessions.forget()
+}
+
+func (d *device) putPools(w http.ResponseWriter, r *http.Request) {
+	var groups []struct {
+		Name  string
+		Pools []struct{ URL, User string }
+	}
+	if read(r, &groups) != nil {
+		fail(w, http.StatusUnprocessableEntity, "a list of groups is required")
+		return
+	}
+	var pools []plant.PoolView
+	for _, g := range groups {
+		for _, p := range g.Pools {
+			pools = append(pools, plant.PoolView{URL: p.URL, Worker: p.User})
+		}
+	}
+	if why := d.setPools(pools); why != "" {
+		fail(w, http.StatusBadRequest, why)
+		return
+	}
+	write(w, d.pools(d.m.View()))
+}
+
+// setPools replaces the pools, or says what is wrong with them.
+func (d *device) setPools(pools []plant.PoolView) (why string) {
+	if len(pools) == 0 {
+		return "no pools"
+	}
+	for _, p := range pools {
+		if !strings.Contains(p.URL, "://") {
+			return "a pool's URL has no scheme"
+		}
+	}
+	if d.m.Refuses() {
+		return "failed precondition"
+	}
+	d.m.SetPools(pools)
+	return ""
+}
+
+func (d *device) putRamping(w http.ResponseWriter, r *http.Request) {
+	var p struct {
+		Up   *uint32 `json:"up_s"`
+		Down *uint32 `json:"down_s"`
+	}
+	if !d.recent {
+		fail(w, http.StatusNotFound, "not found")
+		return
+	}
+	if read(r, &p) != nil || p.Up == nil || p.Down == nil {
+		fail(w, http.StatusUnprocessableEntity, "up_s and down_s are required")
+		return
+	}
+	if why := d.setRamping(*p.Up, *p.Down); why != "" {
+		fail(w, http.StatusBadRequest, why)
+		return
+	}
+	write(w, fmt.Appendf(nil, `{"up_s":%d,"down_s":%d}`, *p.Up, *p.Down))
+}
+
+// setRamping keeps the times of quick ramping, or says what is wrong with them.
+func (d *device) setRamping(up, down uint32) (why string) {
+	for _, s := range []uint32{up, down} {
+		if s < rampLeast || s > rampMost {
+			return fmt.Sprintf("quick ramping time %d s is out of range %d s to %d s", s, rampLeast, rampMost)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.up, d.down = up, down
+	return ""
 }
 
 func (d *device) setTarget(w http.ResponseWriter, r *http.Request, v plant.View) {
 	var p struct {
 		Watt *int64 `json:"watt"`
 	}
-	low, high := bounds(v)
-	switch err := read(r, &p); {
-	case err != nil || p.Watt == nil || *p.Watt < 0:
+	if err := read(r, &p); err != nil || p.Watt == nil || *p.Watt < 0 {
 		fail(w, http.StatusUnprocessableEntity, "watt is required")
-	case *p.Watt < low || *p.Watt > high:
-		fail(w, http.StatusBadRequest, fmt.Sprintf("power target %d W is out of range %d W to %d W", *p.Watt, low, high))
-	case d.m.Refuses():
-		fail(w, http.StatusBadRequest, "failed precondition")
-	default:
-		d.m.SetLimit(unit.Power(*p.Watt) * unit.Watt)
-		write(w, powerReply(*p.Watt))
+		return
 	}
+	if why := d.limit(*p.Watt, v); why != "" {
+		fail(w, http.StatusBadRequest, why)
+		return
+	}
+	write(w, powerReply(*p.Watt))
 }
 
-// action carries out one action. The reply says whether it was so already.
-func (d *device) action(w http.ResponseWriter, name string, v plant.View) {
+// limit sets the power target, or says what is wrong with it.
+func (d *device) limit(watts int64, v plant.View) (why string) {
+	low, high := bounds(v)
+	switch {
+	case watts < low || watts > high:
+		return fmt.Sprintf("power target %d W is out of range %d W to %d W", watts, low, high)
+	case d.m.Refuses():
+		return "failed precondition"
+	}
+	d.m.SetLimit(unit.Power(watts) * unit.Watt)
+	return ""
+}
+
+// action carries out one action. already says that it was so before; why it is refused is
+// empty where it is not.
+func (d *device) action(name string, v plant.View) (already bool, why string) {
 	d.mu.Lock()
 	stopped := d.stopped
 	d.mu.Unlock()
 	asleep := v.Mode == plant.ModeSleep
-	var already bool
+	if d.m.Refuses() {
+		return false, "failed precondition"
+	}
 	switch name {
 	case "pause", "resume":
 		if stopped {
-			fail(w, http.StatusBadRequest, "bosminer is not running")
-			return
+			return false, "bosminer is not running"
 		}
 		already = asleep == (name == "pause")
 	case "stop":
@@ -231,16 +344,14 @@ func (d *device) action(w http.ResponseWriter, name string, v plant.View) {
 	case "start":
 		already = !stopped
 	case "restart":
-		write(w, strconv.AppendBool(nil, !stopped))
-		return
+		return !stopped, ""
 	case "reboot":
 		d.restarted()
 		d.m.Reboot()
-		w.WriteHeader(http.StatusNoContent)
-		return
+		return false, ""
 	}
 	d.order(name, already)
-	write(w, strconv.AppendBool(nil, already))
+	return already, ""
 }
 
 // restarted forgets what lives in memory only.
