@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
@@ -173,4 +175,20 @@ func device(b *testing.B) string {
 		}
 	}()
 	return fmt.Sprint(l.Addr())
+}
+
+// BenchmarkSign is the answer to a challenge that is known.
+func BenchmarkSign(b *testing.B) {
+	d := &Digest{User: "root", Password: "a-longer-one"}
+	refused := &http.Response{Header: http.Header{"Www-Authenticate": {`Digest realm="antMiner Configuration", nonce="66f0:0123456789abcdef0123456789abcdef", qop="auth"`}}}
+	if again, err := d.Renew(context.Background(), nil, refused); !again || err != nil {
+		b.Fatal(err)
+	}
+	r := &http.Request{Method: "POST", URL: &url.URL{Path: "/cgi-bin/set_miner_conf.cgi"}, Header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.Sign(r); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

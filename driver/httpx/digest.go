@@ -2,10 +2,15 @@ package httpx
 
 import (
 	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/icholy/digest"
@@ -52,6 +57,10 @@ func (d *Digest) Sign(r *http.Request) error {
 		return nil
 	}
 	d.count++
+	if usual(d.challenge, d.User) {
+		r.Header["Authorization"] = []string{string(d.answer(r.Method, r.URL.RequestURI()))}
+		return nil
+	}
 	cred, err := digest.Digest(d.challenge, digest.Options{
 		Method: r.Method, URI: r.URL.RequestURI(), GetBody: r.GetBody, Count: d.count,
 		Username: d.User, Password: string(d.Password),
@@ -61,6 +70,72 @@ func (d *Digest) Sign(r *http.Request) error {
 	}
 	r.Header.Set("Authorization", cred.String())
 	return nil
+}
+
+// usual says whether a challenge is of the kind that nearly all devices send: MD5, with "auth"
+// or without a quality of protection, and nothing that would have to be escaped.
+func usual(c *digest.Challenge, user string) bool {
+	for _, s := range []string{user, c.Realm, c.Nonce, c.Opaque} {
+		if !plain(s, ' '-1) || strings.ContainsAny(s, `"\`) {
+			return false
+		}
+	}
+	return (c.Algorithm == "" || c.Algorithm == "MD5") && !c.Userhash && (len(c.QOP) == 0 || c.SupportsQOP("auth"))
+}
+
+// answer is what the library makes of a usual challenge, at a tenth of the cost: a signature
+// is part of every exchange.
+func (d *Digest) answer(method, uri string) []byte {
+	c := d.challenge
+	var parts [256]byte
+	sum := func(texts ...string) (out [2 * md5.Size]byte) {
+		b := parts[:0]
+		for i, t := range texts {
+			if i > 0 {
+				b = append(b, ':')
+			}
+			b = append(b, t...)
+		}
+		digest := md5.Sum(b)
+		hex.Encode(out[:], digest[:])
+		return out
+	}
+	ha1 := sum(d.User, c.Realm, string(d.Password))
+	ha2 := sum(method, uri)
+	var response [2 * md5.Size]byte
+	var nc [8]byte
+	var cnonce [16]byte
+	if len(c.QOP) == 0 {
+		response = sum(string(ha1[:]), c.Nonce, string(ha2[:]))
+	} else {
+		var raw [8]byte
+		_, _ = rand.Read(raw[:]) // it never fails
+		hex.Encode(cnonce[:], raw[:])
+		var count [4]byte
+		binary.BigEndian.PutUint32(count[:], uint32(d.count)) //nolint:gosec // of requests
+		hex.Encode(nc[:], count[:])
+		response = sum(string(ha1[:]), c.Nonce, string(nc[:]), string(cnonce[:]), "auth", string(ha2[:]))
+	}
+	b := make([]byte, 0, 320)
+	field := func(before, value, after string) { b = append(append(append(b, before...), value...), after...) }
+	field(`Digest username="`, d.User, `"`)
+	field(`, realm="`, c.Realm, `"`)
+	field(`, nonce="`, c.Nonce, `"`)
+	field(`, uri="`, uri, `"`)
+	if c.Algorithm != "" {
+		field(", algorithm=", c.Algorithm, "")
+	}
+	if len(c.QOP) > 0 {
+		field(`, cnonce="`, string(cnonce[:]), `"`)
+	}
+	if c.Opaque != "" {
+		field(`, opaque="`, c.Opaque, `"`)
+	}
+	if len(c.QOP) > 0 {
+		field(", qop=auth, nc=", string(nc[:]), "")
+	}
+	field(`, response="`, string(response[:]), `"`) // some want it last
+	return b
 }
 
 // Renew takes the challenge of a refused request.

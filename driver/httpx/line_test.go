@@ -16,6 +16,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/icholy/digest"
+	"pgregory.net/rapid"
+
 	"switchyard/driver"
 )
 
@@ -258,6 +261,34 @@ func TestTLS(t *testing.T) {
 	if r, err := plain.Do(t.Context(), "GET", "/", nil); err == nil && r.Status == http.StatusOK {
 		t.Error("an answer without encryption")
 	}
+}
+
+// TestSignaturesAreTheLibrarys: what the short way writes the library would have written.
+func TestSignaturesAreTheLibrarys(t *testing.T) {
+	text := rapid.StringMatching("[ -~é]{0,20}")
+	rapid.Check(t, func(t *rapid.T) {
+		ch := &digest.Challenge{
+			Realm: text.Draw(t, "realm"), Nonce: text.Draw(t, "nonce"), Opaque: text.Draw(t, "opaque"),
+			Algorithm: rapid.SampledFrom([]string{"", "MD5", "SHA-256"}).Draw(t, "algorithm"),
+			QOP:       rapid.SampledFrom([][]string{nil, {"auth"}, {"auth-int", "auth"}, {"auth-int"}}).Draw(t, "qop"),
+		}
+		d := &Digest{User: text.Draw(t, "user"), Password: driver.Secret(text.Draw(t, "password")), challenge: ch, count: rapid.IntRange(0, 1<<20).Draw(t, "count")}
+		r := &http.Request{Method: "POST", URL: &url.URL{Path: "/a b", RawQuery: "c=d"}, Header: http.Header{}}
+		if err := d.Sign(r); err != nil {
+			t.Fatal(err)
+		}
+		got := r.Header.Get("Authorization")
+		cred, err := digest.ParseCredentials(got)
+		if err != nil {
+			t.Fatalf("%s: %v", got, err)
+		}
+		want, err := digest.Digest(ch, digest.Options{
+			Method: "POST", URI: r.URL.RequestURI(), Count: d.count, Username: d.User, Password: string(d.Password), Cnonce: cred.Cnonce,
+		})
+		if err != nil || want.String() != got {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	})
 }
 
 // said is a connection on which the device says so much, in pieces, and closes.
