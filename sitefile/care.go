@@ -26,7 +26,8 @@ type PDU struct {
 	// Community of SNMP v2c, by reference; default "public".
 	Community string        `yaml:"community"`
 	Poll      time.Duration `yaml:"poll"` // default 15s
-	// Outlets names the device behind each outlet; the rack map may name more.
+	// Outlets names the miner behind each outlet, as the unit calls it; a miner with two cords stands
+	// at two. The rack map may name more.
 	Outlets map[string]string `yaml:"outlets"`
 }
 

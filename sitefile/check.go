@@ -37,6 +37,7 @@ func (c *checker) all() {
 	c.tenants()
 	c.firmBelow()
 	c.addresses()
+	c.pdus()
 	c.market()
 	c.limits()
 	c.control()

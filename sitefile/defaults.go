@@ -46,6 +46,7 @@ func (f *File) setDefaults(doc *strictyaml.Doc) {
 		or(d, path+".ramp", &t.Ramp, t.Firm)
 		or(d, path+".fill", &t.Fill, &yes)
 	}
+	d.pdus(f.PDUs)
 	d.market(&f.Market)
 	or(d, "lost.meter", &f.Lost.Meter, "nameplate")
 	or(d, "lost.price", &f.Lost.Price, "hold")

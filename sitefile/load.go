@@ -17,6 +17,8 @@ import (
 type Known struct {
 	Drivers  []string // without "auto", which is always allowed
 	Profiles []string // shipped register maps of meters
+	// UnitProfiles are the shipped SNMP profiles of power distribution units.
+	UnitProfiles []string
 }
 
 // Load reads and checks the site file at path. It blocks on the disk. Where the file has

@@ -18,7 +18,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-var known = Known{Drivers: []string{"antminer", "whatsminer", "braiins"}, Profiles: []string{"generic", "schneider-pm5000", "sunspec"}}
+var known = Known{
+	Drivers: []string{"antminer", "whatsminer", "braiins", "snmp"}, Profiles: []string{"generic", "schneider-pm5000", "sunspec"},
+	UnitProfiles: []string{"apc-rpdu2", "generic", "raritan-px"},
+}
 
 // golden compares got with the file testdata/name.
 func golden(t *testing.T, name, got string) {
@@ -73,6 +76,11 @@ func TestExampleAlternatives(t *testing.T) {
 		"ports":       {{"    # ports: {http: 8080, rpc", "    ports: {http: 8080, rpc"}},
 		"meter":       {{"    # port: 502", "    port: 502"}, {"    # unit: 1 ", "    unit: 1 "}, {"profile: sunspec", "profile: meters/mine.yaml"}},
 		"auto":        {{"driver: antminer", "driver: auto"}},
+		"pdus": {
+			{"# pdus:", "pdus:"}, {"#   - id: a-01", "  - id: a-01"}, {"#     node: hall-a", "    node: hall-a"}, {"#     address: 10.20.1.1", "    address: 10.20.1.1"},
+			{"#     profile: raritan-px", "    profile: raritan-px"}, {"#     community:", "    community:"}, {"#     outlets:", "    outlets:"},
+		},
+		"power faults": {{"    # - {kind: mute-power", "    - {kind: mute-power"}, {"    # - {kind: biased-power", "    - {kind: biased-power"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := base
