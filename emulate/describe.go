@@ -21,6 +21,7 @@ type description struct {
 	config  plant.Config
 	sockets []socket
 	meters  []meter
+	pdus    []pdu
 	asleep  int // miners that start asleep
 }
 
@@ -38,7 +39,7 @@ type meter struct {
 }
 
 // devices returns the number of emulated devices.
-func (d *description) devices() int { return len(d.config.Miners) + len(d.meters) }
+func (d *description) devices() int { return len(d.config.Miners) + len(d.meters) + len(d.pdus) }
 
 // files returns the open files that the site needs: every listening socket, two
 // connections a device (a poll and a command may overlap), and some for the rest. A
@@ -74,6 +75,11 @@ func describe(f *sitefile.File) (*description, error) {
 	for _, n := range append([]sitefile.Node{f.Connection}, f.Nodes...) {
 		if err := d.addMeter(n, faults); err != nil {
 			return nil, fmt.Errorf("emulate the meter of %s: %w", n.ID, err)
+		}
+	}
+	for _, u := range f.PDUs {
+		if err := d.addPDU(f, u); err != nil {
+			return nil, fmt.Errorf("emulate unit %s: %w", u.ID, err)
 		}
 	}
 	for _, t := range f.Tenants {
@@ -119,7 +125,7 @@ func (d *description) addGroup(f *sitefile.File, g sitefile.Group, tree *site.Tr
 		ports := maps.Clone(kind.make.Ports)
 		for name, number := range a.Ports {
 			switch _, has := ports[name]; {
-			case has:
+			case has, slices.Contains(kind.make.More, name):
 				ports[name] = number
 			case g.Driver != "auto": // a group that is detected may name every kind's ports
 				return fmt.Errorf("%s has no port called %q; there are %s", driver, name, strings.Join(slices.Sorted(maps.Keys(ports)), ", "))

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,7 +131,8 @@ func TestEveryFaceListens(t *testing.T) {
 			f, base := small(t), row(t, 4)
 			g := &f.Groups[0]
 			g.Driver, g.Model, g.Addresses, g.Ports = driver, "", []string{"127.0.0.1"}, map[string]sitefile.Port{}
-			for name := range kindOf(driver).make.Ports {
+			k := kindOf(driver).make
+			for _, name := range slices.Concat(slices.Collect(maps.Keys(k.Ports)), k.More) {
 				g.Ports[name] = sitefile.Port{Number: base + len(g.Ports)}
 			}
 			c := clock.NewGoverned(noon, 240, 24*time.Hour)

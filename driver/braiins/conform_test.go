@@ -3,6 +3,9 @@ package braiins_test
 import (
 	"context"
 	"encoding/json"
+	"net"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,4 +109,46 @@ func TestStageQuickensThePause(t *testing.T) {
 			t.Errorf("%s %s: %s, %v, want %s", c.port, c.firmware, got, err, c.want)
 		}
 	}
+}
+
+// TestCloseEndsGRPC: the library's goroutines end with the device, also where nobody answers.
+func TestCloseEndsGRPC(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	r := start(t, "grpc", "2025-03-12-0-6d7a5c54-25.03-plus")
+	mute := target(r)
+	mute.Ports = map[string]int{"http": 1, "rpc": 1, "grpc": silent.Addr().(*net.TCPAddr).Port}
+	for name, to := range map[string]driver.Target{"it answers": target(r), "it is silent": mute} {
+		d, err := braiins.Driver().Open(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit := 20 * time.Second
+		if name == "it is silent" {
+			limit = 300 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		_, err = d.Read(ctx)
+		cancel()
+		if (err != nil) != (name == "it is silent") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		for i := 0; strings.Contains(stacks(), "http2Client"); i++ {
+			if i > 400 {
+				t.Fatalf("%s: goroutines are left:\n%s", name, stacks())
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
 }

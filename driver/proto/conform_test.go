@@ -2,6 +2,10 @@ package proto_test
 
 import (
 	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -46,5 +50,19 @@ func TestTokensAreRefreshed(t *testing.T) {
 		}
 		r.Settle()
 		r.Settle()
+	}
+}
+
+// TestHTTPS: a target that names the port "https" is asked there.
+func TestHTTPS(t *testing.T) {
+	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `{"system-info":{"manufacturer":"Proto","model":"Rig","cb_sn":"1","os":{"version":"1.8.2"}}}`)
+	}))
+	defer web.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	id, err := proto.Driver().Probe(ctx, driver.Target{Host: "127.0.0.1", Now: time.Now, Ports: map[string]int{"https": web.Listener.Addr().(*net.TCPAddr).Port}})
+	if err != nil || id.Model != "Rig" || id.Serial != "1" {
+		t.Errorf("%+v, %v", id, err)
 	}
 }

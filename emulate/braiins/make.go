@@ -13,7 +13,7 @@ import (
 func Make() *plant.Make {
 	return &plant.Make{
 		Driver: "braiins", Brand: "Antminer", Cut: []string{"bitmain"},
-		Ports: map[string]int{"http": 80}, User: "root",
+		Ports: map[string]int{"http": 80}, More: []string{"grpc"}, User: "root",
 		Firmware: "2025-03-12-0-6d7a5c54-25.03-plus",
 		Serial:   func(h uint64) string { return fmt.Sprintf("SMTTYRHBD%08X", uint32(h)) }, //nolint:gosec // its low half
 		Models:   antminer.Models(),

@@ -44,6 +44,8 @@ type Make struct {
 	Driver string         // the name that a site file gives the protocol, such as "antminer"
 	Brand  string         // how a model's name begins, such as "Antminer"
 	Ports  map[string]int // standard ports by name
+	// More are the names of ports that it listens on only where a site file names them.
+	More []string
 	// User and Password are those of the factory.
 	User, Password string
 	Firmware       string
