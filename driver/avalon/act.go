@@ -135,13 +135,23 @@ func (d *device) Apply(ctx context.Context, want site.Setpoint) error {
 		if d.orders != nil && !d.sleeps() {
 			return d.wrap(fmt.Errorf("its firmware has no softoff: %w", driver.ErrUnsupported))
 		}
-		err := d.timed(ctx, "softoff")
-		if err == nil {
-			d.asleep = site.Some(true)
-		}
-		return d.wrap(err)
+		return d.wrap(d.rest(ctx, "softoff", true))
 	}
 	return d.wrap(d.run(ctx, want.Power))
+}
+
+// rest puts the miner to sleep or wakes it. A refusal by one that is so already is none.
+func (d *device) rest(ctx context.Context, what string, asleep bool) error {
+	err := d.timed(ctx, what)
+	if errors.Is(err, driver.ErrRefused) {
+		if m, now := d.module(ctx); now == nil && m.asleep == site.Some(asleep) {
+			return nil
+		}
+	}
+	if err == nil {
+		d.asleep = site.Some(asleep)
+	}
+	return err
 }
 
 func (d *device) run(ctx context.Context, limit site.Opt[unit.Power]) error {
@@ -166,10 +176,9 @@ func (d *device) run(ctx context.Context, limit site.Opt[unit.Power]) error {
 		}
 	}
 	if d.asleep.Or(false) {
-		if err := d.timed(ctx, "softon"); err != nil {
+		if err := d.rest(ctx, "softon", false); err != nil {
 			return err
 		}
-		d.asleep = site.Some(false)
 	}
 	if late {
 		return d.setMode(ctx, want.V)

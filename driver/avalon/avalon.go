@@ -1,8 +1,8 @@
 // Package avalon owns the driver of Canaan's Avalon miners, from the A10 on, with the home
-// machines Q, Nano and Mini: the JSON of cgminer on TCP 4028, orders by `ascset`. No
-// document of the maker's for this is public in whole; the facts are from captured replies of an A1246
-// and a Q, and from public projects that drive these machines (pyasic, asic-rs, Home Assistant
-// integrations, Canaan's own older manual of its cgminer).
+// machines Q, Nano and Mini: the JSON of cgminer on TCP 4028, orders by `ascset`. No whole
+// document of the maker's is public; the facts are from captured replies of an A1246 and a Q,
+// and from public projects that drive these machines (pyasic, asic-rs, Home Assistant
+// integrations, descriptions of the API of the Nano 3S and the Q).
 //
 // A routine Read is one exchange, `stats`: a text of bracketed fields for each control module.
 // Hashrate is GHSspd, the present one; the means stay up while a machine sleeps. Pools are
@@ -12,12 +12,15 @@
 // give its watts, as that of other machines, nothing is taken, but the Nano's sixth figure.
 //
 // Sleep is `softoff`, waking `softon`; both name a moment on the device's own clock, which may
-// never have been set: the difference to site time is taken from every reply, Stage sees
-// to it that it is known, and an order that came too late by the device's clock is sent once more. A
-// wake-up may close the connection without a word, which counts as acknowledged.
+// never have been set: the difference to site time is taken from every reply, Stage sees to
+// it that it is known, and an order that came too late by the device's clock is sent once
+// more. A wake-up may close the connection without a word, which counts as acknowledged.
 //
-// Work modes are offered as profiles. The Q's are Levels too, by the watts that Canaan publishes;
-// full power is then the highest, or what a person chose last by name. Work levels, whose watts nobody publishes, are not used.
+// Work modes are offered as profiles. The Q's are Levels too, by the watts that Canaan
+// publishes; full power is then the highest, or what a person chose last by name. Work levels,
+// whose watts nobody publishes, are not used.
+//
+// It never sets volts, frequencies or fans, and takes no acknowledgement for success.
 //
 // Pools are stored by `setpool` and count from the next start on: the act ends with a reboot,
 // unless the miner is asleep, whose waking is a start. Only pools and the password itself want

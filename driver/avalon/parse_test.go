@@ -127,7 +127,8 @@ func TestOtherFirmwares(t *testing.T) {
 		boards: []site.Board{
 			{Hashrate: site.Some(18727.58 * unit.GigaHash), ChipTemp: site.Some(75.0), Working: true},
 			{Hashrate: site.Some(unit.Hashrate(0)), ChipTemp: site.Some(70.0)},
-			{Working: true}, {Working: true},
+			{Working: true},
+			{Working: true},
 		},
 	}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(module{})); err != nil || d != "" {

@@ -3,8 +3,8 @@
 // them. The protocol is cgminer's own API document; the layouts of the boards are those that
 // public projects (pyasic, asic-rs) read, and of captured replies.
 //
-// It reads and does not control: there is no sleep that these firmwares have in common, and
-// `quit` or `restart` are none. Where the device's `privileged` command grants access, pools
+// It never controls: there is no sleep that these firmwares have in common, and `quit` or
+// `restart` are none. Where the device's `privileged` command grants access, pools
 // can be set, and are saved if the firmware saves; rebooting is in no common command either.
 //
 // A hashrate has the unit that its key names ("GHS 5s", "MHS av"); where the firmware also

@@ -17,13 +17,22 @@ import (
 func (d *device) Apply(ctx context.Context, want site.Setpoint) error {
 	d.dirty = true
 	if want.Mode == site.ModeSleep {
-		err := d.write(ctx, order{command: "curtail", args: []string{"sleep"}, urgent: true})
-		if err == nil {
-			d.conf.asleep, d.confAt = site.Some(true), d.t.Now()
-		}
-		return d.wrap(err)
+		return d.wrap(d.curtail(ctx, "sleep", true))
 	}
 	return d.wrap(d.run(ctx, want.Power))
+}
+
+// curtail puts the miner to sleep or wakes it. A refusal by one that is so already is none.
+func (d *device) curtail(ctx context.Context, action string, urgent bool) error {
+	asleep := action == "sleep"
+	err := d.write(ctx, order{command: "curtail", args: []string{action}, urgent: urgent})
+	if errors.Is(err, driver.ErrRefused) && d.look(ctx) == nil && d.conf.asleep == site.Some(asleep) {
+		return nil
+	}
+	if err == nil {
+		d.conf.asleep, d.confAt = site.Some(asleep), d.t.Now()
+	}
+	return err
 }
 
 // run wakes the miner at the profile that full power or the cap asks for. A miner that is
@@ -46,15 +55,15 @@ func (d *device) run(ctx context.Context, limit site.Opt[unit.Power]) error {
 	if !d.settled(name) {
 		err := d.choose(ctx, limit.OK, name)
 		late = errors.Is(err, driver.ErrRefused) && d.conf.asleep.Or(false)
-		if err != nil && !late && !(name == d.full && errors.Is(err, driver.ErrUnsupported)) {
+		full := name == d.full && errors.Is(err, driver.ErrUnsupported) // it knows no profiles
+		if err != nil && !late && !full {
 			return err
 		}
 	}
 	if !d.conf.asleep.OK || d.conf.asleep.V {
-		if err := d.write(ctx, order{command: "curtail", args: []string{"wakeup"}, urgent: limit.OK}); err != nil {
+		if err := d.curtail(ctx, "wakeup", limit.OK); err != nil {
 			return err
 		}
-		d.conf.asleep, d.confAt = site.Some(false), d.t.Now()
 	}
 	if late {
 		return d.choose(ctx, limit.OK, name)
@@ -76,18 +85,37 @@ func (d *device) settled(name string) bool {
 	return equal(d.conf.profile, name) || known && ok && now.power.OK && now.power.V <= top.power.V
 }
 
-// choose sets the profile, and before it the highest that ATM may climb to.
-func (d *device) choose(ctx context.Context, urgent bool, name string) error {
-	if d.conf.atm.Or(false) && !equal(d.ceiling, name) {
-		if err := d.write(ctx, order{command: "atmset", args: []string{"max_profile=" + name}, urgent: urgent}); err != nil && !errors.Is(err, driver.ErrUnsupported) {
+// choose sets the profile, and the highest that ATM may climb to: that one first where it goes
+// up, and last where a cap is in haste.
+func (d *device) choose(ctx context.Context, capped bool, name string) error {
+	steps := []func() error{func() error { return d.allow(ctx, capped, name) }, func() error {
+		err := d.write(ctx, order{command: "profileset", args: []string{name}, urgent: capped})
+		if err == nil {
+			d.conf.profile, d.confAt = name, d.t.Now()
+		}
+		return err
+	}}
+	if capped {
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
 			return err
 		}
-		d.ceiling = name
 	}
-	if err := d.write(ctx, order{command: "profileset", args: []string{name}, urgent: urgent}); err != nil {
+	return nil
+}
+
+// allow sets the highest profile that ATM may climb to, where ATM is on.
+func (d *device) allow(ctx context.Context, capped bool, name string) error {
+	if !d.conf.atm.Or(false) || equal(d.ceiling, name) {
+		return nil
+	}
+	err := d.write(ctx, order{command: "atmset", args: []string{"max_profile=" + name}, urgent: capped})
+	if err != nil && !errors.Is(err, driver.ErrUnsupported) {
 		return err
 	}
-	d.conf.profile, d.confAt = name, d.t.Now()
+	d.ceiling = name
 	return nil
 }
 

@@ -18,11 +18,14 @@
 // profile up to the default, a cap is rounded down to one, and full power is the default
 // profile or what a person chose last by name. Where ATM, the firmware's own thermal control,
 // is on, its highest profile is lowered with the cap, or it would climb back. Profiles above
-// the default are offered by name only: nothing is overclocked on its own account. Newer
-// firmwares also take a target in watts on some models (powertargetset): not used yet.
+// the default are offered by name only. Newer firmwares also take a target in watts on some
+// models (powertargetset): not used yet.
 //
 // Power is the firmware's estimate on most supplies. Temperatures are the boards' sensors; on
 // most models LuxOS tells none of the chips. There is no password: whoever reaches the port may write.
+//
+// It never overclocks on its own account, never touches chips, fans, network or firmware,
+// never retries but once over a session that was lost, and takes no acknowledgement for success.
 //
 // Assumed, because no times are published: 15 s from acknowledgement to standby, 6 minutes to
 // full power (it ramps by small steps), 25 W asleep; that a profile is taken while asleep, and

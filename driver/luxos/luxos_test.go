@@ -291,3 +291,40 @@ func TestPoolsReplaced(t *testing.T) {
 		t.Errorf("a comma: %v", err)
 	}
 }
+
+// TestAlreadySo: a miner that refuses to sleep because it sleeps has done what it was told.
+func TestAlreadySo(t *testing.T) {
+	ok := `{"STATUS":[{"STATUS":"S","Code":1}],`
+	target := canned(t, map[string]string{
+		"logon":   ok + `"SESSION":[{"SessionID":"abcdefgh"}]}`,
+		"config":  ok + `"CONFIG":[{"Model":"Antminer S19","CurtailMode":"Sleep","IsPowerSupplyOn":false,"Profile":"default"}]}`,
+		"curtail": `{"STATUS":[{"STATUS":"E","Code":434,"Msg":"Invalid curtailment state"}]}`,
+	})
+	d, err := luxos.Driver().Open(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Apply(limited(t), asleep); err != nil {
+		t.Errorf("asleep already: %v", err)
+	}
+	if err := d.Apply(limited(t), site.Setpoint{}); !errors.Is(err, driver.ErrRefused) {
+		t.Errorf("it does not wake: %v", err)
+	}
+}
+
+// TestNoKill: the session of a stranger is used where the firmware cannot end it.
+func TestNoKill(t *testing.T) {
+	ok := `{"STATUS":[{"STATUS":"S","Code":1}],`
+	target := canned(t, map[string]string{
+		"logon":   `{"STATUS":[{"STATUS":"E","Code":402,"Msg":"session busy"}]}`,
+		"session": ok + `"SESSION":[{"SessionID":"abcdefgh"}]}`,
+		"curtail": ok + `"CURTAIL":[{"Action":"sleep mode"}]}`,
+	})
+	d, err := luxos.Driver().Open(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Apply(limited(t), asleep); err != nil {
+		t.Error(err)
+	}
+}

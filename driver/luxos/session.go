@@ -17,8 +17,8 @@ const (
 	// life is how long a session is taken for good after its last use: the firmware ends it
 	// after 60 s of its own clock.
 	life = 55 * time.Second
-	// renewAt is the age at which Stage makes a new one.
-	renewAt = 35 * time.Second
+	// renewAt is the age at which Stage makes a new one: polls may be half a minute apart.
+	renewAt = 25 * time.Second
 	// stale is how long the same stranger's session must have been seen to be ended for acts.
 	stale = 3 * time.Minute
 )
@@ -126,11 +126,21 @@ func (d *device) logon(ctx context.Context, urgent bool) error {
 		if seen := d.t.Now().Sub(d.session.since); !urgent && seen < stale {
 			return fmt.Errorf("somebody else's session is active, seen for %v: %w", seen.Round(time.Second), err)
 		}
-		if _, err := d.call(ctx, "kill"); err != nil {
+		_, err := d.call(ctx, "kill")
+		switch {
+		case errors.Is(err, driver.ErrUnreachable):
 			return err
+		case err != nil: // a firmware that does not end it: it is a lock without a key
+			return d.adopt(holder)
 		}
 	}
 	return d.create(ctx)
+}
+
+// adopt goes on with a session that somebody else made.
+func (d *device) adopt(id string) error {
+	d.session = session{id: id, used: d.t.Now()}
+	return nil
 }
 
 func (d *device) create(ctx context.Context) error {
