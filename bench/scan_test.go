@@ -25,9 +25,10 @@ func scanSite(b *testing.B) files {
 	for i := range 8 {
 		h := halls()[i%3]
 		ports := fmt.Sprintf("http: %d", scanPorts()["http"])
-		if h.driver == "antminer" {
+		switch h.driver {
+		case "antminer":
 			ports += fmt.Sprintf(", rpc: %d", scanPorts()["rpc"])
-		} else if h.driver == "whatsminer" {
+		case "whatsminer":
 			ports = fmt.Sprintf("rpc: %d", scanPorts()["rpc"])
 		}
 		groups = append(groups, fmt.Sprintf("  - {id: g%d, node: hall-0, driver: %s, model: %s, addresses: [127.40.%d.1-127.40.%d.250], ports: {%s}, nameplate: %s, hashrate: %s, standby: 40 W}\n",

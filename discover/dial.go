@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"syscall"
 	"time"
-
-	"net/netip"
 )
 
 // outcome is what came of trying to connect.
@@ -40,11 +39,21 @@ func outcomeOf(err error) outcome {
 		no  syscall.Errno
 		out outcome
 	}{
-		{syscall.ECONNREFUSED, refused}, {syscall.ECONNRESET, refused},
-		{syscall.EMFILE, short}, {syscall.ENFILE, short}, {syscall.ENOBUFS, short}, {syscall.ENOMEM, short},
-		{syscall.EADDRNOTAVAIL, short}, {syscall.EADDRINUSE, short}, {syscall.EAGAIN, short},
-		{syscall.ENETUNREACH, away}, {syscall.EHOSTUNREACH, away}, {syscall.EHOSTDOWN, away},
-		{syscall.EACCES, away}, {syscall.EPERM, away}, {syscall.EINVAL, away},
+		{syscall.ECONNREFUSED, refused},
+		{syscall.ECONNRESET, refused},
+		{syscall.EMFILE, short},
+		{syscall.ENFILE, short},
+		{syscall.ENOBUFS, short},
+		{syscall.ENOMEM, short},
+		{syscall.EADDRNOTAVAIL, short},
+		{syscall.EADDRINUSE, short},
+		{syscall.EAGAIN, short},
+		{syscall.ENETUNREACH, away},
+		{syscall.EHOSTUNREACH, away},
+		{syscall.EHOSTDOWN, away},
+		{syscall.EACCES, away},
+		{syscall.EPERM, away},
+		{syscall.EINVAL, away},
 	} {
 		if errors.Is(err, e.no) {
 			return e.out

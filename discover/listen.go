@@ -170,14 +170,14 @@ func (e ear) hear(ctx context.Context, one *sync.Mutex, tell func(Report)) error
 	buf := make([]byte, maxReport+1)
 	for {
 		n, from, err := e.conn.ReadFrom(buf)
-		switch {
-		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
-			return nil
-		case err != nil:
+		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			return nil //nolint:nilerr // the end was asked for
+		}
+		if err != nil {
 			return fmt.Errorf("hear the reports of %ss: %w", e.make, err)
 		}
-		said, mac, err := e.parse(buf[:n])
-		if err != nil {
+		said, mac, bad := e.parse(buf[:n])
+		if bad != nil {
 			continue
 		}
 		r := Report{Make: e.make, At: time.Now(), Said: said, MAC: mac}

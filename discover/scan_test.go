@@ -329,8 +329,10 @@ func TestScanOfNothing(t *testing.T) {
 func TestPorts(t *testing.T) {
 	probe := func(context.Context, driver.Target) (site.Identity, error) { return site.Identity{}, nil }
 	list := []driver.Driver{
-		{Ports: map[string]int{"http": 80, "rpc": 4028}, Probe: probe}, {Ports: map[string]int{"rpc": 4028}, Probe: probe},
-		{Ports: map[string]int{"api": 4433}, Probe: probe}, {Ports: map[string]int{"modbus": 502}},
+		{Ports: map[string]int{"http": 80, "rpc": 4028}, Probe: probe},
+		{Ports: map[string]int{"rpc": 4028}, Probe: probe},
+		{Ports: map[string]int{"api": 4433}, Probe: probe},
+		{Ports: map[string]int{"modbus": 502}},
 	}
 	if got := Ports(list, map[string]int{"api": 8443, "modbus": 1502}); !cmp.Equal(got, []int{4028, 80, 8443}) {
 		t.Errorf("%v", got)

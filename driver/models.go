@@ -87,13 +87,25 @@ func FindModel(name string) (Model, bool) {
 // brands are the words that a model's name may begin with, a longer one before its beginning.
 func brands() [][2]string {
 	return [][2]string{
-		{"Bitmain", "Antminer"}, {"Antminer", "Antminer"},
-		{"MicroBT", "WhatsMiner"}, {"WhatsMiner", "WhatsMiner"},
-		{"Canaan", "Avalon"}, {"AvalonMiner", "Avalon"}, {"Avalon Miner", "Avalon"}, {"Avalon Made", "Avalon"}, {"Avalon", "Avalon"},
-		{"Bitdeer", "SealMiner"}, {"SealMiner", "SealMiner"},
-		{"Auradine", "Auradine"}, {"Teraflux", "Auradine"},
-		{"Proto", "Proto"}, {"Bitaxe", "Bitaxe"}, {"ePIC", "ePIC"}, {"Innosilicon", "Innosilicon"},
-		{"Ebang", "Ebang"}, {"Ebit", "Ebang"},
+		{"Bitmain", "Antminer"},
+		{"Antminer", "Antminer"},
+		{"MicroBT", "WhatsMiner"},
+		{"WhatsMiner", "WhatsMiner"},
+		{"Canaan", "Avalon"},
+		{"AvalonMiner", "Avalon"},
+		{"Avalon Miner", "Avalon"},
+		{"Avalon Made", "Avalon"},
+		{"Avalon", "Avalon"},
+		{"Bitdeer", "SealMiner"},
+		{"SealMiner", "SealMiner"},
+		{"Auradine", "Auradine"},
+		{"Teraflux", "Auradine"},
+		{"Proto", "Proto"},
+		{"Bitaxe", "Bitaxe"},
+		{"ePIC", "ePIC"},
+		{"Innosilicon", "Innosilicon"},
+		{"Ebang", "Ebang"},
+		{"Ebit", "Ebang"},
 	}
 }
 

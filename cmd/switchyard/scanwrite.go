@@ -231,7 +231,7 @@ func appendGroups(text []byte, items []string) ([]byte, error) {
 		lines[len(lines)-1] += eol
 	}
 	key := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "groups:") })
-	indent, at := "  ", len(lines)
+	indent, at := "  ", key+1
 	if key < 0 {
 		lines = append(lines, eol, "groups:"+eol)
 		at = len(lines)
@@ -243,7 +243,6 @@ func appendGroups(text []byte, items []string) ([]byte, error) {
 		if m[1] != "" {
 			lines[key] = strings.Replace(lines[key], m[1], "", 1)
 		}
-		at = key + 1
 		first := true
 		for i := key + 1; i < len(lines) && !topKey.MatchString(lines[i]); i++ {
 			if m := listItem.FindStringSubmatch(lines[i]); m != nil && first {
