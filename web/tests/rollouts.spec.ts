@@ -54,6 +54,7 @@ test.describe('rollouts', () => {
     await page.getByRole('button', { name: 'Yes, stop it' }).click()
     await expect(state).toContainText('Stopped before its end')
     expect(mock.requests.slice(-3).map((r) => r.body)).toEqual([{ what: 'pause' }, { what: 'resume' }, { what: 'stop' }])
+    await expect(page.getByRole('region', { name: 'Waves' }).getByRole('listitem').first()).toHaveText(/27 of 30, 3 failed/)
     await page.getByLabel('Show').selectOption('failed')
     await expect(page.getByRole('region', { name: 'Miners of the rollout' })).toContainText('E23')
   })

@@ -17,14 +17,14 @@ export class Asked<T> {
   private waiting: AbortController | null = null
   private timer = 0
 
-  /** Asks, and drops what was asked before. Never throws. */
-  async ask(f: (stop: AbortSignal) => Promise<T>): Promise<void> {
+  /** Asks, and drops what was asked before. Never throws. quiet: nobody waits for it. */
+  async ask(f: (stop: AbortSignal) => Promise<T>, quiet = false): Promise<void> {
     const turn = ++this.turn
     this.waiting?.abort()
     const stop = new AbortController()
     this.waiting = stop
     clearTimeout(this.timer)
-    this.timer = window.setTimeout(() => (this.slow = true), slowMs)
+    if (!quiet) this.timer = window.setTimeout(() => (this.slow = true), slowMs)
     try {
       const v = await f(stop.signal)
       if (turn !== this.turn) return
@@ -41,7 +41,7 @@ export class Asked<T> {
 
   /** Asks again where nothing is under way: for values that are renewed every few seconds. */
   async renew(f: (stop: AbortSignal) => Promise<T>): Promise<void> {
-    if (!this.waiting && !document.hidden) await this.ask(f)
+    if (!this.waiting && !document.hidden) await this.ask(f, true)
   }
 
   /** Drops what is under way; for the end of a screen. */

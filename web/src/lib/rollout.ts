@@ -1,7 +1,7 @@
 // Rollouts in words and sums: what an action needs, what it is called, how far its waves are.
 // Pure.
 
-import type { Action, ItemState, PoolRequest, RolloutItem, RolloutRequest } from './fleet'
+import type { Action, ItemState, PoolRequest, RolloutItem, RolloutRequest, RolloutView } from './fleet'
 import { num } from './format'
 
 export interface ActionLook {
@@ -15,7 +15,7 @@ export interface ActionLook {
 export const actions: ActionLook[] = [
   { action: 'reboot', label: 'Reboot', verb: 'reboot', means: 'Restarts the control board. A miner hashes again after some minutes.' },
   { action: 'sleep', label: 'Sleep', verb: 'put to sleep', means: 'Puts miners to sleep and holds them asleep, whatever the price, until someone wakes or releases them.' },
-  { action: 'wake', label: 'Wake', verb: 'wake', means: 'Wakes miners and lets the plan have them again. Limits still come first.' },
+  { action: 'wake', label: 'Wake', verb: 'wake', means: 'Ends what holds miners asleep: they follow the plan again, which wakes them where they pay.' },
   { action: 'profile', label: 'Profile', verb: 'set the profile of', means: "Chooses one of the firmware's operating points by its name." },
   { action: 'pools', label: 'Pools', verb: 'set the pools of', means: 'Replaces all pools. The first is used as long as it answers.' },
   { action: 'led', label: 'Locating light', verb: 'set the light of', means: 'Lets the light blink so that hands find the miner, or ends it.' },
@@ -101,8 +101,9 @@ export const miners = (n: number) => `${num(n)} ${n === 1 ? 'miner' : 'miners'}`
 /** The states of an item, in the order in which a bar shows them. */
 export const itemStates: { state: ItemState; label: string; color: string }[] = [
   { state: 'confirmed', label: 'Confirmed', color: 'var(--ok)' },
+  // Such as a password: the miner took it, and no reading can show it.
+  { state: 'unknown', label: 'Acknowledged', color: 'var(--tenant-0)' },
   { state: 'failed', label: 'Failed', color: 'var(--bad)' },
-  { state: 'unknown', label: 'Not known', color: 'var(--s-quarantine)' },
   { state: 'told', label: 'Told', color: 'var(--s-moving)' },
   { state: 'pending', label: 'To come', color: 'var(--rest)' },
   { state: 'skipped', label: 'Left out', color: 'var(--line-2)' },
@@ -133,6 +134,9 @@ export function progress(counts: Partial<Record<ItemState, number>>): { ended: n
   const ended = n('confirmed') + n('failed') + n('unknown')
   return { ended, of: ended + n('pending') + n('told') }
 }
+
+/** Whether anything may still change: who was told is watched after a stop, too. */
+export const over = (r: RolloutView) => r.ended != null && !((r.counts?.told ?? 0) > 0)
 
 /** Reasons with how many gave each, commonest first. */
 export function reasonsOf(items: RolloutItem[]): { reason: string; devices: string[] }[] {
