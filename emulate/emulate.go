@@ -55,7 +55,7 @@ func StartWatched(ctx context.Context, f *sitefile.File, c clock.Clock, logger *
 			d.devices(), len(d.sockets), files, most, files)
 	}
 	s := &Site{world: world, log: logger, seed: d.config.Seed, clock: c}
-	if err := s.listen(d); err != nil {
+	if err := errors.Join(s.listen(d), s.listenPDUs(d)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	ctx, s.cancel = context.WithCancel(ctx)

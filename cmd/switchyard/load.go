@@ -13,9 +13,10 @@ import (
 	"switchyard/strictyaml"
 )
 
-// loadSite reads and checks a site file, the meters' register maps beside it included.
+// loadSite reads and checks a site file, the profiles of meters and power distribution units
+// beside it included.
 func loadSite(path string) (*sitefile.File, error) {
-	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()})
+	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles(), UnitProfiles: all.UnitProfiles()})
 	if err != nil {
 		var faults strictyaml.Faults
 		if errors.As(err, &faults) {
@@ -28,18 +29,33 @@ func loadSite(path string) (*sitefile.File, error) {
 	}
 	var faults strictyaml.Faults
 	seen := map[string]bool{}
+	check := func(profile, whose string, read func(string) error) error {
+		if !strings.HasSuffix(profile, ".yaml") || seen[profile] {
+			return nil
+		}
+		seen[profile] = true
+		err := read(f.Path(profile))
+		var these strictyaml.Faults
+		if errors.As(err, &these) {
+			faults = append(faults, these...)
+			return nil
+		}
+		if err != nil {
+			return badInput("profile of %s: %w", whose, err)
+		}
+		return nil
+	}
 	for _, n := range append([]sitefile.Node{f.Connection}, f.Nodes...) {
-		if n.Meter == nil || !strings.HasSuffix(n.Meter.Profile, ".yaml") || seen[n.Meter.Profile] {
+		if n.Meter == nil {
 			continue
 		}
-		seen[n.Meter.Profile] = true
-		err := all.CheckProfile(f.Path(n.Meter.Profile))
-		var these strictyaml.Faults
-		switch {
-		case errors.As(err, &these):
-			faults = append(faults, these...)
-		case err != nil:
-			return nil, badInput("register map of the meter of %s: %w", n.ID, err)
+		if err := check(n.Meter.Profile, "the meter of "+n.ID, all.CheckProfile); err != nil {
+			return nil, err
+		}
+	}
+	for _, u := range f.PDUs {
+		if err := check(u.Profile, "unit "+u.ID, all.CheckUnitProfile); err != nil {
+			return nil, err
 		}
 	}
 	return f, faults.Sorted().Err()

@@ -14,6 +14,9 @@ import (
 type Outlet struct {
 	Number int
 	Miner  *plant.Miner // nil: nothing is plugged in
+	// Cords is how many outlets the miner is plugged into, here or elsewhere, and draws from alike; 0
+	// counts as 1.
+	Cords int
 }
 
 // Config is one emulated unit.
@@ -64,7 +67,8 @@ func (c *Config) measure() figures {
 		r := reading{number: uint32(o.Number)}
 		if o.Miner != nil {
 			p, e, _ := o.Miner.Truth()
-			r.watts, r.wh = int64(math.Round(p.Watts())), int64(e)/1000
+			cords := max(o.Cords, 1)
+			r.watts, r.wh = int64(math.Round(p.Watts()/float64(cords))), int64(e)/1000/int64(cords)
 		}
 		f.outlets = append(f.outlets, r)
 		f.watts += r.watts
