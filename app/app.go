@@ -93,6 +93,7 @@ type App struct {
 	changed   chan struct{}
 	dayProfit atomic.Pointer[float64]
 	commands  atomic.Int64
+	calm      calm
 }
 
 // New opens the store and makes every part; nothing is told to any device. The caller closes it.
@@ -240,6 +241,7 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	a.ctl.loop(parts)
 	close(a.ended)
+	a.calm.release()
 	a.ctl.leave(context.WithoutCancel(ctx))
 	hangUp()
 	stop()

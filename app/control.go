@@ -393,6 +393,9 @@ func (c *control) send(ctx context.Context, cmds []site.Command) {
 	if len(cmds) == 0 {
 		return
 	}
+	if len(cmds) >= calmFrom {
+		c.a.calm.hold()
+	}
 	ahead, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
 	defer c.a.fleet.CommandsComing()()

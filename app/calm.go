@@ -1,0 +1,54 @@
+package app
+
+import (
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+const (
+	// calmFrom is how many commands make a wave during which no garbage is collected.
+	calmFrom = 1000
+	// calmTime is how long after its last part a wave may still be on its way, machine time.
+	calmTime = time.Second
+	// calmRoom is how much memory a wave may take before it is collected all the same.
+	calmRoom = 256 << 20
+)
+
+// calm holds the garbage collector back while a whole site is told to shed: a collection is
+// a tenth of the work just then, and would come in the middle of it. The memory that it may
+// take meanwhile is bounded, and everything is as before a second later.
+type calm struct {
+	mu      sync.Mutex
+	timer   *time.Timer // nil while nothing is held back
+	percent int
+	limit   int64
+}
+
+// hold begins, or goes on, holding back.
+func (c *calm) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Reset(calmTime)
+		return
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	c.limit = debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + calmRoom) //nolint:gosec // bytes of this process
+	c.percent = debug.SetGCPercent(-1)
+	c.timer = time.AfterFunc(calmTime, c.release)
+}
+
+func (c *calm) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer == nil {
+		return
+	}
+	c.timer.Stop()
+	c.timer = nil
+	debug.SetGCPercent(c.percent)
+	debug.SetMemoryLimit(c.limit)
+}
