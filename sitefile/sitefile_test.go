@@ -77,8 +77,13 @@ func TestExampleAlternatives(t *testing.T) {
 		"meter":       {{"    # port: 502", "    port: 502"}, {"    # unit: 1 ", "    unit: 1 "}, {"profile: sunspec", "profile: meters/mine.yaml"}},
 		"auto":        {{"driver: antminer", "driver: auto"}},
 		"pdus": {
-			{"# pdus:", "pdus:"}, {"#   - id: a-01", "  - id: a-01"}, {"#     node: hall-a", "    node: hall-a"}, {"#     address: 10.20.1.1", "    address: 10.20.1.1"},
-			{"#     profile: raritan-px", "    profile: raritan-px"}, {"#     community:", "    community:"}, {"#     outlets:", "    outlets:"},
+			{"# pdus:", "pdus:"},
+			{"#   - id: a-01", "  - id: a-01"},
+			{"#     node: hall-a", "    node: hall-a"},
+			{"#     address: 10.20.1.1", "    address: 10.20.1.1"},
+			{"#     profile: raritan-px", "    profile: raritan-px"},
+			{"#     community:", "    community:"},
+			{"#     outlets:", "    outlets:"},
 		},
 		"power faults": {{"    # - {kind: mute-power", "    - {kind: mute-power"}, {"    # - {kind: biased-power", "    - {kind: biased-power"}},
 	} {

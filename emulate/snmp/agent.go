@@ -87,10 +87,10 @@ func (a *agent) answer(datagram []byte) []byte {
 	default:
 		return nil
 	}
-	if out := r.response(0, 0, binds); len(out) <= longestResponse {
+	if out := r.response(0, binds); len(out) <= longestResponse {
 		return out
 	}
-	return r.response(tooBig, 0, nil)
+	return r.response(tooBig, nil)
 }
 
 // get returns an object, or that there is none.
@@ -134,15 +134,15 @@ func (r request) bulk(all []object) []byte {
 	}
 	for i := range fixed {
 		if !add(&names[i]) {
-			return r.response(tooBig, 0, nil)
+			return r.response(tooBig, nil)
 		}
 	}
 	for range min(r.repetitions, maxBinds) {
 		for i := fixed; i < len(names); i++ {
 			if !add(&names[i]) {
-				return r.response(0, 0, binds)
+				return r.response(0, binds)
 			}
 		}
 	}
-	return r.response(0, 0, binds)
+	return r.response(0, binds)
 }

@@ -189,9 +189,9 @@ func element(tag byte, parts ...[]byte) []byte {
 }
 
 // response answers a request with variable bindings.
-func (r request) response(status, index int, binds [][]byte) []byte {
-	pdu := element(pduResponse, element(tagInteger, r.id), element(tagInteger, []byte{byte(status)}),
-		element(tagInteger, signed(int64(index))), element(tagSequence, binds...))
+func (r request) response(status byte, binds [][]byte) []byte {
+	pdu := element(pduResponse, element(tagInteger, r.id), element(tagInteger, []byte{status}),
+		element(tagInteger, []byte{0}), element(tagSequence, binds...))
 	return element(tagSequence, element(tagInteger, []byte{version2c}), element(tagOctets, []byte(r.community)), pdu)
 }
 
