@@ -65,7 +65,7 @@ func parseMessage(b []byte) (fields, error) {
 			f.number, size = protowire.ConsumeVarint(b)
 		case protowire.BytesType:
 			f.bytes, size = protowire.ConsumeBytes(b)
-		case protowire.Fixed32Type, protowire.Fixed64Type, protowire.StartGroupType, protowire.EndGroupType:
+		default: // of no use here, or of no type at all
 			size = protowire.ConsumeFieldValue(n, typ, b)
 		}
 		if size < 0 {
