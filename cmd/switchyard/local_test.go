@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"switchyard/discover"
+	"switchyard/discover/groups"
 	"switchyard/driver/all"
 	"switchyard/site"
 	"switchyard/sitefile"
@@ -285,7 +286,7 @@ func TestSnippetPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	list = append(list, discover.Found{Address: addrs[0], Err: errors.New("it wants credentials")})
-	got := siteSnippet(list, map[string]int{"http": 8080, "modbus": 1502}, "")
+	got := groups.Style{Ports: map[string]int{"http": 8080, "modbus": 1502}, Has: has}.Text(list)
 	file := "site: {name: x}\nconnection: {limit: 1 MW, meter: {address: 10.9.9.9, profile: generic}}\nnodes: [{id: hall-a}]\n" +
 		"market: {price: {fixed: 45 $/MWh}, bitcoin: {hashprice: 50 $/PH/day}}\n" + got + "\n"
 	f, err := sitefile.Parse("site.yaml", []byte(file), sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"switchyard/discover"
+	"switchyard/discover/groups"
 	"switchyard/driver"
 	"switchyard/driver/all"
 	"switchyard/sitefile"
@@ -100,7 +102,8 @@ func (c *cli) scan(ctx context.Context, args []string, in scanFlags) error {
 	if err != nil {
 		return err
 	}
-	site, err := prepareWrite(in, addrs)
+	style := groups.Style{Node: in.node, Ports: o.Replace, Has: has, Credentials: in.credentials()}
+	file, err := openGroups(in.write, style, addrs)
 	if err != nil {
 		return err
 	}
@@ -108,17 +111,63 @@ func (c *cli) scan(ctx context.Context, args []string, in scanFlags) error {
 	o.Progress = func(v discover.Progress) { p.tell("%s", scanLine(v)) }
 	list, sum, err := discover.Scan(ctx, addrs, o)
 	p.done()
-	if perr := c.printScan(list, rackMap, o.Replace, in); perr != nil {
+	if perr := c.printScan(list, rackMap, style, in); perr != nil {
 		return perr
 	}
 	c.note("%s", scanSummary(sum))
 	if err != nil {
 		return fmt.Errorf("the scan was interrupted; what had answered by then is printed: %w", err)
 	}
-	if site != nil {
-		return c.writeGroups(site, list, o.Replace)
+	if file == nil {
+		return nil
 	}
+	n, devices, err := file.Add(list)
+	if err != nil {
+		return badInput("%w", err)
+	}
+	c.note("%s with %s written to %s; next: switchyard check %s", count(n, "group"), count(devices, "device"), file.Path(), file.Path())
 	return nil
+}
+
+// credentials is how the login of the flags is written into a group.
+func (in scanFlags) credentials() string {
+	if in.password == "" {
+		return ""
+	}
+	user := in.user
+	if user == "" {
+		user = "root"
+	}
+	return fmt.Sprintf("user: %q, password: %q", user, in.password)
+}
+
+// openGroups opens the file of --write before the scan, so that what is wrong with it is
+// said at once; nil where nothing is to be written.
+func openGroups(path string, style groups.Style, scanned []netip.Addr) (*groups.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := groups.Open(path, style, sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()}, loadSite)
+	if err == nil {
+		err = f.HasAll(scanned)
+	}
+	switch {
+	case errors.Is(err, groups.ErrNoNode):
+		return nil, withCode(exitNotFound, "%w", err)
+	case err != nil:
+		return nil, badInput("%w", err)
+	}
+	return f, nil
+}
+
+// has says whether a driver has a port of that name.
+func has(name, port string) bool {
+	d, ok := all.ByName(name)
+	if !ok {
+		return false
+	}
+	_, ok = d.Ports[port]
+	return ok
 }
 
 func scanOptions(in scanFlags) (discover.Options, error) {
@@ -172,7 +221,7 @@ func describeFound(d discover.Found, place discover.Place) found {
 	return v
 }
 
-func (c *cli) printScan(list []discover.Found, rackMap *discover.Racks, ports map[string]int, in scanFlags) error {
+func (c *cli) printScan(list []discover.Found, rackMap *discover.Racks, style groups.Style, in scanFlags) error {
 	out := make([]found, 0, len(list))
 	for _, d := range list {
 		place, _ := rackMap.Find("", d.Address, d.Identity)
@@ -182,7 +231,7 @@ func (c *cli) printScan(list []discover.Found, rackMap *discover.Racks, ports ma
 	case c.json():
 		return c.printJSON(out)
 	case in.snippet:
-		c.say("%s", siteSnippet(list, ports, in.node))
+		c.say("%s", style.Text(list))
 	case len(out) > 0:
 		head := []string{"address", "driver", "make", "model", "firmware", "serial", "mac"}
 		if rackMap != nil {

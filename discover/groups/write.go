@@ -1,4 +1,4 @@
-package main
+package groups
 
 import (
 	"bytes"
@@ -13,18 +13,20 @@ import (
 	"strings"
 
 	"switchyard/discover"
-	"switchyard/driver/all"
 	"switchyard/sitefile"
 )
 
-// siteTarget is the site file that groups are to be written to.
-type siteTarget struct {
-	path        string
-	data        []byte         // as it was read; nil: it is to be made
-	file        *sitefile.File // nil: it is to be made
-	node        string
-	credentials string
-	taken       map[netip.Addr]string // group or meter by address
+// ErrNoNode says that the site file has no node of that name.
+var ErrNoNode = errors.New("there is no such node")
+
+// File is the site file that groups are to be added to, as it was when it was opened.
+type File struct {
+	path  string
+	known sitefile.Known
+	data  []byte         // nil: it is to be made
+	file  *sitefile.File // nil: it is to be made
+	style Style
+	taken map[netip.Addr]string // group or meter by address
 }
 
 // newSite is the beginning of a site file that is made for groups: all that a scan cannot
@@ -44,55 +46,53 @@ nodes:
 groups:
 `
 
-// prepareWrite reads the file of --write before the scan, so that what is wrong with it is
-// said at once; nil where nothing is to be written.
-func prepareWrite(in scanFlags, scanned []netip.Addr) (*siteTarget, error) {
-	if in.write == "" {
-		return nil, nil
-	}
-	t := &siteTarget{path: in.write, node: in.node, taken: map[netip.Addr]string{}}
-	if in.password != "" {
-		user := in.user
-		if user == "" {
-			user = "root"
-		}
-		t.credentials = fmt.Sprintf("user: %q, password: %q", user, in.password)
-	}
-	if real, err := filepath.EvalSymlinks(in.write); err == nil {
+// Open reads the site file at path, by load, which also checks it; one that is not there is
+// to be made. Its node must be there, or be the only one that nothing hangs below.
+func Open(path string, style Style, known sitefile.Known, load func(path string) (*sitefile.File, error)) (*File, error) {
+	t := &File{path: path, known: known, style: style, taken: map[netip.Addr]string{}}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
 		t.path = real
 	}
 	var err error
 	t.data, err = os.ReadFile(t.path)
 	if errors.Is(err, os.ErrNotExist) {
-		if t.data = nil; t.node == "" {
-			t.node = "hall-a"
+		if t.data = nil; t.style.Node == "" {
+			t.style.Node = "hall-a"
 		}
 		return t, nil
 	}
 	if err != nil {
-		return nil, badInput("read site file: %w", err)
+		return nil, fmt.Errorf("read site file: %w", err)
 	}
-	if t.file, err = loadSite(t.path); err != nil {
+	if t.file, err = load(t.path); err != nil {
 		return nil, err
 	}
 	if err := t.findNode(); err != nil {
 		return nil, err
 	}
 	t.claim()
-	var all []netip.Addr
-	for _, a := range scanned {
-		if t.taken[a] == "" {
-			all = append(all, a)
-		}
-	}
-	if len(scanned) > 0 && len(all) == 0 {
-		return nil, badInput("%s has all of these addresses already, such as %s in %s; nothing can be added", in.write, scanned[0], t.taken[scanned[0]])
-	}
 	return t, nil
 }
 
+// Path is where the file is, without links.
+func (t *File) Path() string { return t.path }
+
+// HasAll returns an error where the file has all of these addresses already, so that a scan
+// of them could add nothing.
+func (t *File) HasAll(addrs []netip.Addr) error {
+	for _, a := range addrs {
+		if t.taken[a] == "" {
+			return nil
+		}
+	}
+	if len(addrs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s has all of these addresses already, such as %s in %s; nothing can be added", t.path, addrs[0], t.taken[addrs[0]])
+}
+
 // findNode checks --node, or takes the only node that nothing hangs below.
-func (t *siteTarget) findNode() error {
+func (t *File) findNode() error {
 	var leaves, names []string
 	parents := map[string]bool{}
 	for _, n := range t.file.Nodes {
@@ -106,20 +106,20 @@ func (t *siteTarget) findNode() error {
 	}
 	names = append(names, t.file.Connection.ID)
 	switch {
-	case t.node == "" && len(t.file.Nodes) == 0:
-		t.node = t.file.Connection.ID
-	case t.node == "" && len(leaves) == 1:
-		t.node = leaves[0]
-	case t.node == "":
-		return badInput("say with --node which node the groups hang below: %s", strings.Join(names, ", "))
-	case !slices.Contains(names, t.node):
-		return withCode(exitNotFound, "%s has no node %q; it has %s", t.path, t.node, strings.Join(names, ", "))
+	case t.style.Node == "" && len(t.file.Nodes) == 0:
+		t.style.Node = t.file.Connection.ID
+	case t.style.Node == "" && len(leaves) == 1:
+		t.style.Node = leaves[0]
+	case t.style.Node == "":
+		return fmt.Errorf("say with --node which node the groups hang below: %s", strings.Join(names, ", "))
+	case !slices.Contains(names, t.style.Node):
+		return fmt.Errorf("%s has no node %q; it has %s: %w", t.path, t.style.Node, strings.Join(names, ", "), ErrNoNode)
 	}
 	return nil
 }
 
 // claim notes which addresses the file has.
-func (t *siteTarget) claim() {
+func (t *File) claim() {
 	take := func(host, what string) {
 		if a, err := netip.ParseAddr(host); err == nil && t.taken[a] == "" {
 			t.taken[a] = what
@@ -137,9 +137,10 @@ func (t *siteTarget) claim() {
 	}
 }
 
-// writeGroups appends what was found to the site file, or makes it. Nothing in the file is
-// changed but that lines are added; where that cannot be made sure of, nothing is written.
-func (c *cli) writeGroups(t *siteTarget, list []discover.Found, ports map[string]int) error {
+// Add appends what was found to the site file, or makes it, and returns how many groups with
+// how many devices were added. Nothing in the file is changed but that lines are added; where
+// that cannot be made sure of, or where an address is the file's already, nothing is written.
+func (t *File) Add(list []discover.Found) (added, devices int, err error) {
 	var collide []string
 	for _, d := range list {
 		if by := t.taken[d.Address]; by != "" && d.Driver != "" {
@@ -148,7 +149,7 @@ func (c *cli) writeGroups(t *siteTarget, list []discover.Found, ports map[string
 	}
 	if len(collide) > 0 {
 		some := strings.Join(collide[:min(len(collide), 5)], ", ")
-		return badInput("nothing is written: %s has %s of what was found already: %s; scan the other addresses only", t.path, count(len(collide), "device"), some)
+		return 0, 0, fmt.Errorf("nothing is written: %s has %s of what was found already: %s; scan the other addresses only", t.path, count(len(collide), "device"), some)
 	}
 	ids := map[string]bool{}
 	if t.file != nil {
@@ -159,48 +160,44 @@ func (c *cli) writeGroups(t *siteTarget, list []discover.Found, ports map[string
 			ids[k.ID] = true
 		}
 	}
-	g := groupsOf(list, ids)
+	g := divide(list, ids)
 	g.unknown = 0
 	if len(g.list) == 0 {
-		return withCode(exitNotFound, "nothing is written: the scan found no device that could be told")
+		return 0, 0, errors.New("nothing is written: the scan found no device that could be told")
 	}
-	text, err := t.with(g, ports)
+	text, err := t.with(g)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	if err := t.replace(text); err != nil {
-		return err
+		return 0, 0, err
 	}
-	devices := 0
 	for _, k := range g.list {
 		devices += len(k.addresses)
 	}
-	c.note("%s with %s written to %s; next: switchyard check %s", count(len(g.list), "group"), count(devices, "device"), t.path, t.path)
-	return nil
+	return len(g.list), devices, nil
 }
 
 // with returns the file's text with the groups, after making sure that it says what it said
 // before and the groups besides.
-func (t *siteTarget) with(g groups, ports map[string]int) ([]byte, error) {
-	s := snippet{node: t.node, ports: ports, credentials: t.credentials, power: "0 W", hashrate: "0 TH/s"}
+func (t *File) with(g groups) ([]byte, error) {
 	old := t.data
 	if t.file == nil {
-		old = fmt.Appendf(nil, newSite, t.node)
+		old = fmt.Appendf(nil, newSite, t.style.Node)
 	}
-	text, err := appendGroups(old, s.lines(g))
+	text, err := appendGroups(old, t.style.lines(g, "0 W", "0 TH/s"))
 	if err != nil {
-		return nil, badInput("%s: %w", t.path, err)
+		return nil, fmt.Errorf("%s: %w", t.path, err)
 	}
 	if t.file == nil {
 		return text, nil
 	}
 	// Figures that a person is to write in are no reason to think that the text went wrong.
-	s.power, s.hashrate = "1000 W", "40 TH/s"
-	trial, err := appendGroups(old, s.lines(g))
+	trial, err := appendGroups(old, t.style.lines(g, "1000 W", "40 TH/s"))
 	if err != nil {
-		return nil, badInput("%s: %w", t.path, err)
+		return nil, fmt.Errorf("%s: %w", t.path, err)
 	}
-	f, err := sitefile.Parse(t.path, trial, sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()})
+	f, err := sitefile.Parse(t.path, trial, t.known)
 	if err != nil {
 		return nil, fmt.Errorf("nothing is written: with the groups %s would not pass: %w", t.path, err)
 	}
@@ -262,9 +259,9 @@ func appendGroups(text []byte, items []string) ([]byte, error) {
 
 // replace writes the text in the place of what was read, whole or not at all; a file that
 // somebody changed meanwhile, or made, stays as it is.
-func (t *siteTarget) replace(text []byte) error {
+func (t *File) replace(text []byte) error {
 	if t.data == nil {
-		return writeNew(t.path, text, false)
+		return create(t.path, text)
 	}
 	now, err := os.ReadFile(t.path)
 	if err != nil || !bytes.Equal(now, t.data) {
@@ -285,6 +282,19 @@ func (t *siteTarget) replace(text []byte) error {
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", t.path, err), os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+// create writes a file that must not be there yet.
+func create(path string, text []byte) error {
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the site file: %w", err)
+	}
+	_, err = out.Write(text)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("write the site file: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,12 @@
-package main
+// Package groups owns what a scan found as groups of a site file: dividing it, writing it as
+// YAML, and adding it to a file that is there, without changing anything else in it.
+//
+// It never replaces a file's lines, never writes a file that would say something else than
+// before and the groups, and never makes up a figure: what a scan cannot know is left for a
+// person, with a word on what belongs there.
+//
+// Concurrency: a File belongs to one goroutine. Open and Add block on the disk.
+package groups
 
 import (
 	"fmt"
@@ -10,9 +18,36 @@ import (
 
 	"switchyard/discover"
 	"switchyard/driver"
-	"switchyard/driver/all"
 	"switchyard/site"
 )
+
+// Style is how groups are written.
+type Style struct {
+	Node string // that they hang below; empty: "hall-a"
+	// Ports replace the standard ones by name; Has says whether a driver has a port of a name.
+	Ports map[string]int
+	Has   func(driver, port string) bool
+	// Credentials is what stands in their braces; empty: a comment shows how.
+	Credentials string
+}
+
+// Text writes what a scan found as the groups of a site file, one for each driver, model and
+// network of 256 addresses.
+func (s Style) Text(list []discover.Found) string {
+	g := divide(list, nil)
+	head := "groups:"
+	if len(g.list) == 0 {
+		head += " []"
+	}
+	out := []string{head}
+	for _, line := range s.lines(g, "0 W", "0 TH/s") {
+		if !strings.HasPrefix(line, "#") {
+			line = "  " + line
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
 
 // groups is what a scan found, divided as a site file divides it: by driver, model and
 // network of 256 addresses, for those mostly hang below one node.
@@ -27,8 +62,8 @@ type group struct {
 	addresses         []netip.Addr
 }
 
-// groupsOf divides what was found. taken are ids that are not to be used.
-func groupsOf(list []discover.Found, taken map[string]bool) groups {
+// divide divides what was found. taken are ids that are not to be used.
+func divide(list []discover.Found, taken map[string]bool) groups {
 	type kind struct {
 		driver, model string
 		net           netip.Prefix
@@ -71,33 +106,27 @@ func freeID(id string, taken map[string]bool) string {
 	return free
 }
 
-// snippet is how groups are written.
-type snippet struct {
-	node        string
-	ports       map[string]int
-	credentials string // inside the braces; empty: a comment shows how
-	// unknown stands for the figures of a model that the table does not know.
-	power, hashrate string
-}
-
 // lines writes the groups as items of a list, each line without the list's own indent.
-// What a scan cannot know is left for a person, with a word on what belongs there.
-func (s snippet) lines(g groups) []string {
+// power and hashrate stand for the figures of a model that the table does not know.
+func (s Style) lines(g groups, power, hashrate string) []string {
 	var out []string
+	if s.Node == "" {
+		s.Node = "hall-a"
+	}
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	for _, k := range g.list {
 		add("- id: %s", k.id)
-		add("  node: %s # the node they hang below", s.node)
+		add("  node: %s # the node they hang below", s.Node)
 		add("  driver: %s", k.driver)
 		if k.model != "" {
 			add("  model: %q", k.model)
 		}
 		add("  addresses: [%s]", strings.Join(ranges(k.addresses), ", "))
-		if p := portsOf(k.driver, s.ports); p != "" {
+		if p := s.portsOf(k.driver); p != "" {
 			add("  ports: {%s}", p)
 		}
-		if s.credentials != "" {
-			add("  credentials: {%s}", s.credentials)
+		if s.Credentials != "" {
+			add("  credentials: {%s}", s.Credentials)
 		} else {
 			add("  # credentials: {user: root, password: env:MINER_PASSWORD}")
 		}
@@ -105,8 +134,8 @@ func (s snippet) lines(g groups) []string {
 			add("  nameplate: %s # the maker's figure; write what yours draw", n.Power)
 			add("  hashrate: %s", n.Hashrate)
 		} else {
-			add("  nameplate: %s # of one miner at full work: write it in", s.power)
-			add("  hashrate: %s # likewise", s.hashrate)
+			add("  nameplate: %s # of one miner at full work: write it in", power)
+			add("  hashrate: %s # likewise", hashrate)
 		}
 	}
 	if g.unknown > 0 {
@@ -115,32 +144,12 @@ func (s snippet) lines(g groups) []string {
 	return out
 }
 
-// siteSnippet writes what a scan found as the groups of a site file.
-func siteSnippet(list []discover.Found, ports map[string]int, node string) string {
-	if node == "" {
-		node = "hall-a"
-	}
-	g := groupsOf(list, nil)
-	head := "groups:"
-	if len(g.list) == 0 {
-		head += " []"
-	}
-	out := []string{head}
-	for _, line := range (snippet{node: node, ports: ports, power: "0 W", hashrate: "0 TH/s"}).lines(g) {
-		if !strings.HasPrefix(line, "#") {
-			line = "  " + line
-		}
-		out = append(out, line)
-	}
-	return strings.Join(out, "\n")
-}
-
 // portsOf writes the ports that the driver knows of those that were asked.
-func portsOf(name string, ports map[string]int) string {
+func (s Style) portsOf(name string) string {
 	var words []string
-	for _, port := range slices.Sorted(maps.Keys(ports)) {
-		if has(name, port) {
-			words = append(words, fmt.Sprintf("%s: %d", port, ports[port]))
+	for _, port := range slices.Sorted(maps.Keys(s.Ports)) {
+		if s.Has == nil || s.Has(name, port) {
+			words = append(words, fmt.Sprintf("%s: %d", port, s.Ports[port]))
 		}
 	}
 	return strings.Join(words, ", ")
@@ -189,12 +198,9 @@ func ranges(addrs []netip.Addr) []string {
 	return out
 }
 
-// has says whether a driver has a port of that name.
-func has(name, port string) bool {
-	d, ok := all.ByName(name)
-	if !ok {
-		return false
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
 	}
-	_, ok = d.Ports[port]
-	return ok
+	return fmt.Sprintf("%d %ss", n, what)
 }
