@@ -107,6 +107,8 @@ type device struct {
 	shut    bool // the RPC port is closed, as when the process of the miner is stopped
 	dirty   bool // read what moves slowly at the next Read
 	slow    slow
+	named   named         // as the mining process names itself
+	fast    site.Identity // which is this
 	ready   staged
 	failed  time.Time      // when staging failed last
 	posted  site.Opt[mode] // last posted, until the configuration shows it
@@ -240,7 +242,11 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	}
 	s.At = d.t.Now()
 	s.Pools, s.Faults = d.slow.pools, d.slow.faults
-	s.Identity = d.slow.identity(st.identity())
+	if h := st.named(); h != d.named { // mostly it is the same, and a part of the reply would keep it whole
+		d.named = h.clone()
+		d.fast = d.named.identity()
+	}
+	s.Identity = d.slow.identity(d.fast)
 	s.State = d.state(s, away)
 	if m := d.slow.mode; m.OK && d.profiles() != nil {
 		s.Profile = m.V.profile()

@@ -51,16 +51,29 @@ func readStats(r rpc.Reply, err error) (stats, error) {
 	return st, nil
 }
 
-func (st stats) identity() site.Identity { return header(st.head) }
+// named is what a reply says of who sent it, as it was sent.
+type named struct{ model, miner, compiled string }
 
-// header reads the identity from the object that holds Type and CompileTime.
-func header(o rpc.Object) site.Identity {
+func (st stats) named() named { return header(st.head) }
+
+func (st stats) identity() site.Identity { return st.named().identity() }
+
+// header reads the object that holds Type and CompileTime.
+func header(o rpc.Object) named {
+	return named{o.Text("Type", "miner_type"), o.Text("Miner", "miner_version"), o.Text("CompileTime")}
+}
+
+func (n named) clone() named {
+	return named{strings.Clone(n.model), strings.Clone(n.miner), strings.Clone(n.compiled)}
+}
+
+func (n named) identity() site.Identity {
 	var id site.Identity
-	id.Make, id.Model = driver.SplitBrand(o.Text("Type", "miner_type"))
+	id.Make, id.Model = driver.SplitBrand(n.model)
 	if id.Make == "" && id.Model != "" {
 		id.Make = "Antminer"
 	}
-	id.Firmware = strings.TrimSpace(o.Text("Miner", "miner_version") + " " + o.Text("CompileTime"))
+	id.Firmware = strings.TrimSpace(n.miner + " " + n.compiled)
 	return id
 }
 
@@ -239,7 +252,7 @@ func parsePools(r rpc.Reply) []site.Pool {
 	pools := []site.Pool{}
 	for _, p := range r.Command("pools").Objects("POOLS") {
 		if url := p.Text("URL"); url != "" {
-			pools = append(pools, site.Pool{URL: url, Worker: p.Text("User"), Active: p.Bool("Stratum Active").Or(false)})
+			pools = append(pools, site.Pool{URL: strings.Clone(url), Worker: strings.Clone(p.Text("User")), Active: p.Bool("Stratum Active").Or(false)})
 		}
 	}
 	return pools

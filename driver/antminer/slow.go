@@ -102,7 +102,7 @@ func probe(ctx context.Context, t driver.Target) (site.Identity, error) {
 		if len(v) == 0 || !stock(v[0]) {
 			return site.Identity{}, fmt.Errorf("probe %s: not Bitmain's firmware: %w", t.Host, driver.ErrUnsupported)
 		}
-		return header(v[0]), nil
+		return header(v[0]).identity(), nil
 	}
 	if ctx.Err() != nil {
 		return site.Identity{}, fmt.Errorf("probe %s: %w", t.Host, err)

@@ -37,7 +37,7 @@ type fake struct {
 	acts                                    []string
 	pools                                   []map[string]string
 	noToken, keeps                          bool // v3: it keeps connections
-	dials, elapsed                          int
+	dials                                   int
 	pkcs7                                   bool
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"switchyard/driver"
@@ -261,7 +262,7 @@ func parsePools(r rpc.Reply) []site.Pool {
 	var out []site.Pool
 	for _, o := range list[:min(len(list), 16)] {
 		if url := o.Text("URL"); url != "" {
-			out = append(out, site.Pool{URL: url, Worker: o.Text("User"), Active: o.Bool("Stratum Active").Or(false)})
+			out = append(out, site.Pool{URL: strings.Clone(url), Worker: strings.Clone(o.Text("User")), Active: o.Bool("Stratum Active").Or(false)})
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"switchyard/driver"
 	"switchyard/driver/rpc"
@@ -195,7 +196,7 @@ func parsePoolsV3(msg rpc.Object) []site.Pool {
 	var out []site.Pool
 	for _, o := range list[:min(len(list), 16)] {
 		if url := o.Text("url"); url != "" {
-			out = append(out, site.Pool{URL: url, Worker: o.Text("account", "user"), Active: o.Bool("stratum-active").Or(false)})
+			out = append(out, site.Pool{URL: strings.Clone(url), Worker: strings.Clone(o.Text("account", "user")), Active: o.Bool("stratum-active").Or(false)})
 		}
 	}
 	return out

@@ -303,14 +303,17 @@ func major(version string) int {
 	return v
 }
 
-// merge keeps what was known where the new reading does not tell.
+// merge keeps what was known where the new reading does not tell, and where it tells the
+// same: its texts are parts of the whole reply, which so need not be kept.
 func merge(old, now site.Identity) site.Identity {
 	for _, f := range []struct {
 		to   *string
 		from string
 	}{{&now.Make, old.Make}, {&now.Model, old.Model}, {&now.Firmware, old.Firmware}, {&now.Serial, old.Serial}, {&now.MAC, old.MAC}} {
-		if *f.to == "" {
+		if *f.to == "" || *f.to == f.from {
 			*f.to = f.from
+		} else {
+			*f.to = strings.Clone(*f.to)
 		}
 	}
 	return now
