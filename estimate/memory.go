@@ -14,7 +14,6 @@ const (
 	staleFrom = 120 * time.Second // a device that was not read since: what it does is a guess
 	settling  = 45 * time.Second  // after a change until a device's figures are steady
 	obeying   = 30 * time.Second  // after an order until a reading can be its outcome
-	smoothing = 0.3               // of a new reading among the steady ones before
 )
 
 // What counts as a change, as a share of nameplate power, of rated hashrate, of the target.
@@ -22,21 +21,34 @@ const (
 	powerStep  = 0.06
 	hashStep   = 0.12
 	targetStep = 0.02
+	// Some firmwares' hashrate jumps about by ten per cent: a change is what stands clear of that.
+	standOut  = 5.0
+	hashCreep = 0.05
+	creepOut  = 2.5
+	// Weights of a new reading.
+	powerWeight = 0.3
+	fastWeight  = 0.5
+	slowWeight  = 0.15
 )
 
 // memory is what is remembered of one miner. Times are nanoseconds, power is in watts.
 type memory struct {
-	id      site.DeviceID
-	cell    int32
-	at      int64 // of the newest reading
-	changed int64 // when a reading last showed a change
-	state   site.State
-	target  float64
-	power   site.Opt[float64] // smoothed since the change
-	hash    site.Opt[float64] // share of rated, smoothed
-	refs    [2]float64        // power and hash when it changed
-	draw    float64           // figure of the last step
-	steady  float64           // figure when it was last quiet
+	id       site.DeviceID
+	cell     int32
+	at       int64 // of the newest reading
+	changed  int64 // when a reading last showed a change
+	state    site.State
+	target   float64
+	power    site.Opt[float64] // smoothed since the change
+	hash     site.Opt[float64] // share of rated, smoothed
+	ref      float64           // power when it changed
+	jitter   float64           // mean deviation of the share by itself
+	fast     float64           // share, smoothed less
+	last     float64           // newest share
+	steps    float64           // from the one before to the newest
+	readings float64           // since the change
+	draw     float64           // figure of the last step
+	steady   float64           // figure when it was last quiet
 }
 
 // takeMiners remembers the readings, works out each miner's figure by itself, and adds up what
@@ -115,18 +127,34 @@ func (m *memory) take(in *Miner, p scale) {
 	target := in.Target.Or(0).Watts()
 	watts := p.watts
 	if watts <= 0 {
-		watts = max(m.refs[0], 1000)
+		watts = max(m.ref, 1000)
 	}
-	changed := m.at == 0 || in.State != m.state || power.OK != m.power.OK || hash.OK != m.hash.OK ||
-		math.Abs(power.V-m.refs[0]) > powerStep*watts || math.Abs(hash.V-m.refs[1]) > hashStep ||
-		math.Abs(target-m.target) > targetStep*watts
+	jumped := m.hash.OK && hash.OK && math.Abs(hash.V-m.hash.V) > max(hashStep, standOut*m.jitter)
+	changed := m.at == 0 || in.State != m.state || power.OK != m.power.OK || hash.OK != m.hash.OK || jumped ||
+		math.Abs(power.V-m.ref) > powerStep*watts || math.Abs(target-m.target) > targetStep*watts
 	m.at, m.state, m.target = at, in.State, target
 	if changed {
-		m.changed, m.power, m.hash, m.refs = at, power, hash, [2]float64{power.V, hash.V}
+		m.changed, m.power, m.hash, m.ref, m.fast, m.last, m.steps, m.readings = at, power, hash, power.V, hash.V, hash.V, 0, 1
 		return
 	}
-	m.power.V += smoothing * (power.V - m.power.V)
-	m.hash.V += smoothing * (hash.V - m.hash.V)
+	m.power.V += powerWeight * (power.V - m.power.V)
+	m.follow(hash.V, at)
+}
+
+// follow smooths a hashrate that did not jump, learns how much it jumps about, and notices when
+// it creeps away all the same.
+func (m *memory) follow(x float64, at int64) {
+	m.readings++
+	step := x - m.last
+	if m.readings > 2 { // a ramp's steps are alike, those of jitter are not
+		m.jitter += 0.1 * (min(math.Abs(step-m.steps), 0.5)/2.4 - m.jitter)
+	}
+	m.last, m.steps = x, step
+	m.fast += fastWeight * (x - m.fast)
+	m.hash.V += max(slowWeight, 1/m.readings) * (x - m.hash.V)
+	if math.Abs(m.fast-m.hash.V) > max(hashCreep, creepOut*m.jitter) {
+		m.changed, m.hash.V, m.readings = at, m.fast, 2
+	}
 }
 
 // share is the hashrate of an awake miner as a share of rated, or what comes nearest to it.

@@ -275,3 +275,23 @@ func TestLiars(t *testing.T) {
 	r.run(5 * time.Minute)
 	r.within(0.03)
 }
+
+// TestJitter: hashrates that jump about by ten per cent from one reading to the next hide neither
+// the quiet moments nor the ramps.
+func TestJitter(t *testing.T) {
+	for seed := range uint64(3) {
+		r := newRig(t, 20+seed, threeHerds(), halfMute)
+		rng := rand.New(rand.NewPCG(seed, 2))
+		read := make([]time.Time, len(r.in.Miners))
+		r.wild = func() {
+			for i := range r.in.Miners {
+				if m := &r.in.Miners[i]; !m.At.Equal(read[i]) { // once a reading
+					read[i] = m.At
+					m.Hashrate.V *= unit.Hashrate(1 + 0.1*rng.NormFloat64())
+				}
+			}
+		}
+		shedsAndRestores(r)
+		r.within(0.02)
+	}
+}
