@@ -49,6 +49,7 @@ func Drivers() []driver.Driver {
 	last := cgminer.Driver() // it matches whatever answers
 	return append(append([]driver.Driver{
 		antminer.Driver(),
+		proto.Driver(), // its login answers as that of braiins
 		braiins.Driver(),
 		bitaxe.Driver(),
 		vnish.Driver(),
@@ -57,7 +58,6 @@ func Drivers() []driver.Driver {
 		sealminer.Driver(),
 		luxos.Driver(),
 		avalon.Driver(),
-		proto.Driver(),
 		modbus.Driver(),
 		snmp.Driver(),
 	}, whatsminer.Drivers()...), last)

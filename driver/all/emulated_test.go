@@ -36,17 +36,18 @@ func TestEmulated(t *testing.T) {
 	kinds := map[string]map[string]int{
 		"antminer":      {"http": freePort(t), "rpc": freePort(t)},
 		"braiins":       {"http": freePort(t)},
+		"proto":         {"http": freePort(t)},
 		"whatsminer":    {"rpc": freePort(t)},
 		"whatsminer-v3": {"api": freePort(t)},
 	}
-	models := map[string]string{"antminer": "Antminer S21", "braiins": "Antminer S19j Pro", "whatsminer": "WhatsMiner M60S", "whatsminer-v3": "WhatsMiner M60S"}
+	models := map[string]string{"antminer": "Antminer S21", "braiins": "Antminer S19j Pro", "proto": "Rig", "whatsminer": "WhatsMiner M60S", "whatsminer-v3": "WhatsMiner M60S"}
 	f := &sitefile.File{Connection: sitefile.Node{ID: "connection", Limit: unit.Megawatt}, Emulate: &sitefile.Emulate{Seed: 7, Ramp: 0.01}}
 	const password = "longer-than-the-factory's"
 	secret := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	users := map[string]string{"antminer": "root", "braiins": "root", "whatsminer": "admin", "whatsminer-v3": "super"}
+	users := map[string]string{"antminer": "root", "braiins": "root", "proto": "admin", "whatsminer": "admin", "whatsminer-v3": "super"}
 	for name, ports := range kinds {
 		g := sitefile.Group{
 			Credentials: &sitefile.Credentials{User: users[name], Password: "file:" + secret},

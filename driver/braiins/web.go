@@ -203,7 +203,13 @@ func probe(ctx context.Context, t driver.Target) (site.Identity, error) {
 	if ctx.Err() != nil {
 		return site.Identity{}, fmt.Errorf("probe %s: %w: %w", t.Host, ctx.Err(), driver.ErrUnreachable)
 	}
-	// An empty login is refused by its own API and is nothing to anybody else.
+	// The API's version is told to everybody; firmwares that keep it to themselves refuse an
+	// empty login, as few others do.
+	var v struct{ Major, Minor, Patch *int }
+	if r, err := d.web.Plain(ctx, http.MethodGet, prefix+"version", nil); err == nil && r.Status == http.StatusOK &&
+		r.JSON("version", &v) == nil && v.Major != nil && v.Minor != nil && v.Patch != nil {
+		return id, nil
+	}
 	r, err := d.web.Plain(ctx, http.MethodPost, prefix+pageLogin, loginBody{})
 	if err == nil {
 		var said struct{ Token string }
