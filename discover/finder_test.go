@@ -362,6 +362,12 @@ func run(t *testing.T, y *yard, search []netip.Addr, during func(*Finder)) {
 	})
 }
 
+// pass lets time pass, and everything come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // A device with a new address is found in the networks that are searched, slowly, and the
 // register knows where it is after a restart; those that are well are not asked.
 func TestFinderFinds(t *testing.T) {
@@ -373,11 +379,11 @@ func TestFinderFinds(t *testing.T) {
 	run(t, y, search, func(f *Finder) {
 		y.unplug(2, 150)
 		f.Kick()
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		if y.where(2) != ip(2) {
 			t.Errorf("after 20 s it is at %s: that is no slow search", y.where(2))
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if y.where(2) != ip(150) || y.reg.Where(dev(2), ip(2)) != ip(150) {
 			t.Errorf("it is at %s, the register says %s", y.where(2), y.reg.Where(dev(2), ip(2)))
 		}
@@ -385,7 +391,7 @@ func TestFinderFinds(t *testing.T) {
 			t.Error("a device that is well was asked")
 		}
 		n := len(y.asked)
-		time.Sleep(3 * time.Hour)
+		pass(3 * time.Hour)
 		if len(y.asked) != n {
 			t.Error("it searches with nobody lost")
 		}
@@ -402,7 +408,7 @@ func TestFinderSortsOutSwaps(t *testing.T) {
 		m[ip(3)], m[ip(4)], m[ip(5)] = m[ip(4)], m[ip(5)], m[ip(3)]
 		y.mu.Unlock()
 		f.Kick()
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		for i, want := range []int{1, 0, 2, 5, 3, 4} {
 			if y.where(i) != ip(want) {
 				t.Errorf("device %d is at %s, want %s", i, y.where(i), ip(want))
@@ -422,7 +428,7 @@ func TestFinderTellsStrangers(t *testing.T) {
 		y.machines[ip(1)] = 77
 		y.mu.Unlock()
 		f.Kick()
-		time.Sleep(30 * time.Minute)
+		pass(30 * time.Minute)
 		if len(y.strange) != 1 || y.strange[0].Address != ip(1) || y.strange[0].Device != dev(1) || y.strange[0].Identity != marks(77) {
 			t.Errorf("%+v", y.strange)
 		}
@@ -437,16 +443,16 @@ func TestFinderTellsStrangers(t *testing.T) {
 func TestFinderHearsReports(t *testing.T) {
 	y := newYard(t, 3)
 	run(t, y, nil, func(f *Finder) {
-		time.Sleep(time.Second)
+		pass(time.Second)
 		mac, _ := MAC(marks(1).MAC)
 		f.reports <- Report{Said: ip(99), MAC: mac} // a lie: nobody is there
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if y.where(1) != ip(1) {
 			t.Errorf("a datagram moved it to %s", y.where(1))
 		}
 		y.unplug(1, 120)
 		f.reports <- Report{Said: ip(120), MAC: mac}
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if y.where(1) != ip(120) {
 			t.Errorf("it is at %s", y.where(1))
 		}
@@ -460,7 +466,7 @@ func TestFinderTriesAgain(t *testing.T) {
 	run(t, y, []netip.Addr{ip(50)}, func(f *Finder) {
 		y.unplug(0, 50)
 		f.Kick()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		if y.where(0) != ip(0) || y.reg.Where(dev(0), ip(0)) != ip(0) {
 			t.Errorf("at %s", y.where(0))
 		}
@@ -470,7 +476,7 @@ func TestFinderTriesAgain(t *testing.T) {
 		}
 		y.refuse = nil
 		y.mu.Unlock()
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		if y.where(0) != ip(50) {
 			t.Errorf("at %s", y.where(0))
 		}
