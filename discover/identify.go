@@ -27,6 +27,9 @@ func (s *sweep) identify(ctx context.Context, at int) {
 	s.count(at)
 	if f != nil {
 		s.results[at] = *f
+		if f.Err == nil {
+			s.found++
+		}
 	}
 }
 

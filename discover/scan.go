@@ -69,7 +69,7 @@ type Options struct {
 type Progress struct {
 	Done, Total int // addresses that nothing more will be tried on
 	Living      int // of them: addresses that answered anything, be it a refusal
-	Found       int // devices
+	Found       int // devices that a driver fits
 	// Rate is addresses per second of late, Left what the rest will take at that rate; zero
 	// until it can be told.
 	Rate     float64
@@ -80,6 +80,7 @@ type Progress struct {
 // Summary is what a whole scan was like.
 type Summary struct {
 	Asked, Living, Found int
+	Unknown              int           // answered, and no driver could be asked further
 	Connects             int           // connections tried in the first stage
 	Again                int           // silent addresses that were tried a second time
 	Unasked              int           // addresses that could not be tried: this machine had no more of something

@@ -268,6 +268,9 @@ func TestScanAsks(t *testing.T) {
 		if err != nil || len(got) != 3 {
 			t.Fatalf("%+v, %v", got, err)
 		}
+		if sum.Found != 1 || sum.Unknown != 2 {
+			t.Errorf("%+v", sum)
+		}
 		if want := (site.Identity{Make: "F", Model: "probed", Firmware: "from info", MAC: "from info", Serial: "from read"}); got[0].Identity != want || got[0].Err != nil {
 			t.Errorf("%+v", got[0])
 		}

@@ -63,6 +63,7 @@ type sweep struct {
 	results map[int]Found
 
 	done, living int
+	found        int // results that a driver fits
 	sum          Summary
 	meter        meter
 }

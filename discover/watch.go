@@ -68,7 +68,7 @@ func (s *sweep) check(ctx context.Context, k known, timeout time.Duration) {
 func (s *sweep) report(now time.Time) {
 	s.mu.Lock()
 	p := Progress{
-		Done: s.done, Total: len(s.addrs), Living: s.living, Found: len(s.results), Parallel: int(s.pace.limit),
+		Done: s.done, Total: len(s.addrs), Living: s.living, Found: s.found, Parallel: int(s.pace.limit),
 	}
 	p.Rate, p.Left = s.meter.read(now, p.Done, p.Total)
 	s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *sweep) report(now time.Time) {
 func (s *sweep) summary() Summary {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sum.Living, s.sum.Found = s.living, len(s.results)
+	s.sum.Living, s.sum.Found, s.sum.Unknown = s.living, s.found, len(s.results)-s.found
 	return s.sum
 }
 

@@ -203,6 +203,9 @@ func scanLine(p discover.Progress) string {
 
 func scanSummary(sum discover.Summary) string {
 	s := fmt.Sprintf("%s at %d addresses, of which %d answered, in %s", count(sum.Found, "device"), sum.Asked, sum.Living, sum.Took.Round(100*time.Millisecond))
+	if sum.Unknown > 0 {
+		s += fmt.Sprintf("; %d more have open ports and no driver could ask them who they are", sum.Unknown)
+	}
 	if sum.Unasked > 0 {
 		s += fmt.Sprintf("\n%d addresses could not be tried: this machine ran out of open files, buffers or ports; give it more (`ulimit -n`) or a smaller --parallel, and scan again", sum.Unasked)
 	}
@@ -238,7 +241,7 @@ func (c *cli) printScan(list []discover.Found, rackMap *discover.Racks, style gr
 			head = append(head, "rack", "position", "outlet")
 		}
 		g := newGrid(append(head, "")...)
-		for _, d := range out {
+		for i, d := range out {
 			name := d.Driver
 			if name == "" {
 				name = "?"
@@ -251,11 +254,26 @@ func (c *cli) printScan(list []discover.Found, rackMap *discover.Racks, style gr
 				}
 				row = append(row, d.Rack, d.Position, outlet)
 			}
-			g.add(append(row, d.Error)...)
+			g.add(append(row, whyUnknown(list[i]))...)
 		}
 		g.print(c.out, 0)
 	}
 	return nil
+}
+
+// whyUnknown says in a few words why nobody could be told; the JSON has all of it.
+func whyUnknown(d discover.Found) string {
+	switch {
+	case d.Err == nil:
+		return ""
+	case errors.Is(d.Err, driver.ErrUnauthorized):
+		return "it wants a login: --user, --password"
+	case errors.Is(d.Err, driver.ErrUnsupported):
+		return fmt.Sprintf("open %v, and no driver knows it", d.Ports)
+	case errors.Is(d.Err, driver.ErrUnreachable):
+		return fmt.Sprintf("open %v, and nothing that a driver understands", d.Ports)
+	}
+	return d.Err.Error()
 }
 
 // readRacks reads the rack map of --racks; nil where there is none.
