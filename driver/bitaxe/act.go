@@ -82,13 +82,14 @@ func (d *device) identify(ctx context.Context, on bool) error {
 	return fmt.Errorf("the light does not obey: %w", driver.ErrRefused)
 }
 
-// poolSettings writes one or two pools as the settings that hold them.
+// poolSettings writes one or two pools as the settings that hold them. A single one is also
+// the one to fall back on: some firmwares refuse an empty name, and the old one must not stay.
 func poolSettings(pools []driver.Pool) (map[string]any, error) {
 	if len(pools) == 0 || len(pools) > 2 {
 		return nil, fmt.Errorf("%d pools: it takes one or two: %w", len(pools), driver.ErrUnsupported)
 	}
-	settings := map[string]any{"fallbackStratumURL": "", "fallbackStratumUser": ""}
-	for i, p := range pools {
+	settings := map[string]any{}
+	for i, p := range []driver.Pool{pools[0], pools[len(pools)-1]} {
 		key := []string{"stratum", "fallbackStratum"}[i]
 		host, port, tls, err := address(p.URL)
 		if err != nil {

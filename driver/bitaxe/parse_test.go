@@ -98,7 +98,7 @@ func TestPoolSettings(t *testing.T) {
 	got, err := poolSettings([]driver.Pool{{URL: "stratum+ssl://a.example:443", Worker: "w", Password: "x"}})
 	want := map[string]any{
 		"stratumURL": "a.example", "stratumPort": 443, "stratumUser": "w", "stratumPassword": "x", "stratumTLS": 1,
-		"fallbackStratumURL": "", "fallbackStratumUser": "",
+		"fallbackStratumURL": "a.example", "fallbackStratumPort": 443, "fallbackStratumUser": "w", "fallbackStratumPassword": "x", "fallbackStratumTLS": 1,
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v, -want +got:\n%s", err, d)

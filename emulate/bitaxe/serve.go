@@ -73,7 +73,7 @@ func (d *device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch call := r.Method + " " + r.URL.Path; {
 	case call == "GET /api/system/info":
 		write(w, d.info(v))
-	case call == "GET /api/system/asic":
+	case (d.pauses || d.nerd) && call == "GET /api/system/asic":
 		write(w, d.asic(v))
 	case call == "POST /api/system/restart":
 		d.restart(w)
@@ -85,11 +85,12 @@ func (d *device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.order(w, "Mining paused", d.m.Sleep)
 	case d.pauses && call == "POST /api/system/resume":
 		d.order(w, "Mining resumed", d.m.Wake)
-	case r.Method == http.MethodPost || strings.HasPrefix(r.URL.Path, "/api/"):
+	case r.Method == http.MethodGet: // as a captive portal has it
+		w.Header().Set("Location", "/")
+		w.WriteHeader(http.StatusFound)
+		_, _ = io.WriteString(w, "Redirect to the captive portal") // the client may be gone
+	default:
 		http.Error(w, "Nothing matches the given URI", http.StatusNotFound)
-	default: // any other page is the start page, as a captive portal has it
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, "<!DOCTYPE html><html><title>AxeOS</title></html>") // the client may be gone
 	}
 }
 
