@@ -55,6 +55,12 @@ func plate(m *Miner) scale {
 	return p
 }
 
+// bears says whether a machine with this nameplate can draw so much.
+func (p scale) bears(watts float64) bool {
+	const most = 100e3 // of a machine whose nameplate is not known
+	return watts < most && (p.watts <= 0 || watts < 3*p.watts)
+}
+
 // sums are what one step adds up over a cell's miners, in watts unless said otherwise.
 type sums struct {
 	phi    [states]float64 // what each state multiplies in the sum of power

@@ -143,6 +143,9 @@ type Estimator struct {
 	raws    []raw
 	roots   []root
 	moments []int64 // of each root: when it is looked at
+
+	tickAt int64 // when levels were last kept
+	ticks  int
 }
 
 type key struct {

@@ -13,7 +13,10 @@ const (
 	freshFor  = 60 * time.Second  // an outlet's reading
 	staleFrom = 120 * time.Second // a device that was not read since: what it does is a guess
 	settling  = 45 * time.Second  // after a change until a device's figures are steady
-	obeying   = 30 * time.Second  // after an order until a reading can be its outcome
+	pastTick  = 15 * time.Second
+	// pastLevels reach back over the moment that is learned from and the settling before it.
+	pastLevels = 6
+	obeying    = 30 * time.Second // after an order until a reading can be its outcome
 )
 
 // What counts as a change, as a share of nameplate power, of rated hashrate, of the target.
@@ -36,19 +39,19 @@ type memory struct {
 	id       site.DeviceID
 	cell     int32
 	at       int64 // of the newest reading
-	changed  int64 // when a reading last showed a change
 	state    site.State
 	target   float64
-	power    site.Opt[float64] // smoothed since the change
-	hash     site.Opt[float64] // share of rated, smoothed
-	ref      float64           // power when it changed
-	jitter   float64           // mean deviation of the share by itself
-	fast     float64           // share, smoothed less
-	last     float64           // newest share
-	steps    float64           // from the one before to the newest
-	readings float64           // since the change
-	draw     float64           // figure of the last step
-	steady   float64           // figure when it was last quiet
+	power    site.Opt[float64]   // smoothed since the change
+	hash     site.Opt[float64]   // share of rated, smoothed
+	ref      float64             // power when it changed
+	jitter   float64             // mean deviation of the share by itself
+	fast     float64             // share, smoothed less
+	last     float64             // newest share
+	steps    float64             // from the one before to the newest
+	readings float64             // since the change
+	draw     float64             // figure of the last step
+	levels   [pastLevels]float32 // what it drew of late by its readings alone, one each tick
+	moved    float64             // by how much that has changed, signed
 }
 
 // takeMiners remembers the readings, works out each miner's figure by itself, and adds up what
@@ -62,6 +65,11 @@ func (e *Estimator) takeMiners(in Input) {
 		e.raws = make([]raw, len(in.Miners))
 	}
 	now := in.Now.UnixNano()
+	tick := now-e.tickAt >= int64(pastTick)
+	if tick {
+		e.tickAt = now
+		e.ticks++
+	}
 	for i := range in.Miners {
 		m, mem := &in.Miners[i], &e.mem[i]
 		c := e.cells[mem.cell]
@@ -69,6 +77,9 @@ func (e *Estimator) takeMiners(in Input) {
 		mem.take(m, p)
 		r := c.judge(m, mem, p, now)
 		mem.draw = r.power
+		if tick {
+			mem.levels[e.ticks%pastLevels] = float32(r.level)
+		}
 		e.count(c, m, mem, &r, p, now)
 		e.raws[i] = r
 	}
@@ -134,16 +145,16 @@ func (m *memory) take(in *Miner, p scale) {
 		math.Abs(power.V-m.ref) > powerStep*watts || math.Abs(target-m.target) > targetStep*watts
 	m.at, m.state, m.target = at, in.State, target
 	if changed {
-		m.changed, m.power, m.hash, m.ref, m.fast, m.last, m.steps, m.readings = at, power, hash, power.V, hash.V, hash.V, 0, 1
+		m.power, m.hash, m.ref, m.fast, m.last, m.steps, m.readings = power, hash, power.V, hash.V, hash.V, 0, 1
 		return
 	}
 	m.power.V += powerWeight * (power.V - m.power.V)
-	m.follow(hash.V, at)
+	m.follow(hash.V)
 }
 
 // follow smooths a hashrate that did not jump, learns how much it jumps about, and notices when
 // it creeps away all the same.
-func (m *memory) follow(x float64, at int64) {
+func (m *memory) follow(x float64) {
 	m.readings++
 	step := x - m.last
 	if m.readings > 2 { // a ramp's steps are alike, those of jitter are not
@@ -153,7 +164,7 @@ func (m *memory) follow(x float64, at int64) {
 	m.fast += fastWeight * (x - m.fast)
 	m.hash.V += max(slowWeight, 1/m.readings) * (x - m.hash.V)
 	if math.Abs(m.fast-m.hash.V) > max(hashCreep, creepOut*m.jitter) {
-		m.changed, m.hash.V, m.readings = at, m.fast, 2
+		m.hash.V, m.readings = m.fast, 2
 	}
 }
 
@@ -187,21 +198,31 @@ type raw struct {
 	method Method
 	kind   kind
 	x      float64 // share of rated hashrate
+	level  float64 // W: the figure but for what is learned, to see it move
 }
 
 // judge works out a miner's figure by itself.
 func (c *cell) judge(m *Miner, mem *memory, p scale, now int64) raw {
 	r := c.bare(mem, p, now)
-	if m.Outlet.OK && m.Outlet.V >= 0 && now-m.OutletAt.UnixNano() <= int64(freshFor) {
+	if m.Outlet.OK && m.Outlet.V >= 0 && p.bears(m.Outlet.V.Watts()) && now-m.OutletAt.UnixNano() <= int64(freshFor) {
 		w := m.Outlet.V.Watts()
 		r = raw{power: w, single: sq(0.01*w + 1), common: 0.003 * w, method: Outlet, kind: fixed, x: r.x}
+	}
+	switch r.kind {
+	case scaled:
+		r.level = mem.power.V
+	case curved:
+		r.level = p.watts * r.x
+	case asleepKind:
+		r.level = p.standby
+	default:
+		r.level = r.power
 	}
 	if r.method == Unknown {
 		return r
 	}
-	if !mem.quiet(now) {
-		r.single += sq(0.5 * (r.power - mem.steady))
-	}
+	mem.shift(r.level)
+	r.single += sq(0.5 * mem.moved)
 	if told := m.Told; !told.IsZero() && told.UnixNano() > mem.at-int64(obeying) && r.kind != loose {
 		r.single += sq(0.3 * p.watts)
 	}
@@ -214,7 +235,7 @@ func (c *cell) bare(mem *memory, p scale, now int64) raw {
 		return c.guess(mem, p)
 	}
 	reported := site.Opt[float64]{}
-	if mem.power.OK && mem.power.V >= 1 && (p.watts <= 0 || mem.power.V < 3*p.watts) {
+	if mem.power.OK && mem.power.V >= 1 && p.bears(mem.power.V) {
 		reported = mem.power
 	}
 	switch {
@@ -301,22 +322,26 @@ func (c *cell) starter(mem *memory, reported site.Opt[float64], p scale) raw {
 	return raw{power: w, single: sq(0.15 * p.watts), method: Nameplate, kind: loose}
 }
 
-// quiet says that nothing changed for long enough that all readings of it are steady.
-func (m *memory) quiet(at int64) bool { return m.at != 0 && m.changed+int64(settling) <= at }
+// shift finds by how much what it draws differs from any time of late.
+func (m *memory) shift(level float64) {
+	m.moved = 0
+	for _, l := range m.levels {
+		if d := level - float64(l); math.Abs(d) > math.Abs(m.moved) {
+			m.moved = d
+		}
+	}
+}
 
 // count adds the miner to its cell's sums, as of the moment that is learned from.
 func (e *Estimator) count(c *cell, m *Miner, mem *memory, r *raw, p scale, now int64) {
 	s, then := &c.sums, now-int64(lag)
-	quiet := mem.quiet(then) && mem.at >= then-int64(lag)
-	switch {
-	case r.method == Unknown:
+	if r.method == Unknown {
 		return
-	case quiet:
-		mem.steady = r.power
-	default:
-		d := r.power - mem.steady
-		s.moved += d
-		s.loose += sq(d)
+	}
+	s.moved += mem.moved
+	s.loose += sq(mem.moved)
+	if mem.at < then-int64(lag) && r.kind != fixed {
+		s.loose += sq(0.1 * p.watts)
 	}
 	if t := m.Told; !t.IsZero() && t.UnixNano() > then-int64(settling) && t.UnixNano() > mem.at-int64(obeying) {
 		s.moved += 0.3 * p.watts
@@ -337,7 +362,7 @@ func (e *Estimator) count(c *cell, m *Miner, mem *memory, r *raw, p scale, now i
 		s.phi[stIdle] += p.watts * (1 - r.x)
 	}
 	s.common += r.common
-	if quiet && p.watts > 0 && hashing(mem.state, mem.hash) && mem.hash.OK && mem.power.Or(1) > 0 {
+	if math.Abs(mem.moved) < 0.15*p.watts && hashing(mem.state, mem.hash) && mem.hash.OK && mem.power.Or(1) > 0 {
 		c.compare(mem, r, p)
 	}
 }
