@@ -37,7 +37,8 @@ type Reply struct {
 // Get returns the value under key.
 func (o Object) Get(key string) (any, bool) {
 	for i := range o {
-		if strings.EqualFold(o[i].Key, key) {
+		k := o[i].Key
+		if len(k) == len(key) && (k == key || strings.EqualFold(k, key)) { // keys are plain ASCII
 			return o[i].Value, true
 		}
 	}
@@ -138,7 +139,7 @@ func Float(v any) (float64, bool) {
 
 // number accepts decimal numbers only: ParseFloat alone would also take "inf", "0x1p-2" and "1_0".
 func number(s string) (float64, bool) {
-	if s == "" || strings.Trim(s, "+-.0123456789eE") != "" {
+	if s == "" || !decimal(s) && strings.Trim(s, "+-.0123456789eE") != "" {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(s, 64)
