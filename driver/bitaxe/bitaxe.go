@@ -11,14 +11,14 @@
 // restart wakes the miner. No firmware takes a target in watts. Its operating points are a
 // frequency and a core voltage: each frequency that the firmware lists at its default
 // voltage is a profile ("525 MHz, 1150 mV"); newer firmwares take it up within seconds, older
-// ones at the next restart, as they do pools. The device knows two pools; of a single one both are made. Its locating
-// light goes out by itself after 30 s; the call is a switch, so the answer's words tell whether
-// to call again. It is offered where there is a pause, though some firmwares had it before. A
-// NerdQAxe on which one-time passwords are switched on refuses acts.
+// ones at the next restart, as they do pools. The device knows two pools; of a single one
+// both are made. Its locating light goes out by itself after 30 s; the call is a switch, so
+// the answer's words tell whether to call again. It is offered where there is a pause, though
+// some firmwares had it before. A NerdQAxe on which one-time passwords are switched on
+// refuses acts. Its shutdown is not used: only a restart ends it.
 //
 // Assumed, because nothing is published: 5 s to standby, 40 s to full power, 3 W asleep. A
 // pause ends the chips' work; how much of their power it spares the reading shows.
-// A NerdQAxe's shutdown is not used: only a restart ends it.
 //
 // It never sets fans, displays, networks or firmware.
 //
