@@ -38,8 +38,8 @@ type Options struct {
 	Readings Readings
 	// Secret returns the secret behind a reference. It is called the moment it is needed.
 	Secret func(ref string) (string, error)
-	// Told hears that a device was told something that may restart it.
-	Told func(id site.DeviceID, at time.Time)
+	// Told hears that a device is told something, by whom, and what: it may restart it.
+	Told func(id site.DeviceID, at time.Time, who, what string)
 	// Ended hears that a rollout ended.
 	Ended func(r Rollout)
 	Log   *slog.Logger

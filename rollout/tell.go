@@ -116,13 +116,13 @@ func (x *Runner) tellAll(ctx context.Context, a Action, who, note string, ids []
 	}
 	var wg sync.WaitGroup
 	for i, id := range ids {
-		wg.Go(func() { errs[i] = x.tellOne(ctx, a, who, id) })
+		wg.Go(func() { errs[i] = x.tellOne(ctx, a, who, note, id) })
 	}
 	wg.Wait()
 	return errs
 }
 
-func (x *Runner) tellOne(ctx context.Context, a Action, who string, id site.DeviceID) error {
+func (x *Runner) tellOne(ctx context.Context, a Action, who, note string, id site.DeviceID) error {
 	if a.Kind == Wake {
 		return x.opt.Holder.Wake(ctx, who, id)
 	}
@@ -131,7 +131,7 @@ func (x *Runner) tellOne(ctx context.Context, a Action, who string, id site.Devi
 		return fmt.Errorf("%w: %w", errSecret, err)
 	}
 	if x.opt.Told != nil {
-		x.opt.Told(id, x.opt.Clock.Now())
+		x.opt.Told(id, x.opt.Clock.Now(), who, fmt.Sprintf("%s %s (%s)", a.verb(), id, note))
 	}
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
