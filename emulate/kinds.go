@@ -12,6 +12,7 @@ import (
 	"switchyard/emulate/cgminer"
 	"switchyard/emulate/epic"
 	"switchyard/emulate/luxos"
+	"switchyard/emulate/mara"
 	"switchyard/emulate/plant"
 	"switchyard/emulate/proto"
 	"switchyard/emulate/sealminer"
@@ -34,6 +35,7 @@ func kinds() []kind {
 		{bitaxe.Make(), bitaxe.Serve},
 		{braiins.Make(), braiins.Serve},
 		{epic.Make(), epic.Serve},
+		{mara.Make(), mara.Serve},
 		{sealminer.Make(), sealminer.Serve},
 		{vnish.Make(), vnish.Serve},
 		{proto.Make(), proto.Serve},

@@ -25,6 +25,7 @@ import (
 	"switchyard/driver/cgminer"
 	"switchyard/driver/epic"
 	"switchyard/driver/luxos"
+	"switchyard/driver/mara"
 	"switchyard/driver/modbus"
 	"switchyard/driver/proto"
 	"switchyard/driver/sealminer"
@@ -48,6 +49,7 @@ const (
 func Drivers() []driver.Driver {
 	last := cgminer.Driver() // it matches whatever answers
 	return append(append([]driver.Driver{
+		mara.Driver(), // whose RPC port says Antminer, too
 		antminer.Driver(),
 		proto.Driver(), // its login answers as that of braiins
 		braiins.Driver(),
