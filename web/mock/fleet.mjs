@@ -51,6 +51,7 @@ export function fleet(m) {
     Object.defineProperty(d, 'worker', { value: `millbrook.${c.device}` })
     if (rule && !repaired.has(c.device)) Object.defineProperty(d, 'rule', { value: rule })
     if (d.rule) d.alerts = [d.rule.rule]
+    if (g.id === 'm60s' && i < 12) d.alerts.push(common.rule)
     d.maintenance = silences.some((s) => s.maintenance && s.test(d))
     return d
   }

@@ -53,7 +53,8 @@ test.describe('alerts', () => {
     await expect(list.locator('[data-alert]')).toHaveCount(1)
     await expect(list.locator('[data-alert]')).toContainText('They hang on one switch')
     await list.getByRole('link', { name: 'M60S' }).click()
-    await expect(page.getByTestId('found')).toHaveText('200 miners match')
+    await expect(page.getByTestId('found')).toHaveText('12 miners match')
+    await expect(page.getByRole('searchbox')).toHaveValue('group=m60s and alert=stale')
   })
 
   test('maintenance covers a whole rack, and says how many before', async ({ page, url, mock, allowed }) => {

@@ -28,6 +28,11 @@ export function just(devices: string[]): string {
   return devices.map((d) => `device=${quoted(d)}`).join(' or ')
 }
 
+/** The query for the place of an alert of many: a group of the site, or else a node. */
+export function placeOf(where: string, groups: { id: string }[]): string {
+  return `${groups.some((g) => g.id === where) ? 'group' : 'node'}=${quoted(where)}`
+}
+
 export interface Spot {
   before: string
   wrong: string
