@@ -52,9 +52,9 @@ func Drivers() []driver.Driver {
 		mara.Driver(), // whose RPC port says Antminer, too
 		antminer.Driver(),
 		proto.Driver(), // its login answers as that of braiins
+		vnish.Driver(), // which refuses a login of Braiins OS as that does
 		braiins.Driver(),
 		bitaxe.Driver(),
-		vnish.Driver(),
 		epic.Driver(),
 		auradine.Driver(),
 		sealminer.Driver(),

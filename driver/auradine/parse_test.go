@@ -126,9 +126,14 @@ func TestLevel(t *testing.T) {
 		want        float64
 		err         bool
 	}{
-		{"AH3880", none, w(5000.9), 5000, false}, {"AH3880", w(5000), w(5000.9), 0, false}, {"AH3880", none, w(4000), 0, true},
-		{"AH3880", w(5000), none, 8700, false}, {"AH3880", none, none, 0, false}, {"AH3880", w(8700), none, 0, false},
-		{"unheard of", none, w(5000), 0, true}, {"unheard of", w(3000), none, 0, false},
+		{"AH3880", none, w(5000.9), 5000, false},
+		{"AH3880", w(5000), w(5000.9), 0, false},
+		{"AH3880", none, w(4000), 0, true},
+		{"AH3880", w(5000), none, 8700, false},
+		{"AH3880", none, none, 0, false},
+		{"AH3880", w(8700), none, 0, false},
+		{"unheard of", none, w(5000), 0, true},
+		{"unheard of", w(3000), none, 0, false},
 	} {
 		d := &device{mode: site.Some(mode{name: "custom", target: c.now})}
 		d.last.Identity = site.Identity{Make: "Auradine", Model: c.model}

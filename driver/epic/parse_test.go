@@ -123,8 +123,14 @@ func TestLevel(t *testing.T) {
 		want        float64
 		err         bool
 	}{
-		{w(2000), w(1500.7), true, 1500, false}, {w(1500), w(1500.7), true, 0, false}, {w(2000), w(900), true, 0, true}, {w(2000), w(9000), true, 3600, false},
-		{w(2000), none, true, 3250, false}, {w(3400), none, true, 0, false}, {none, none, false, 0, false}, {none, w(2000), false, 2000, false},
+		{w(2000), w(1500.7), true, 1500, false},
+		{w(1500), w(1500.7), true, 0, false},
+		{w(2000), w(900), true, 0, true},
+		{w(2000), w(9000), true, 3600, false},
+		{w(2000), none, true, 3250, false},
+		{w(3400), none, true, 0, false},
+		{none, none, false, 0, false},
+		{none, w(2000), false, 2000, false},
 	} {
 		d := &device{target: c.now, tunesPower: site.Some(c.toPower), able: &able{
 			identity: site.Identity{Model: "S19"}, algo: "Power", watts: site.Some(site.Range{Min: unit.Kilowatt, Max: 3600 * unit.Watt}),

@@ -67,13 +67,23 @@ func TestStates(t *testing.T) {
 		h    site.Opt[unit.Hashrate]
 		want site.State
 	}{
-		{"mining", tera(90), site.StateHashing}, {"mining", zero, site.StateStarting}, {"mining", none, site.StateHashing},
-		{"auto-tuning", tera(40), site.StateHashing}, {"auto-tuning", zero, site.StateStarting},
-		{"initializing", zero, site.StateStarting}, {"restarting", none, site.StateStarting},
-		{"stopped", zero, site.StateSleeping}, {"stopped", none, site.StateSleeping}, {"paused", zero, site.StateSleeping},
-		{"stopped", tera(90), site.StateHashing}, {"shutting-down", tera(3), site.StateHashing},
-		{"failure", tera(1), site.StateFault}, {"failure", none, site.StateFault},
-		{"", none, site.StateUnknown}, {"something new", zero, site.StateUnknown}, {"something new", tera(1), site.StateHashing},
+		{"mining", tera(90), site.StateHashing},
+		{"mining", zero, site.StateStarting},
+		{"mining", none, site.StateHashing},
+		{"auto-tuning", tera(40), site.StateHashing},
+		{"auto-tuning", zero, site.StateStarting},
+		{"initializing", zero, site.StateStarting},
+		{"restarting", none, site.StateStarting},
+		{"stopped", zero, site.StateSleeping},
+		{"stopped", none, site.StateSleeping},
+		{"paused", zero, site.StateSleeping},
+		{"stopped", tera(90), site.StateHashing},
+		{"shutting-down", tera(3), site.StateHashing},
+		{"failure", tera(1), site.StateFault},
+		{"failure", none, site.StateFault},
+		{"", none, site.StateUnknown},
+		{"something new", zero, site.StateUnknown},
+		{"something new", tera(1), site.StateHashing},
 	} {
 		if got := state(c.word, c.h); got != c.want {
 			t.Errorf("%q with %v: %v, want %v", c.word, c.h, got, c.want)
@@ -131,17 +141,24 @@ func TestPresets(t *testing.T) {
 // TestLevel: a target is rounded down, and full work only ever raises a miner.
 func TestLevel(t *testing.T) {
 	at := func(w float64) site.Opt[unit.Power] { return site.Some(unit.Watts(w)) }
-	presets := []preset{{name: "1900", watts: 1900 * unit.Watt, tuned: true}, {name: "2950", watts: 2950 * unit.Watt, tuned: true},
-		{name: "3000", watts: 3000 * unit.Watt}, {name: "4000", watts: 4000 * unit.Watt, tuned: true}}
+	presets := []preset{
+		{name: "1900", watts: 1900 * unit.Watt, tuned: true},
+		{name: "2950", watts: 2950 * unit.Watt, tuned: true},
+		{name: "3000", watts: 3000 * unit.Watt},
+		{name: "4000", watts: 4000 * unit.Watt, tuned: true},
+	}
 	for _, c := range []struct {
 		model, now string
 		target     site.Opt[unit.Power]
 		want       float64
 		err        bool
 	}{
-		{"S19", "1900", at(2949), 1900, false}, {"S19", "1900", at(3100), 2950, false}, {"S19", "1900", at(1800), 0, true},
+		{"S19", "1900", at(2949), 1900, false},
+		{"S19", "1900", at(3100), 2950, false},
+		{"S19", "1900", at(1800), 0, true},
 		{"S19", "1900", site.Opt[unit.Power]{}, 2950, false}, // nameplate is 3,250 W
-		{"S19", "4000", site.Opt[unit.Power]{}, 0, false}, {"S19", "disabled", site.Opt[unit.Power]{}, 0, false},
+		{"S19", "4000", site.Opt[unit.Power]{}, 0, false},
+		{"S19", "disabled", site.Opt[unit.Power]{}, 0, false},
 		{"unheard of", "1900", site.Opt[unit.Power]{}, 4000, false},
 	} {
 		d := &device{presets: presets, who: info{identity: site.Identity{Model: c.model}}, preset: site.Some(c.now)}

@@ -56,8 +56,10 @@ func (d *device) summary(v plant.View) object {
 		},
 		"IdleOnConnectionLost": true, "Overdrive": false, "Disable Board On Failure": false,
 	}
-	stratum := object{"Config Id": 0, "Current Pool": "", "Current User": "", "IsPoolConnected": false, "Average Latency": poolLatency,
-		"Worker Unique Id": unique, "Worker Unique Id Variant": "IpAddress"}
+	stratum := object{
+		"Config Id": 0, "Current Pool": "", "Current User": "", "IsPoolConnected": false, "Average Latency": poolLatency,
+		"Worker Unique Id": unique, "Worker Unique Id Variant": "IpAddress",
+	}
 	configs := []object{}
 	for i, p := range v.Pools {
 		configs = append(configs, object{"pool": p.URL, "login": p.Worker, "password": "x"})

@@ -148,8 +148,9 @@ func (d *device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		face.Vanish(w)
 		return
 	}
-	name, ok := strings.CutPrefix(r.URL.Path, "/cgi-bin/")
-	if name, ok = strings.CutSuffix(name, ".php"); !ok {
+	name, in := strings.CutPrefix(r.URL.Path, "/cgi-bin/")
+	name, is := strings.CutSuffix(name, ".php")
+	if !in || !is {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
