@@ -1,10 +1,10 @@
 // Package auradine owns the driver of Auradine's Teraflux miners (FluxOS): readings over the
-// RPC port (4028), everything else over HTTPS (8443) or, where that does not answer, plain
-// HTTP (8080), behind a token that a login gives.
+// RPC port (4028), everything else over HTTPS (8443, else 8080) or, where neither answers,
+// plain HTTP (8080), behind a token that a login gives.
 //
 // The miner's certificate is one that it signed itself. The driver takes any and pins none:
 // the encryption keeps bystanders from reading along and does not prove who answers. A miner
-// whose HTTPS port is shut gets its password in the clear.
+// that speaks no HTTPS gets its password in the clear.
 //
 // A routine Read is one exchange, RPC summary; a firmware that tells no wattage there costs
 // a second (psu). Boards, fans, temperatures and the mode are read every 4th time, identity,
@@ -20,7 +20,8 @@
 //
 // Sources: pyasic and asic-rs, and mining-guardian's client with its list of status codes
 // and ports; recorded replies of asic-rs for the form. Projects disagree on the ports (some
-// speak plain HTTP to 8080, some HTTPS to 8443): both are tried. Whether a sleep outlives a
+// speak plain HTTP to 8080, some HTTPS to 8443 or 8080): all are tried, the encrypted first,
+// and the one that answered is asked first from then on. Whether a sleep outlives a
 // reboot is a setting of newer firmware (persistStandby). Assumed, because no times are
 // published: 30 s from acknowledgement to standby, 5 minutes to full power, 60 W asleep (one
 // recording shows 59 W).
@@ -89,7 +90,7 @@ func Driver() driver.Driver {
 type device struct {
 	t       driver.Target
 	rpcAddr string
-	ways    []*httpx.Client // the ports that may take orders, best first
+	ways    []*httpx.Client // the ways that orders may go, best first
 	web     *httpx.Client   // the one that does; nil until it is known
 	token   *token
 
@@ -116,6 +117,7 @@ func open(t driver.Target) (driver.Device, error) {
 	d.token = &token{d: d}
 	d.ways = []*httpx.Client{
 		httpx.NewTLS(t, t.Addr("https", portHTTPS), idle, d.token, nil),
+		httpx.NewTLS(t, t.Addr("http", portHTTP), idle, d.token, nil),
 		httpx.New(t, t.Addr("http", portHTTP), idle, d.token),
 	}
 	return d, nil

@@ -55,29 +55,33 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestPlainHTTP: a miner whose HTTPS port is shut takes orders over the other.
-func TestPlainHTTP(t *testing.T) {
-	f := start(t, nil)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Target.Ports["https"] = closed.Addr().(*net.TCPAddr).Port
-	_ = closed.Close()
-	f.Target.Now = time.Now
-	d, err := auradine.Driver().Open(f.Target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeSleep}); err != nil || f.Obeys().Mode != site.ModeSleep {
-		t.Errorf("%v, obeys %v", err, f.Obeys())
-	}
-	f.Settle()
-	if s, err := d.Read(ctx); err != nil || s.State != site.StateSleeping {
-		t.Errorf("%v, %v", s.State, err)
+// TestOtherWays: a miner whose HTTPS port is shut takes orders over the other, in the clear or
+// encrypted.
+func TestOtherWays(t *testing.T) {
+	for _, way := range []string{"http", "https"} {
+		f := start(t, nil)
+		closed, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Target.Ports["http"] = f.Target.Ports[way]
+		f.Target.Ports["https"] = closed.Addr().(*net.TCPAddr).Port
+		_ = closed.Close()
+		f.Target.Now = time.Now
+		d, err := auradine.Driver().Open(f.Target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := d.Apply(ctx, site.Setpoint{Mode: site.ModeSleep}); err != nil || f.Obeys().Mode != site.ModeSleep {
+			t.Errorf("%s: %v, obeys %v", way, err, f.Obeys())
+		}
+		f.Settle()
+		if s, err := d.Read(ctx); err != nil || s.State != site.StateSleeping {
+			t.Errorf("%s: %v, %v", way, s.State, err)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (k *token) fetch(ctx context.Context, c *httpx.Client) error {
 	return nil
 }
 
-// contact finds out which port takes orders, and logs in.
+// contact finds out which way orders go, and logs in.
 func (d *device) contact(ctx context.Context) error {
 	if d.web != nil {
 		if d.token.value != "" {
@@ -67,10 +67,11 @@ func (d *device) contact(ctx context.Context) error {
 		return d.token.fetch(ctx, d.web)
 	}
 	var first error
-	for _, c := range d.ways {
+	for i, c := range d.ways {
 		err := d.try(ctx, c)
 		if err == nil || errors.Is(err, driver.ErrUnauthorized) {
 			d.web = c
+			d.ways[0], d.ways[i] = d.ways[i], d.ways[0]
 			return err
 		}
 		if first == nil {
