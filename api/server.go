@@ -27,7 +27,12 @@ type Site struct {
 	Tokens   *Tokens
 	Metrics  prometheus.Gatherer
 	History  Querier // nil serves no PromQL
-	Page     fs.FS   // the built dashboard; nil serves none
+	// The devices one by one, and what people do for them; of what is nil nothing is served.
+	Devices  Devices
+	Rollouts Rollouts
+	Care     Care
+	Silences Silences
+	Page     fs.FS // the built dashboard; nil serves none
 	Version  string
 	Log      *slog.Logger
 }
@@ -51,6 +56,7 @@ func Handler(s Site) http.Handler {
 	s.changes(a)
 	s.tokens(a)
 	s.stream(a)
+	s.fleet(a)
 	mux.HandleFunc("GET /api/v1/session", s.whoAmI)
 	mux.HandleFunc("POST /api/v1/session", s.logIn)
 	mux.HandleFunc("DELETE /api/v1/session", s.logOut)

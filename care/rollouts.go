@@ -15,13 +15,14 @@ import (
 	"switchyard/query"
 	"switchyard/rollout"
 	"switchyard/site"
+	"switchyard/sitefile"
 )
 
 // action makes a rollout's action of a request.
 func (c *Care) action(r api.RolloutRequest) (rollout.Action, error) {
 	a := rollout.Action{Kind: rollout.Kind(r.Action), On: r.On, PasswordRef: r.PasswordRef, Profile: r.Profile}
 	for _, p := range r.Pools {
-		if p.PasswordRef != "" && !c.poolSecret(p.PasswordRef) {
+		if sitefile.IsReference(p.PasswordRef) && !c.poolSecret(p.PasswordRef) {
 			// A pool is somewhere else: what is sent there must be meant for pools.
 			return a, fmt.Errorf("%w: the site file names no pool with the password %q; name it under groups, pools, password first", api.ErrInvalid, p.PasswordRef)
 		}
@@ -156,7 +157,7 @@ func (c *Care) Begin(ctx context.Context, who string, r api.RolloutRequest) (api
 	if err != nil {
 		return api.RolloutView{}, err
 	}
-	request, err := json.Marshal(r)
+	request, err := json.Marshal(asKept(r))
 	if err != nil {
 		return api.RolloutView{}, err
 	}
@@ -166,6 +167,18 @@ func (c *Care) Begin(ctx context.Context, who string, r api.RolloutRequest) (api
 	}
 	c.opt.Note(journal.Entry{At: out.Begun, Subject: who, Kind: journal.KindNote, Text: fmt.Sprintf("%s begins rollout %d: %s%s", who, out.ID, out.Text, journal.Because(out.Note))})
 	return rolloutView(out), nil
+}
+
+// asKept is a request without what its action does not need: a secret that was typed in where
+// none belongs is not to be kept.
+func asKept(r api.RolloutRequest) api.RolloutRequest {
+	if r.Action != string(rollout.Pools) {
+		r.Pools = nil
+	}
+	if r.Action != string(rollout.Password) {
+		r.PasswordRef = ""
+	}
+	return r
 }
 
 // named turns a runner's errors into those of the API.
