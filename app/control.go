@@ -69,6 +69,7 @@ type control struct {
 	// limitsWait says that an operator's limit is in force and not on disk yet.
 	limitsWait bool
 	history    time.Time // site time of the last point
+	loosened   time.Time // site time when a limit last ended
 }
 
 // readings is what the meters say at one step, per node.
@@ -159,6 +160,7 @@ func (c *control) waits() bool {
 func (c *control) step(ctx context.Context, now time.Time) {
 	c.takeAcks()
 	for _, m := range c.limits.Expire(now) {
+		c.loosened = now
 		c.note(journal.LimitEntry(now, m, m.By, "ended"))
 	}
 	began, ended, active := c.limits.File.Turns(c.limits.Active, now)
@@ -167,6 +169,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 		c.note(journal.LimitEntry(now, m, m.By, "began"))
 	}
 	for _, m := range ended {
+		c.loosened = now
 		c.note(journal.LimitEntry(now, m, m.By, "ended"))
 	}
 	snap := c.a.hub.Snapshot()
@@ -371,7 +374,7 @@ func (c *control) reconcile(now time.Time) reconcile.Output {
 	}
 	out := c.state.Step(reconcile.Input{
 		At: now, Plan: c.plan, Tree: c.a.plant.Tree, Devices: c.devices, Awards: awards, Holds: c.holds,
-		Told: c.told, Acked: c.acked, Policy: reconcile.Policy{Confirm: ctl.Confirm, Retries: ctl.Retries},
+		Told: c.told, Acked: c.acked, Policy: reconcile.Policy{Confirm: ctl.Confirm, Retries: ctl.Retries, Settle: c.settling(now)},
 	})
 	if len(c.told)+len(c.acked)+len(out.Commands)+len(out.Events) > 0 {
 		c.dirty = true
@@ -379,42 +382,6 @@ func (c *control) reconcile(now time.Time) reconcile.Output {
 	c.told, c.acked = nil, nil
 	c.status, c.loads = out.Devices, out.Loads
 	return out
-}
-
-// firstPart is how many commands are journalled before the first of them goes out. Each
-// further part is four times as long: the first devices are told while the disk still takes
-// the rest, and a wave of thousands costs no more than a few syncs.
-const firstPart = 128
-
-// send writes the commands into the journal and then hands them to their actors, a part at a
-// time. A journal that cannot be written does not keep a site above its limit: the commands
-// go out, and the alarm says that the record waits.
-func (c *control) send(ctx context.Context, cmds []site.Command) {
-	if len(cmds) == 0 {
-		return
-	}
-	if len(cmds) >= calmFrom {
-		c.a.calm.hold()
-	}
-	ahead, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer cancel()
-	defer c.a.fleet.CommandsComing()()
-	for part, rest := firstPart, cmds; len(rest) > 0; part *= 4 {
-		batch := rest[:min(part, len(rest))]
-		rest = rest[len(batch):]
-		entries := make([]journal.Entry, len(batch))
-		for i, cmd := range batch {
-			entries[i] = journal.CommandEntry(cmd, c.loadOf(cmd.Device))
-		}
-		if err := c.a.journal.AppendNow(ahead, entries...); err != nil {
-			c.storeFault(err) // its end is told where the state is kept
-		}
-		for _, cmd := range batch {
-			c.a.inbox.sent(cmd.Device)
-			c.a.fleet.Wish(cmd)
-		}
-	}
-	c.a.commands.Add(int64(len(cmds)))
 }
 
 func (c *control) loadOf(id site.DeviceID) site.LoadID {

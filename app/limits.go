@@ -52,7 +52,8 @@ func (a *App) ClearLimit(ctx context.Context, who, id string) error {
 			c.limits.Manual = before
 			return err
 		}
-		c.note(journal.LimitEntry(a.clk.Now(), m, who, "cleared"))
+		c.loosened = a.clk.Now()
+		c.note(journal.LimitEntry(c.loosened, m, who, "cleared"))
 		return nil
 	})
 }

@@ -27,11 +27,15 @@ type bookkeeper struct {
 	asked time.Time                                 // machine time of the last look for prices
 }
 
+// cutShare is the part of a tenant's draw below which its feeder counts as cut: one in so many.
+const cutShare = 20
+
 // lack is firm power that a tenant wanted and does not get. A hosted tenant's machines are not
 // ours to tell: an award below its draw means that the site lacks the power, and the tenant's
-// meter shows whether it came to that. What it drew when the shortage began is what it wants;
-// it lacks what its draw has fallen by since, beyond its own wandering, and no more than the
-// shortage. Where the draw is not known the whole shortage counts.
+// meter shows whether it came to that. While its feeder has voltage, what it draws is what it
+// wants, however much that wanders; a feeder that was cut draws nearly nothing, and then it
+// lacks what it drew when the shortage began, and no more than the shortage. Where the draw is
+// not known the whole shortage counts.
 func (c *control) lack(i int, r *readings) unit.Power {
 	t := &c.a.plant.Tenants[i]
 	a, ok := c.awards[t.Load]
@@ -47,8 +51,8 @@ func (c *control) lack(i int, r *readings) unit.Power {
 		return 0
 	}
 	c.want[i] = max(c.want[i], draw.V)
-	if fell := c.want[i] - draw.V; fell > t.Firm/20 {
-		return min(fell, max(c.want[i]-a.Power, 0))
+	if draw.V <= c.want[i]/cutShare {
+		return min(c.want[i]-draw.V, max(c.want[i]-a.Power, 0))
 	}
 	return 0
 }

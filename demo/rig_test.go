@@ -198,9 +198,14 @@ func slow(t *testing.T) {
 func newRig(t *testing.T, edit func(*sitefile.File)) *rig {
 	t.Helper()
 	t.Parallel()
+	return rigOf(t, document(t, Plan{Miners: rigMiners, Poll: 30 * time.Second}), edit)
+}
+
+// rigOf starts the site of a document.
+func rigOf(t *testing.T, doc string, edit func(*sitefile.File)) *rig {
+	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: &lockedBuffer{}, done: make(chan error, 1)}
 	path := filepath.Join(r.dir, "site.yaml")
-	doc := document(t, Plan{Miners: rigMiners, Poll: 30 * time.Second})
 	if err := os.WriteFile(path, []byte(doc), 0o600); err != nil {
 		t.Fatal(err)
 	}

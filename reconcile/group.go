@@ -164,6 +164,7 @@ func (st *step) follow(g *group) {
 // steady returns the lowest award over the settling time.
 func (st *step) steady(load site.LoadID, now unit.Power) unit.Power {
 	if st.pol.Settle < 0 {
+		delete(st.s.settle, load) // what is awarded now is where settling begins again
 		return now
 	}
 	if st.s.settle == nil {
