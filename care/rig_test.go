@@ -45,7 +45,7 @@ market:
 // rig is a Care beside a made-up controller.
 type rig struct {
 	*Care
-	t   *testing.T
+	t   testing.TB
 	db  *store.DB
 	hub *telemetry.Hub
 
@@ -138,7 +138,7 @@ func (r *rig) Estimate(id site.DeviceID) Estimate {
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-func newRig(t *testing.T, change ...func(*Options)) *rig {
+func newRig(t testing.TB, change ...func(*Options)) *rig {
 	t.Helper()
 	db, err := store.Open(t.Context(), t.TempDir())
 	if err != nil {

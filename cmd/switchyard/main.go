@@ -24,6 +24,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	c := &cli{out: os.Stdout, err: os.Stderr, env: os.Getenv, terminal: isatty.IsTerminal(os.Stderr.Fd())}
+	if c.terminal && isatty.IsTerminal(os.Stdin.Fd()) {
+		c.in = os.Stdin
+	}
 	code := c.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

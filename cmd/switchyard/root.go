@@ -14,7 +14,8 @@ import (
 type cli struct {
 	out, err io.Writer
 	env      func(string) string
-	terminal bool // err is a terminal
+	terminal bool      // err is a terminal
+	in       io.Reader // a person at a terminal who can be asked; nil: nobody
 
 	format    string // of the output: text or json
 	url       string
@@ -26,6 +27,7 @@ type cli struct {
 const (
 	groupStart   = "start"
 	groupOperate = "operate"
+	groupFleet   = "fleet"
 	groupTools   = "tools"
 )
 
@@ -65,6 +67,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "A site:"},
 		&cobra.Group{ID: groupOperate, Title: "A running controller:"},
+		&cobra.Group{ID: groupFleet, Title: "Its devices:"},
 		&cobra.Group{ID: groupTools, Title: "Tools:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
@@ -75,6 +78,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	add(groupStart, c.demoCmd(), c.initCmd(), c.checkCmd(), c.runCmd(), c.emulateCmd())
 	add(groupOperate, c.statusCmd(), c.whyCmd(), c.limitCmd(), c.limitsCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd())
+	add(groupFleet, c.devicesCmd(), c.deviceCmd(), c.fleetCmd(), c.rolloutsCmd(), c.healthCmd(), c.repairsCmd(), c.silenceCmd())
 	add(groupTools, c.scanCmd(), c.clearCmd(), c.tokenCmd(), c.versionCmd())
 	root.AddCommand(exitCodesTopic())
 	c.watchStart(root)
