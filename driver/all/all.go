@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,19 +41,22 @@ const (
 	fanOut = 4
 	// probeTime bounds one probe, machine time.
 	probeTime = 5 * time.Second
-	// grace is how long a better driver may still answer once one has matched.
+	// grace is how long a better driver may still answer once one has matched that is not the
+	// last resort.
 	grace = time.Second
+	// lastResort is the driver that matches whatever answers on the RPC port.
+	lastResort = "cgminer"
 )
 
 // Drivers returns all drivers, the more particular before the more general: where a device
 // answers to several, the first is the one to use.
 func Drivers() []driver.Driver {
-	last := cgminer.Driver() // it matches whatever answers
+	last := cgminer.Driver()
 	return append(append([]driver.Driver{
-		mara.Driver(), // whose RPC port says Antminer, too
+		mara.Driver(),
 		antminer.Driver(),
-		proto.Driver(), // its login answers as that of braiins
-		vnish.Driver(), // which refuses a login of Braiins OS as that does
+		proto.Driver(),
+		vnish.Driver(),
 		braiins.Driver(),
 		bitaxe.Driver(),
 		epic.Driver(),
@@ -114,7 +118,7 @@ func detect(ctx context.Context, drivers []driver.Driver, t driver.Target) (driv
 			verdicts <- probe(ctx, slots, i, d, t)
 		}()
 	}
-	c := collect(verdicts, waiting)
+	c := collect(verdicts, waiting, slices.IndexFunc(drivers, func(d driver.Driver) bool { return d.Name == lastResort }))
 	cancel()
 	for range c.waiting {
 		<-verdicts
@@ -146,8 +150,10 @@ type collection struct {
 	errs    []verdict
 }
 
-// collect waits until no better match can come, or for the grace after the first match.
-func collect(verdicts <-chan verdict, waiting map[int]bool) *collection {
+// collect waits until no better match can come, or for the grace after the first match. That of
+// the last resort, whose place in the list is given, says nothing of whether a particular driver
+// will match, and begins no grace.
+func collect(verdicts <-chan verdict, waiting map[int]bool, resort int) *collection {
 	c := &collection{waiting: waiting}
 	var late <-chan time.Time
 	for c.open() {
@@ -161,7 +167,7 @@ func collect(verdicts <-chan verdict, waiting map[int]bool) *collection {
 			if c.best == nil || v.at < c.best.at {
 				c.best = &v
 			}
-			if late == nil {
+			if late == nil && v.at != resort {
 				timer := time.NewTimer(grace)
 				defer timer.Stop()
 				late = timer.C

@@ -293,10 +293,24 @@ func TestNonceThatExpired(t *testing.T) {
 
 func TestProbeKnowsOtherFirmwares(t *testing.T) {
 	for in, want := range map[string]bool{
-		`{"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer S19 Pro"}]}`: true,
-		`{"VERSION":[{"LUXminer":"2023.1","Type":"Antminer S19"}]}`:   false,
-		`{"VERSION":[{"API":"3.7","BOSer":"boser-openwrt 0.1.0"}]}`:   false,
-		`{"VERSION":[{"API":"3.1","Type":"WhatsMiner M60"}]}`:         false,
+		`{"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer S19 Pro"}]}`:                               true,
+		`{"VERSION":[{"LUXminer":"2023.1","Type":"Antminer S19"}]}`:                                 false,
+		`{"VERSION":[{"API":"3.7","BOSer":"boser-openwrt 0.1.0"}]}`:                                 false,
+		`{"VERSION":[{"API":"3.1","Type":"WhatsMiner M60"}]}`:                                       false,
+		`{"VERSION":[{"BMMiner":"1.0.0","Miner":"19.10.1.3","Type":"Antminer S17 Pro"}]}`:           true,
+		`{"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer BHB42XXX"}]}`:                              true,
+		`{"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer L7"}]}`:                                    true,
+		`{"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer Z15"}]}`:                                   true,
+		`{"VERSION":[{"BMMiner":"uart_trans.1.3","Type":"Antminer S19 Pro+ Hyd."}]}`:                true,
+		`{"VERSION":[{"BMMiner":"2.0.0","Miner":"16.8.1.3","Type":"Antminer S9"}]}`:                 false,
+		`{"VERSION":[{"BMMiner":"2.0.0","Type":"Antminer T9+"}]}`:                                   false,
+		`{"VERSION":[{"BMMiner":"2.0.0","Type":"Antminer S15"}]}`:                                   false,
+		`{"VERSION":[{"CGMiner":"4.9.0","Miner":"1.0.1.3","Type":"Antminer L3+"}]}`:                 false,
+		`{"VERSION":[{"CGMiner":"4.9.0","Type":"Antminer Z9-Mini"}]}`:                               false,
+		`{"VERSION":[{"BMMiner":"MaraFW rel 3.14_584","Type":"Antminer S21"}]}`:                     false,
+		`{"VERSION":[{"CGMiner":"4.11.1","Miner":"26.0.1.3","Type":"Antminer S17 (vnish 3.8.6)"}]}`: false,
+		`{"VERSION":[{"BMMiner":"2.0.0 rwglr","Type":"Antminer S17 Hiveon"}]}`:                      false,
+		`{"VERSION":[{"BMMiner":"bOS_am1-s9-20181127","Type":"braiins-am1-s9"}]}`:                   false,
 	} {
 		r, err := rpc.Parse([]byte(in))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"switchyard/driver"
@@ -110,15 +111,43 @@ func probe(ctx context.Context, t driver.Target) (site.Identity, error) {
 	return probeWeb(ctx, t)
 }
 
-// stock tells Bitmain's firmware from others that run on the same machines.
+// stock tells Bitmain's firmware of the machines that this driver can work from others that
+// run on them. Some firmwares go by a key of their own, some only by a word in the values.
 func stock(version rpc.Object) bool {
 	for _, other := range []string{"LUXminer", "BOSminer", "BOSer", "BOSminer+", "VNish", "xminer", "ePIC", "Mara", "Hiveon"} {
 		if _, ok := version.Get(other); ok {
 			return false
 		}
 	}
-	brand, _ := driver.SplitBrand(version.Text("Type"))
-	return brand == "Antminer"
+	brand, model := driver.SplitBrand(version.Text("Type"))
+	if brand != "Antminer" || older(model) {
+		return false
+	}
+	said := strings.ToLower(version.Text("BMMiner", "CGMiner") + " " + version.Text("Miner") + " " + model)
+	for _, other := range []string{"vnish", "hiveon", "mara", "kaonsu", "bos_", "braiins", "luxos", "epic"} {
+		if strings.Contains(said, other) {
+			return false
+		}
+	}
+	return true
+}
+
+// older says whether it is a machine of before the 17 series: none of its firmwares has pages
+// that this driver knows, and its RPC port is any cgminer's.
+func older(model string) bool {
+	m := strings.ToUpper(model)
+	for _, name := range []string{"A3", "B3", "D3", "E3", "L3", "X3", "R4", "V9", "Z9", "Z11"} {
+		rest, ok := strings.CutPrefix(m, name)
+		if ok && (rest == "" || rest[0] < '0' || rest[0] > '9') {
+			return true
+		}
+	}
+	if m == "" || m[0] != 'S' && m[0] != 'T' {
+		return false
+	}
+	digits := len(m) - len(strings.TrimLeft(m[1:], "0123456789")) - 1
+	series, err := strconv.Atoi(m[1 : 1+digits])
+	return err == nil && series < 17
 }
 
 func probeWeb(ctx context.Context, t driver.Target) (site.Identity, error) {

@@ -62,6 +62,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.ask(w, r)
 	case f.graphql || r.URL.Path == "/graphql":
 		http.NotFound(w, r)
+	case r.URL.Path == "/":
+		_, _ = io.WriteString(w, "<!doctype html><title>Braiins OS</title>")
 	case r.URL.Path == "/api/v1/auth/login":
 		var said struct{ Username, Password string }
 		if json.NewDecoder(r.Body).Decode(&said) != nil || said.Username != "root" || said.Password != f.password {

@@ -1,6 +1,7 @@
 package braiins
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,6 +188,12 @@ func (d *device) find(ctx context.Context) error {
 	return first
 }
 
+// titled says whether the web server's front page names the firmware.
+func (d *device) titled(ctx context.Context) bool {
+	r, err := d.web.Plain(ctx, http.MethodGet, "/", nil)
+	return err == nil && r.Status == http.StatusOK && bytes.Contains(bytes.ToLower(r.Body), []byte("braiins"))
+}
+
 // probe asks without credentials for what only Braiins OS answers.
 func probe(ctx context.Context, t driver.Target) (site.Identity, error) {
 	dd, err := open(t)
@@ -203,8 +210,8 @@ func probe(ctx context.Context, t driver.Target) (site.Identity, error) {
 	if ctx.Err() != nil {
 		return site.Identity{}, fmt.Errorf("probe %s: %w: %w", t.Host, ctx.Err(), driver.ErrUnreachable)
 	}
-	// The API's version is told to everybody; firmwares that keep it to themselves refuse an
-	// empty login, as few others do.
+	// The API's version is told to everybody by some firmwares. The others refuse an empty login,
+	// as many a web server does: their front page has to name them.
 	var v struct{ Major, Minor, Patch *int }
 	if r, err := d.web.Plain(ctx, http.MethodGet, prefix+"version", nil); err == nil && r.Status == http.StatusOK &&
 		r.JSON("version", &v) == nil && v.Major != nil && v.Minor != nil && v.Patch != nil {
@@ -213,7 +220,8 @@ func probe(ctx context.Context, t driver.Target) (site.Identity, error) {
 	r, err := d.web.Plain(ctx, http.MethodPost, prefix+pageLogin, loginBody{})
 	if err == nil {
 		var said struct{ Token string }
-		if r.Status == http.StatusUnauthorized || r.Status == http.StatusOK && r.JSON(pageLogin, &said) == nil && said.Token != "" {
+		if r.Status == http.StatusOK && r.JSON(pageLogin, &said) == nil && said.Token != "" ||
+			r.Status == http.StatusUnauthorized && r.Header.Get("WWW-Authenticate") == "" && d.titled(ctx) {
 			return id, nil
 		}
 	}
