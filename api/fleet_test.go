@@ -35,12 +35,15 @@ func (y yard) Preview(_ context.Context, r RolloutRequest) (PreviewView, error) 
 func (y yard) Begin(_ context.Context, who string, r RolloutRequest) (RolloutView, error) {
 	return RolloutView{ID: 7, By: who}, y.tell("%s begins %s", who, r.Words())
 }
+
 func (y yard) Rollouts(_ context.Context, n int) ([]RolloutView, error) {
 	return nil, y.tell("%d rollouts", n)
 }
+
 func (y yard) Rollout(_ context.Context, id int64) (RolloutView, error) {
 	return RolloutView{ID: id}, y.tell("rollout %d", id)
 }
+
 func (y yard) Steer(_ context.Context, who string, id int64, what string) error {
 	return y.tell("%s: %s %d", who, what, id)
 }
@@ -53,6 +56,7 @@ func (y yard) Silences(context.Context) ([]SilenceView, error) { return nil, y.t
 func (y yard) Silence(_ context.Context, who string, r SilenceRequest) (SilenceView, error) {
 	return SilenceView{ID: 4, By: who}, y.tell("%s silences %s", who, r.Query)
 }
+
 func (y yard) Unsilence(_ context.Context, who string, id int64) error {
 	return y.tell("%s ends %d", who, id)
 }

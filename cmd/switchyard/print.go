@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
+	"switchyard/cmd/switchyard/table"
 	"switchyard/unit"
 )
 
@@ -30,49 +29,15 @@ func (c *cli) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", 
 // note writes a line to standard error.
 func (c *cli) note(format string, args ...any) { fmt.Fprintf(c.err, format+"\n", args...) }
 
-// grid is a table for people. Columns named with a leading ">" are set to the right.
-type grid struct {
-	head []string
-	rows [][]string
-}
+// grid is a table for people.
+type grid struct{ *table.Table }
 
-func newGrid(head ...string) *grid { return &grid{head: head} }
+func newGrid(head ...string) *grid { return &grid{table.New(head...)} }
 
-func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+func (g *grid) add(cells ...string) { g.Add(cells...) }
 
 // print writes the table with indent blanks before each line; an empty table writes nothing.
-func (g *grid) print(w io.Writer, indent int) {
-	if len(g.rows) == 0 {
-		return
-	}
-	right := make([]bool, len(g.head))
-	width := make([]int, len(g.head))
-	head := make([]string, len(g.head))
-	for i, h := range g.head {
-		head[i], right[i] = strings.CutPrefix(h, ">")
-	}
-	all := append([][]string{head}, g.rows...)
-	for _, row := range all {
-		for i, cell := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range all {
-		line := strings.Repeat(" ", indent)
-		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i > 0 {
-				line += "  "
-			}
-			if right[i] {
-				line += pad + cell
-			} else {
-				line += cell + pad
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(line, " "))
-	}
-}
+func (g *grid) print(w io.Writer, indent int) { g.Print(w, indent) }
 
 // power prints watts for people; nil is unknown.
 func power(w *float64) string {

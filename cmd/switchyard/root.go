@@ -78,7 +78,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	add(groupStart, c.demoCmd(), c.initCmd(), c.checkCmd(), c.runCmd(), c.emulateCmd())
 	add(groupOperate, c.statusCmd(), c.whyCmd(), c.limitCmd(), c.limitsCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd())
-	add(groupFleet, c.devicesCmd(), c.deviceCmd(), c.fleetCmd(), c.rolloutsCmd(), c.healthCmd(), c.repairsCmd(), c.silenceCmd())
+	add(groupFleet, c.deviceCommands()...)
 	add(groupTools, c.scanCmd(), c.clearCmd(), c.tokenCmd(), c.versionCmd())
 	root.AddCommand(exitCodesTopic())
 	c.watchStart(root)

@@ -1,4 +1,4 @@
-package main
+package fleetcmd
 
 import (
 	"context"
@@ -11,9 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"switchyard/api"
+	"switchyard/cmd/switchyard/table"
 )
 
-func (c *cli) healthCmd() *cobra.Command {
+func (c *console) healthCmd() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:     "health",
@@ -22,12 +23,8 @@ func (c *cli) healthCmd() *cobra.Command {
 		Example: "  switchyard health\n  switchyard health --all -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			k, err := c.client()
-			if err != nil {
-				return err
-			}
 			var list []api.HealthAlert
-			if err := k.get(cmd.Context(), "/api/v1/health", nil, &list); err != nil {
+			if err := c.get(cmd.Context(), "/api/v1/health", nil, &list); err != nil {
 				return err
 			}
 			shown, hidden := []api.HealthAlert{}, 0
@@ -38,14 +35,14 @@ func (c *cli) healthCmd() *cobra.Command {
 				}
 				shown = append(shown, a)
 			}
-			if c.json() {
+			if c.JSON() {
 				return c.printJSON(shown)
 			}
-			s, err := k.siteView(cmd.Context())
+			s, err := c.siteView(cmd.Context())
 			if err != nil {
 				return err
 			}
-			c.printHealth(shown, zoneNamed(s.Timezone))
+			c.printHealth(shown, zone(s.Timezone))
 			if len(shown) == 0 {
 				c.say("Nothing is wrong with any device.")
 			}
@@ -60,7 +57,7 @@ func (c *cli) healthCmd() *cobra.Command {
 }
 
 // printHealth prints alerts with what would help; none print nothing.
-func (c *cli) printHealth(list []api.HealthAlert, zone *time.Location) {
+func (c *console) printHealth(list []api.HealthAlert, zone *time.Location) {
 	if len(list) == 0 {
 		return
 	}
@@ -79,7 +76,7 @@ func (c *cli) printHealth(list []api.HealthAlert, zone *time.Location) {
 	}
 }
 
-func (c *cli) repairsCmd() *cobra.Command {
+func (c *console) repairsCmd() *cobra.Command {
 	var done []string
 	var note string
 	cmd := &cobra.Command{
@@ -95,7 +92,7 @@ wrong with it for a day. What is no better an hour after it was struck off comes
 				return c.repaired(cmd.Context(), done, note)
 			}
 			if note != "" {
-				return badInput("--note goes with --done")
+				return c.BadInput("--note goes with --done")
 			}
 			return c.listRepairs(cmd.Context())
 		},
@@ -105,62 +102,54 @@ wrong with it for a day. What is no better an hour after it was struck off comes
 	return cmd
 }
 
-func (c *cli) listRepairs(ctx context.Context) error {
-	k, err := c.client()
-	if err != nil {
-		return err
-	}
+func (c *console) listRepairs(ctx context.Context) error {
 	var list []api.RepairView
-	if err := k.get(ctx, "/api/v1/repairs", nil, &list); err != nil {
+	if err := c.get(ctx, "/api/v1/repairs", nil, &list); err != nil {
 		return err
 	}
-	if c.json() {
+	if c.JSON() {
 		return c.printJSON(append([]api.RepairView{}, list...))
 	}
-	s, err := k.siteView(ctx)
+	s, err := c.siteView(ctx)
 	if err != nil {
 		return err
 	}
-	c.printRepairs(list, zoneNamed(s.Timezone))
+	c.printRepairs(list, zone(s.Timezone))
 	return nil
 }
 
-func (c *cli) printRepairs(list []api.RepairView, zone *time.Location) {
-	g := newGrid("device", "rack", "address", "model", "serial", "since", ">lost $/day", "seen")
+func (c *console) printRepairs(list []api.RepairView, zone *time.Location) {
+	g := table.New("device", "rack", "address", "model", "serial", "since", ">lost $/day", "seen")
 	for _, r := range list {
 		var seen []string
 		for _, a := range r.Seen {
 			seen = append(seen, a.Rule+": "+a.Text)
 		}
-		g.add(r.Device, strings.TrimSuffix(r.Rack+"/"+r.Position, "/"), r.Address, r.Model, r.Serial, r.Since.In(zone).Format("01-02 15:04"), number(r.LostUSD, 2), strings.Join(seen, "; "))
+		g.Add(r.Device, strings.TrimSuffix(r.Rack+"/"+r.Position, "/"), r.Address, r.Model, r.Serial, r.Since.In(zone).Format("01-02 15:04"), number(r.LostUSD, 2), strings.Join(seen, "; "))
 	}
-	g.print(c.out, 0)
+	g.Print(c.Out, 0)
 	if len(list) == 0 {
 		c.say("No device needs hands.")
 	}
 }
 
-func (c *cli) repaired(ctx context.Context, devices []string, note string) error {
-	k, err := c.client()
-	if err != nil {
-		return err
-	}
+func (c *console) repaired(ctx context.Context, devices []string, note string) error {
 	for i, id := range devices {
-		if err := k.do(ctx, http.MethodPost, "/api/v1/repairs/"+url.PathEscape(id)+"/done", map[string]string{"note": note}, nil); err != nil {
+		if err := c.Ask(ctx, http.MethodPost, "/api/v1/repairs/"+url.PathEscape(id)+"/done", map[string]string{"note": note}, nil); err != nil {
 			if i > 0 {
 				c.note("before it, struck off the repair list: %s", strings.Join(devices[:i], ", "))
 			}
 			return err
 		}
 	}
-	if c.json() {
+	if c.JSON() {
 		return c.printJSON(map[string][]string{"repaired": devices})
 	}
 	c.say("%s struck off the repair list", count(len(devices), "device"))
 	return nil
 }
 
-func (c *cli) silenceCmd() *cobra.Command {
+func (c *console) silenceCmd() *cobra.Command {
 	var r api.SilenceRequest
 	var span time.Duration
 	var end int64
@@ -176,13 +165,13 @@ until it is over. Without a query the silences in force are listed.`,
 			r.Query = strings.Join(args, " ")
 			switch {
 			case end > 0 && r.Query != "":
-				return badInput("--end takes the silence's id alone")
+				return c.BadInput("--end takes the silence's id alone")
 			case end > 0:
 				return c.unsilence(cmd.Context(), end)
 			case span < 0 || span%time.Second != 0:
-				return badInput("--for takes whole seconds, such as 2h")
+				return c.BadInput("--for takes whole seconds, such as 2h")
 			case r.Query == "" && (r.Maintenance || span > 0 || len(r.Rules) > 0 || r.Note != ""):
-				return badInput("say which devices; 'device=*' is all of them")
+				return c.BadInput("say which devices; 'device=*' is all of them")
 			case r.Query == "":
 				return c.listSilences(cmd.Context())
 			}
@@ -199,16 +188,12 @@ until it is over. Without a query the silences in force are listed.`,
 	return cmd
 }
 
-func (c *cli) silence(ctx context.Context, r api.SilenceRequest) error {
-	k, err := c.client()
-	if err != nil {
-		return err
-	}
+func (c *console) silence(ctx context.Context, r api.SilenceRequest) error {
 	var v api.SilenceView
-	if err := k.do(ctx, http.MethodPost, "/api/v1/silences", r, &v); err != nil {
+	if err := c.Ask(ctx, http.MethodPost, "/api/v1/silences", r, &v); err != nil {
 		return err
 	}
-	if c.json() {
+	if c.JSON() {
 		return c.printJSON(v)
 	}
 	what := "silenced"
@@ -223,39 +208,31 @@ func (c *cli) silence(ctx context.Context, r api.SilenceRequest) error {
 	return nil
 }
 
-func (c *cli) unsilence(ctx context.Context, id int64) error {
-	k, err := c.client()
-	if err != nil {
+func (c *console) unsilence(ctx context.Context, id int64) error {
+	if err := c.Ask(ctx, http.MethodDelete, "/api/v1/silences/"+strconv.FormatInt(id, 10), nil, nil); err != nil {
 		return err
 	}
-	if err := k.do(ctx, http.MethodDelete, "/api/v1/silences/"+strconv.FormatInt(id, 10), nil, nil); err != nil {
-		return err
-	}
-	if c.json() {
+	if c.JSON() {
 		return c.printJSON(map[string]int64{"ended": id})
 	}
 	c.say("silence %d is ended", id)
 	return nil
 }
 
-func (c *cli) listSilences(ctx context.Context) error {
-	k, err := c.client()
-	if err != nil {
-		return err
-	}
+func (c *console) listSilences(ctx context.Context) error {
 	var list []api.SilenceView
-	if err := k.get(ctx, "/api/v1/silences", nil, &list); err != nil {
+	if err := c.get(ctx, "/api/v1/silences", nil, &list); err != nil {
 		return err
 	}
-	if c.json() {
+	if c.JSON() {
 		return c.printJSON(append([]api.SilenceView{}, list...))
 	}
-	s, err := k.siteView(ctx)
+	s, err := c.siteView(ctx)
 	if err != nil {
 		return err
 	}
-	zone := zoneNamed(s.Timezone)
-	g := newGrid(">id", "devices", ">now", "rules", "until", "by", "")
+	zone := zone(s.Timezone)
+	g := table.New(">id", "devices", ">now", "rules", "until", "by", "")
 	for _, v := range list {
 		until, rules, remark := "ended", "all", v.Note
 		if v.To != nil {
@@ -267,9 +244,9 @@ func (c *cli) listSilences(ctx context.Context) error {
 		if v.Maintenance {
 			remark = strings.TrimSuffix("maintenance: "+remark, ": ")
 		}
-		g.add(strconv.FormatInt(v.ID, 10), v.Query, strconv.Itoa(v.Devices), rules, until, v.By, remark)
+		g.Add(strconv.FormatInt(v.ID, 10), v.Query, strconv.Itoa(v.Devices), rules, until, v.By, remark)
 	}
-	g.print(c.out, 0)
+	g.Print(c.Out, 0)
 	if len(list) == 0 {
 		c.say("No silences.")
 	}

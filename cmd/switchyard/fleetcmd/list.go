@@ -1,4 +1,4 @@
-package main
+package fleetcmd
 
 import (
 	"context"
@@ -11,13 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"switchyard/api"
+	"switchyard/cmd/switchyard/table"
 	"switchyard/query"
 )
 
 // pageSize is how many devices one answer of the controller holds at most.
 const pageSize = 1000
 
-func (c *cli) devicesCmd() *cobra.Command {
+func (c *console) devicesCmd() *cobra.Command {
 	var sort string
 	var limit int
 	cmd := &cobra.Command{
@@ -28,13 +29,13 @@ func (c *cli) devicesCmd() *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 {
-				return badInput("--limit cannot be negative")
+				return c.BadInput("--limit cannot be negative")
 			}
 			v, err := c.askDevices(cmd.Context(), strings.Join(args, " "), sort, limit)
 			switch {
 			case err != nil:
 				return err
-			case c.json():
+			case c.JSON():
 				return c.printJSON(v)
 			}
 			c.printDevices(v)
@@ -62,12 +63,8 @@ Fields:
 }
 
 // askDevices asks for as many pages as it takes; limit 0 is all.
-func (c *cli) askDevices(ctx context.Context, q, sort string, limit int) (api.DevicesView, error) {
+func (c *console) askDevices(ctx context.Context, q, sort string, limit int) (api.DevicesView, error) {
 	var all api.DevicesView
-	k, err := c.client()
-	if err != nil {
-		return all, err
-	}
 	all.Devices = []api.DeviceRow{}
 	for {
 		n := pageSize
@@ -82,7 +79,7 @@ func (c *cli) askDevices(ctx context.Context, q, sort string, limit int) (api.De
 			ask.Set("sort", sort)
 		}
 		var page api.DevicesView
-		if err := k.get(ctx, "/api/v1/devices", ask, &page); err != nil {
+		if err := c.get(ctx, "/api/v1/devices", ask, &page); err != nil {
 			return all, err
 		}
 		all.At, all.Total = page.At, page.Total
@@ -93,8 +90,8 @@ func (c *cli) askDevices(ctx context.Context, q, sort string, limit int) (api.De
 	}
 }
 
-func (c *cli) printDevices(v api.DevicesView) {
-	g := newGrid("device", "state", "model", "address", "rack", ">power", ">TH/s", ">%", ">°C", ">uptime", "")
+func (c *console) printDevices(v api.DevicesView) {
+	g := table.New("device", "state", "model", "address", "rack", ">power", ">TH/s", ">%", ">°C", ">uptime", "")
 	for _, d := range v.Devices {
 		var remarks []string
 		if len(d.Alerts) > 0 {
@@ -108,10 +105,10 @@ func (c *cli) printDevices(v api.DevicesView) {
 		if d.AgeS != nil && *d.AgeS > 120 {
 			remarks = append(remarks, "last reading "+span(d.AgeS)+" ago")
 		}
-		g.add(d.ID, d.State, d.Model, d.Address, strings.TrimSuffix(d.Rack+"/"+d.Position, "/"), power(d.PowerW), number(d.HashrateTHS, 1), number(d.HashratePct, 0),
+		g.Add(d.ID, d.State, d.Model, d.Address, strings.TrimSuffix(d.Rack+"/"+d.Position, "/"), power(d.PowerW), number(d.HashrateTHS, 1), number(d.HashratePct, 0),
 			number(d.ChipC, 0), span(d.UptimeS), strings.Join(remarks, "; "))
 	}
-	g.print(c.out, 0)
+	g.Print(c.Out, 0)
 	switch n := len(v.Devices); {
 	case v.Total == 0:
 		c.say("No device matches.")
@@ -147,7 +144,7 @@ func span(s *float64) string {
 	return fmt.Sprintf("%ds", int(d/time.Second))
 }
 
-func (c *cli) deviceCmd() *cobra.Command {
+func (c *console) deviceCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "device DEVICE",
 		Short:   "One device with all that is known of it",
@@ -155,33 +152,29 @@ func (c *cli) deviceCmd() *cobra.Command {
 		Example: "  switchyard device s21-017",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			k, err := c.client()
-			if err != nil {
-				return err
-			}
 			var v api.DeviceView
-			if err := k.get(cmd.Context(), "/api/v1/devices/"+url.PathEscape(args[0]), nil, &v); err != nil {
+			if err := c.get(cmd.Context(), "/api/v1/devices/"+url.PathEscape(args[0]), nil, &v); err != nil {
 				return err
 			}
-			if c.json() {
+			if c.JSON() {
 				return c.printJSON(v)
 			}
-			s, err := k.siteView(cmd.Context())
+			s, err := c.siteView(cmd.Context())
 			if err != nil {
 				return err
 			}
-			c.printDevice(v, zoneNamed(s.Timezone))
+			c.printDevice(v, zone(s.Timezone))
 			return nil
 		},
 	}
 }
 
-func (c *cli) printDevice(v api.DeviceView, zone *time.Location) {
+func (c *console) printDevice(v api.DeviceView, zone *time.Location) {
 	c.say("%s: %s", v.ID, v.State)
-	g := newGrid("", "")
+	g := table.New("", "")
 	add := func(name, value string) {
 		if value != "" {
-			g.add(name, value)
+			g.Add(name, value)
 		}
 	}
 	add("make", strings.TrimSpace(v.Make+" "+v.Model))
@@ -211,7 +204,7 @@ func (c *cli) printDevice(v api.DeviceView, zone *time.Location) {
 	add("held", v.Held)
 	add("control", v.Style)
 	add("takes", strings.Join(v.Acts, ", "))
-	g.print(c.out, 2)
+	g.Print(c.Out, 2)
 	c.printParts(v)
 	c.printHealth(v.Health, zone)
 }
@@ -226,11 +219,11 @@ func nonEmpty(in ...string) []string {
 	return out
 }
 
-func (c *cli) printParts(v api.DeviceView) {
+func (c *console) printParts(v api.DeviceView) {
 	if len(v.Boards) > 0 {
 		c.say("\nBoards")
 	}
-	g := newGrid("board", ">TH/s", ">chip °C", ">board °C", ">chips", "")
+	g := table.New("board", ">TH/s", ">chip °C", ">board °C", ">chips", "")
 	for i, b := range v.Boards {
 		chips, remark := "?", ""
 		if b.Chips != nil {
@@ -239,19 +232,19 @@ func (c *cli) printParts(v api.DeviceView) {
 		if !b.Working {
 			remark = "does not hash"
 		}
-		g.add(strconv.Itoa(i+1), number(b.HashrateTHS, 1), number(b.ChipC, 0), number(b.PCBC, 0), chips, remark)
+		g.Add(strconv.Itoa(i+1), number(b.HashrateTHS, 1), number(b.ChipC, 0), number(b.PCBC, 0), chips, remark)
 	}
-	g.print(c.out, 2)
+	g.Print(c.Out, 2)
 	if len(v.Pools) > 0 {
 		c.say("\nPools")
 	}
-	g = newGrid("pool", "worker", "")
+	g = table.New("pool", "worker", "")
 	for _, p := range v.Pools {
 		active := ""
 		if p.Active {
 			active = "active"
 		}
-		g.add(p.URL, p.Worker, active)
+		g.Add(p.URL, p.Worker, active)
 	}
-	g.print(c.out, 2)
+	g.Print(c.Out, 2)
 }

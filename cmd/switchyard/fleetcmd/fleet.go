@@ -1,4 +1,4 @@
-package main
+package fleetcmd
 
 import (
 	"bufio"
@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"switchyard/api"
+	"switchyard/cmd/switchyard/table"
 )
 
 const (
@@ -32,7 +33,7 @@ type fleetFlags struct {
 	leave        bool
 }
 
-func (c *cli) fleetCmd() *cobra.Command {
+func (c *console) fleetCmd() *cobra.Command {
 	var o fleetFlags
 	actions := []string{"reboot", "pools", "led", "password", "profile", "sleep", "wake"}
 	cmd := &cobra.Command{
@@ -53,10 +54,10 @@ Passwords are named, never typed: env:NAME or file:PATH on the controller.`,
 		Args: cobra.ArbitraryArgs, ValidArgs: actions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(actions, args[0]) {
-				return badInput("name one action: %s; see `switchyard fleet --help`", strings.Join(actions, ", "))
+				return c.BadInput("name one action: %s; see `switchyard fleet --help`", strings.Join(actions, ", "))
 			}
 			o.Action = args[0]
-			if err := o.complete(); err != nil {
+			if err := c.complete(&o); err != nil {
 				return err
 			}
 			return c.fleet(cmd.Context(), o)
@@ -79,35 +80,35 @@ Passwords are named, never typed: env:NAME or file:PATH on the controller.`,
 }
 
 // complete checks the flags and makes the request whole.
-func (o *fleetFlags) complete() error {
+func (c *console) complete(o *fleetFlags) error {
 	if o.Query == "" && len(o.Devices) == 0 {
-		return badInput("say which devices, with --where or --devices; --where 'device=*' is all of them")
+		return c.BadInput("say which devices, with --where or --devices; --where 'device=*' is all of them")
 	}
 	if (o.Action == "pools") != (len(o.pools) > 0) {
-		return badInput("pools needs --pool \"URL WORKER\", and nothing else takes it")
+		return c.BadInput("pools needs --pool \"URL WORKER\", and nothing else takes it")
 	}
 	if (o.Action == "password") != (o.PasswordRef != "") {
-		return badInput("password needs --password-ref env:NAME or file:PATH, and nothing else takes it")
+		return c.BadInput("password needs --password-ref env:NAME or file:PATH, and nothing else takes it")
 	}
 	if (o.Action == "profile") != (o.RolloutRequest.Profile != "") {
-		return badInput("profile needs --profile NAME, and nothing else takes it")
+		return c.BadInput("profile needs --profile NAME, and nothing else takes it")
 	}
 	if o.off && o.Action != "led" {
-		return badInput("--off is for led")
+		return c.BadInput("--off is for led")
 	}
 	if o.Wave < 0 || o.StopAfter < 0 {
-		return badInput("--wave and --stop-after cannot be negative")
+		return c.BadInput("--wave and --stop-after cannot be negative")
 	}
 	o.On = o.Action == "led" && !o.off
 	for _, p := range o.pools {
 		parts := strings.Fields(p)
 		if len(parts) < 2 || len(parts) > 3 {
-			return badInput("--pool is \"URL WORKER\" or \"URL WORKER env:NAME\", not %q", p)
+			return c.BadInput("--pool is \"URL WORKER\" or \"URL WORKER env:NAME\", not %q", p)
 		}
 		q := api.PoolRequest{URL: parts[0], Worker: parts[1]}
 		if len(parts) == 3 {
 			if q.PasswordRef = parts[2]; !strings.HasPrefix(q.PasswordRef, "env:") && !strings.HasPrefix(q.PasswordRef, "file:") {
-				return badInput("a pool's password is named as env:NAME or file:PATH on the controller; a secret itself is not taken")
+				return c.BadInput("a pool's password is named as env:NAME or file:PATH on the controller; a secret itself is not taken")
 			}
 		}
 		o.Pools = append(o.Pools, q)
@@ -115,43 +116,39 @@ func (o *fleetFlags) complete() error {
 	return nil
 }
 
-func (c *cli) fleet(ctx context.Context, o fleetFlags) error {
-	k, err := c.client()
-	if err != nil {
-		return err
-	}
+func (c *console) fleet(ctx context.Context, o fleetFlags) error {
 	var p api.PreviewView
-	if err := k.do(ctx, http.MethodPost, "/api/v1/rollouts/preview", o.RolloutRequest, &p); err != nil {
+	if err := c.Ask(ctx, http.MethodPost, "/api/v1/rollouts/preview", o.RolloutRequest, &p); err != nil {
 		return err
 	}
-	if o.preview && c.json() {
+	if o.preview && c.JSON() {
 		return c.printJSON(p)
 	}
-	if !c.json() {
+	if !c.JSON() {
 		c.printPreview(p, o.preview)
 	}
 	switch {
 	case o.preview:
 		return nil
 	case p.Do == 0:
-		return badInput("none of the devices can be told%s", mainReason(p))
+		return c.BadInput("none of the devices can be told%s", mainReason(p))
 	case !o.yes:
 		if err := c.confirm(ctx, p.Text); err != nil {
 			return err
 		}
 	}
 	var v api.RolloutView
-	if err := k.do(ctx, http.MethodPost, "/api/v1/rollouts", o.RolloutRequest, &v); err != nil {
+	if err := c.Ask(ctx, http.MethodPost, "/api/v1/rollouts", o.RolloutRequest, &v); err != nil {
 		return err
 	}
 	if o.leave {
-		if c.json() {
+		if c.JSON() {
 			return c.printJSON(v)
 		}
 		c.say("rollout %d has begun; switchyard rollouts %d shows how far it is", v.ID, v.ID)
 		return nil
 	}
-	return c.follow(ctx, k, v.ID)
+	return c.follow(ctx, v.ID)
 }
 
 func mainReason(p api.PreviewView) string {
@@ -161,40 +158,40 @@ func mainReason(p api.PreviewView) string {
 	return ": " + p.Why[0].Reason
 }
 
-func (c *cli) printPreview(p api.PreviewView, devices bool) {
+func (c *console) printPreview(p api.PreviewView, devices bool) {
 	c.say("%s.", p.Text)
-	g := newGrid(">skipped", "because")
+	g := table.New(">skipped", "because")
 	for _, w := range p.Why {
-		g.add(strconv.Itoa(w.Devices), w.Reason)
+		g.Add(strconv.Itoa(w.Devices), w.Reason)
 	}
-	g.print(c.out, 2)
+	g.Print(c.Out, 2)
 	if !devices {
 		return
 	}
-	g = newGrid(">wave", "device", "")
+	g = table.New(">wave", "device", "")
 	for i, it := range p.Items {
 		if i == mostShown && len(p.Items) > mostShown+1 {
-			g.add("", fmt.Sprintf("and %d more", len(p.Items)-mostShown), "-o json lists them all")
+			g.Add("", fmt.Sprintf("and %d more", len(p.Items)-mostShown), "-o json lists them all")
 			break
 		}
 		wave := strconv.Itoa(it.Wave)
 		if it.Wave == 0 {
 			wave = "-"
 		}
-		g.add(wave, it.Device, it.Reason)
+		g.Add(wave, it.Device, it.Reason)
 	}
-	g.print(c.out, 2)
+	g.Print(c.Out, 2)
 }
 
 // confirm asks a person on a terminal.
-func (c *cli) confirm(ctx context.Context, what string) error {
-	if c.in == nil {
-		return badInput("nothing was done: confirm it with --yes, or look at it with --preview")
+func (c *console) confirm(ctx context.Context, what string) error {
+	if c.Person == nil {
+		return c.BadInput("nothing was done: confirm it with --yes, or look at it with --preview")
 	}
-	fmt.Fprintf(c.err, "%s. Go on? [y/N] ", what)
+	fmt.Fprintf(c.Err, "%s. Go on? [y/N] ", what)
 	answer := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(io.LimitReader(c.in, 100)).ReadString('\n') // none is no
+		line, _ := bufio.NewReader(io.LimitReader(c.Person, 100)).ReadString('\n') // none is no
 		answer <- strings.ToLower(strings.TrimSpace(line))
 	}()
 	select {
@@ -202,7 +199,7 @@ func (c *cli) confirm(ctx context.Context, what string) error {
 		if a == "y" || a == "yes" {
 			return nil
 		}
-		return badInput("nothing was done")
+		return c.BadInput("nothing was done")
 	case <-ctx.Done():
 		return fmt.Errorf("interrupted: nothing was done")
 	}
@@ -210,22 +207,22 @@ func (c *cli) confirm(ctx context.Context, what string) error {
 
 // follow waits for a rollout's end and says what came of it. It ends with code 1 where a
 // device failed or the rollout was stopped.
-func (c *cli) follow(ctx context.Context, k *client, id int64) error {
-	p := c.progress()
+func (c *console) follow(ctx context.Context, id int64) error {
+	p := c.Progress()
 	for {
-		v, err := k.rolloutSum(ctx, id)
+		v, err := c.rolloutSum(ctx, id)
 		if ctx.Err() != nil {
-			p.done()
+			p.Done()
 			return fmt.Errorf("interrupted: rollout %d goes on; stop it with: switchyard rollouts %d stop", id, id)
 		}
 		if err != nil {
-			p.done()
+			p.Done()
 			return err
 		}
 		if v.Ended != nil {
 			break
 		}
-		p.tell("rollout %d %s: %s of %d", id, v.State, countsText(v.Counts), v.Total)
+		p.Tell("rollout %d %s: %s of %d", id, v.State, countsText(v.Counts), v.Total)
 		timer := time.NewTimer(fleetPause)
 		select {
 		case <-timer.C:
@@ -233,12 +230,12 @@ func (c *cli) follow(ctx context.Context, k *client, id int64) error {
 			timer.Stop()
 		}
 	}
-	p.done()
+	p.Done()
 	var v api.RolloutView
-	if err := k.get(ctx, "/api/v1/rollouts/"+strconv.FormatInt(id, 10), nil, &v); err != nil {
+	if err := c.get(ctx, "/api/v1/rollouts/"+strconv.FormatInt(id, 10), nil, &v); err != nil {
 		return err
 	}
-	if c.json() {
+	if c.JSON() {
 		if err := c.printJSON(v); err != nil {
 			return err
 		}
@@ -246,21 +243,21 @@ func (c *cli) follow(ctx context.Context, k *client, id int64) error {
 		c.printRollout(v)
 	}
 	if v.State == "stopped" || v.Counts["failed"] > 0 {
-		return told(exitError)
+		return c.Failed()
 	}
 	return nil
 }
 
 // rolloutSum asks for a rollout without its devices where it is among the newest, else with them.
-func (k *client) rolloutSum(ctx context.Context, id int64) (v api.RolloutView, err error) {
+func (c *console) rolloutSum(ctx context.Context, id int64) (v api.RolloutView, err error) {
 	var list []api.RolloutView
-	if err := k.get(ctx, "/api/v1/rollouts", url.Values{"limit": {"20"}}, &list); err != nil {
+	if err := c.get(ctx, "/api/v1/rollouts", url.Values{"limit": {"20"}}, &list); err != nil {
 		return v, err
 	}
 	if i := slices.IndexFunc(list, func(v api.RolloutView) bool { return v.ID == id }); i >= 0 {
 		return list[i], nil
 	}
-	err = k.get(ctx, "/api/v1/rollouts/"+strconv.FormatInt(id, 10), nil, &v)
+	err = c.get(ctx, "/api/v1/rollouts/"+strconv.FormatInt(id, 10), nil, &v)
 	return v, err
 }
 
@@ -274,32 +271,32 @@ func countsText(counts map[string]int) string {
 	return strings.Join(out, ", ")
 }
 
-func (c *cli) printRollout(v api.RolloutView) {
+func (c *console) printRollout(v api.RolloutView) {
 	c.say("rollout %d by %s: %s", v.ID, v.By, v.Text)
 	state := v.State
 	if v.Reason != "" {
 		state += ": " + v.Reason
 	}
 	c.say("%s; %s", state, countsText(v.Counts))
-	g := newGrid("device", "state", "")
+	g := table.New("device", "state", "")
 	more := 0
 	for _, it := range v.Items {
 		if it.State == "confirmed" || it.State == "pending" {
 			continue
 		}
-		if len(g.rows) >= mostShown {
+		if g.Len() >= mostShown {
 			more++
 			continue
 		}
-		g.add(it.Device, it.State, it.Reason)
+		g.Add(it.Device, it.State, it.Reason)
 	}
-	g.print(c.out, 2)
+	g.Print(c.Out, 2)
 	if more > 0 {
 		c.say("  and %d more; -o json lists them all", more)
 	}
 }
 
-func (c *cli) rolloutsCmd() *cobra.Command {
+func (c *console) rolloutsCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "rollouts [ID [pause|resume|stop]]",
 		Short:   "List, show and steer fleet operations",
@@ -312,20 +309,16 @@ func (c *cli) rolloutsCmd() *cobra.Command {
 			}
 			id, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || id < 1 {
-				return badInput("%q is not a rollout's id; `switchyard rollouts` lists them", args[0])
+				return c.BadInput("%q is not a rollout's id; `switchyard rollouts` lists them", args[0])
 			}
 			if len(args) == 2 {
 				return c.steer(cmd.Context(), id, args[1])
 			}
-			k, err := c.client()
-			if err != nil {
-				return err
-			}
 			var v api.RolloutView
-			if err := k.get(cmd.Context(), "/api/v1/rollouts/"+args[0], nil, &v); err != nil {
+			if err := c.get(cmd.Context(), "/api/v1/rollouts/"+args[0], nil, &v); err != nil {
 				return err
 			}
-			if c.json() {
+			if c.JSON() {
 				return c.printJSON(v)
 			}
 			c.printRollout(v)
@@ -334,47 +327,39 @@ func (c *cli) rolloutsCmd() *cobra.Command {
 	}
 }
 
-func (c *cli) steer(ctx context.Context, id int64, what string) error {
+func (c *console) steer(ctx context.Context, id int64, what string) error {
 	done, ok := map[string]string{"pause": "paused", "resume": "running", "stop": "stopped"}[what]
 	if !ok {
-		return badInput("a rollout is steered by pause, resume or stop, not %q", what)
+		return c.BadInput("a rollout is steered by pause, resume or stop, not %q", what)
 	}
-	k, err := c.client()
-	if err != nil {
+	if err := c.Ask(ctx, http.MethodPost, fmt.Sprintf("/api/v1/rollouts/%d/steer", id), map[string]string{"what": what}, nil); err != nil {
 		return err
 	}
-	if err := k.do(ctx, http.MethodPost, fmt.Sprintf("/api/v1/rollouts/%d/steer", id), map[string]string{"what": what}, nil); err != nil {
-		return err
-	}
-	if c.json() {
+	if c.JSON() {
 		return c.printJSON(map[string]any{"id": id, "state": done})
 	}
 	c.say("rollout %d is %s", id, done)
 	return nil
 }
 
-func (c *cli) listRollouts(ctx context.Context) error {
-	k, err := c.client()
-	if err != nil {
-		return err
-	}
+func (c *console) listRollouts(ctx context.Context) error {
 	var list []api.RolloutView
-	if err := k.get(ctx, "/api/v1/rollouts", nil, &list); err != nil {
+	if err := c.get(ctx, "/api/v1/rollouts", nil, &list); err != nil {
 		return err
 	}
-	if c.json() {
+	if c.JSON() {
 		return c.printJSON(append([]api.RolloutView{}, list...))
 	}
-	s, err := k.siteView(ctx)
+	s, err := c.siteView(ctx)
 	if err != nil {
 		return err
 	}
-	zone := zoneNamed(s.Timezone)
-	g := newGrid(">id", "begun", "state", "by", "what", "devices")
+	zone := zone(s.Timezone)
+	g := table.New(">id", "begun", "state", "by", "what", "devices")
 	for _, v := range list {
-		g.add(strconv.FormatInt(v.ID, 10), v.Begun.In(zone).Format("01-02 15:04"), v.State, v.By, v.Text, countsText(v.Counts))
+		g.Add(strconv.FormatInt(v.ID, 10), v.Begun.In(zone).Format("01-02 15:04"), v.State, v.By, v.Text, countsText(v.Counts))
 	}
-	g.print(c.out, 0)
+	g.Print(c.Out, 0)
 	if len(list) == 0 {
 		c.say("No fleet operations yet.")
 	}
