@@ -26,7 +26,7 @@ function printed(child: ChildProcess): Promise<string> {
   })
 }
 
-export const test = base.extend<{ site: SiteView; live: () => Promise<LiveView> }, { real: Real }>({
+export const test = base.extend<{ site: SiteView; live: () => Promise<LiveView>; mayFail: RegExp[] }, { real: Real }>({
   real: [
     async ({}, use) => {
       const child = spawn(program, ['demo', '--miners', '60', '--speed', '60', '--listen', '127.0.0.1:0'])
@@ -43,7 +43,9 @@ export const test = base.extend<{ site: SiteView; live: () => Promise<LiveView> 
     },
     { scope: 'worker', timeout: 60_000 },
   ],
-  page: async ({ page, real }, use) => {
+  // Console messages that a test brings about on purpose.
+  mayFail: async ({}, use) => use([]),
+  page: async ({ page, real, mayFail }, use) => {
     const errors: string[] = []
     page.on('pageerror', (e) => errors.push(String(e)))
     page.on('console', (m) => {
@@ -52,7 +54,7 @@ export const test = base.extend<{ site: SiteView; live: () => Promise<LiveView> 
     await page.goto(real.link)
     await expect(page.getByTestId('headline')).toBeVisible()
     await use(page)
-    expect(errors).toEqual([])
+    expect(errors.filter((e) => !mayFail.some((m) => m.test(e)))).toEqual([])
   },
   // Asked with the page's own session.
   site: async ({ page }, use) => use((await (await page.request.get('/api/v1/site')).json()) as SiteView),
