@@ -130,7 +130,6 @@ func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings, out reconcile.
 func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 	for i := range c.a.plant.Groups {
 		g := &c.a.plant.Groups[i]
-		c.boardAlarms(g)
 		l := out.Loads[g.Load]
 		key, causes := "group "+g.ID, map[string]int{}
 		for j := g.First; j < g.First+g.Count && j < len(c.status); j++ {
@@ -173,55 +172,4 @@ func cause(err error) string {
 	text := strings.TrimSuffix(err.Error(), ": "+driver.ErrUnreachable.Error())
 	parts := strings.Split(text, ": ")
 	return parts[len(parts)-1]
-}
-
-// deadAfter is how long a board must be seen still beside others that hash: a miner that
-// starts, and one whose boards are read more rarely than its state, show the same for a while.
-const deadAfter = 3 * time.Minute
-
-// boardAlarms says which miners of a group hash with a dead board. What was seen at work
-// stands while the miner sleeps.
-func (c *control) boardAlarms(g *plant.Group) {
-	dead, first := 0, site.DeviceID("")
-	for j := g.First; j < g.First+g.Count && j < len(c.devices); j++ {
-		if c.deadBoard(&c.devices[j]) {
-			if dead++; first == "" {
-				first = c.devices[j].ID
-			}
-		}
-	}
-	key := "boards " + g.ID
-	if dead == 0 {
-		c.alarm(key, "", "", "")
-		return
-	}
-	c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s hash with a dead board; the first is %s", dead, plural(g.Count, "miner"), first))
-}
-
-// deadBoard brings what is known of a miner's boards up to its newest reading.
-func (c *control) deadBoard(d *reconcile.Device) bool {
-	seen, s := c.dead[d.ID], &d.Last.V
-	if d.Last.OK && s.State == site.StateHashing && s.At.After(seen.last) {
-		working := 0
-		for _, b := range s.Boards {
-			if b.Working {
-				working++
-			}
-		}
-		switch {
-		case working == len(s.Boards):
-			seen.since = time.Time{}
-		case working > 0 && seen.since.IsZero():
-			seen.since = s.At
-		}
-		seen.last = s.At
-		c.dead[d.ID] = seen
-	}
-	return !seen.since.IsZero() && seen.last.Sub(seen.since) >= deadAfter
-}
-
-// boards is what was last seen of a miner's boards while it hashed.
-type boards struct {
-	since time.Time // one of them has been still since then; zero: all work
-	last  time.Time
 }

@@ -26,13 +26,18 @@ import (
 
 	"switchyard/api"
 	"switchyard/app/bounds"
+	"switchyard/app/places"
 	"switchyard/app/plant"
+	"switchyard/app/points"
+	"switchyard/app/truth"
 	"switchyard/billing"
+	"switchyard/care"
 	"switchyard/clock"
 	"switchyard/dispatch"
 	"switchyard/fleet"
 	"switchyard/journal"
 	"switchyard/market"
+	"switchyard/notify"
 	"switchyard/reconcile"
 	"switchyard/site"
 	"switchyard/sitefile"
@@ -84,6 +89,12 @@ type App struct {
 	books   bookkeeper
 	meters  []site.DeviceID
 
+	places   *places.Places
+	truth    *truth.Truth
+	points   *points.Points
+	notifier *notify.Notifier
+	care     *care.Care
+
 	ctl      *control
 	requests chan func(*control)
 	ended    chan struct{}
@@ -122,11 +133,17 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	if err = a.openRecords(ctx); err != nil {
 		return a, err
 	}
+	if err = a.openDevices(ctx); err != nil {
+		return a, err
+	}
 	if a.fleet, err = fleet.New(fleet.Options{Clock: a.clk, Sink: a.inbox, Log: a.log}, a.plant.Specs); err != nil {
 		return a, err
 	}
-	a.inbox.caps = a.fleet.Capabilities
+	a.inbox.caps, a.inbox.places, a.inbox.truth = a.fleet.Capabilities, a.places, a.truth
 	if a.ctl, err = a.newControl(ctx); err != nil {
+		return a, err
+	}
+	if err = a.openCare(ctx); err != nil {
 		return a, err
 	}
 	if a.tokens, err = api.TokensIn(ctx, a.db); err != nil {
@@ -200,7 +217,7 @@ func (a *App) newControl(ctx context.Context) (*control, error) {
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
 		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),
-		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, announced: map[site.LoadID]site.Award{}, alarms: map[string]api.Alert{}, dead: map[site.DeviceID]boards{},
+		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, announced: map[site.LoadID]site.Award{}, alarms: map[string]api.Alert{}, toldAt: make([]time.Time, len(p.Miners)), learned: time.Now(),
 		started: a.clk.Now(), readyBy: time.Now().Add(15 * time.Second),
 	}
 	for j, m := range p.Miners {
@@ -235,6 +252,10 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { a.fleet.Run(sockets) })
 	wg.Go(func() { _ = a.market.Run(parts) }) // nil unless it is told to end
 	wg.Go(func() { a.keepBooks(parts) })
+	wg.Go(func() { a.points.Run(parts) })
+	wg.Go(func() { a.places.Run(parts) })
+	wg.Go(func() { a.notifier.Run(parts) })
+	wg.Go(func() { a.care.Run(parts) })
 	wg.Go(func() {
 		served = api.Serve(parts, l, a.Handler(), a.log)
 		stop() // without its face the site is blind to its people: stop in order
@@ -248,7 +269,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Wait()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(served, a.settleOnce(end))
+	return errors.Join(served, a.settleOnce(end, true))
 }
 
 // Close closes the store and what stands on it. Run must have returned.
@@ -259,6 +280,9 @@ func (a *App) Close() error {
 	}
 	if a.history != nil {
 		errs = append(errs, a.history.Close())
+	}
+	if a.points != nil {
+		errs = append(errs, a.points.Close())
 	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())
@@ -274,6 +298,7 @@ func (a *App) Handler() http.Handler {
 	}
 	return api.Handler(api.Site{
 		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a), History: a.history,
+		Devices: a.care, Rollouts: a.care, Care: a.care, Silences: a.care,
 		Page: page, Version: a.opt.Version, Log: a.log,
 	})
 }

@@ -63,8 +63,9 @@ type control struct {
 	readyBy   time.Time // machine time after which missing devices are no longer awaited
 	lost      string    // why no economic decision is made now
 	alarms    map[string]api.Alert
-	dead      map[site.DeviceID]boards // of miners seen at work
-	savedAt   time.Time                // machine time
+	toldAt    []time.Time // per miner: when it was last told something
+	learned   time.Time   // machine time when what was learned of the miners' power was last kept
+	savedAt   time.Time   // machine time
 	dirty     bool
 	// limitsWait says that an operator's limit is in force and not on disk yet.
 	limitsWait bool
@@ -187,6 +188,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 	bounds := c.limits.Bounds(now, all, c.lead())
 	r := c.read(now, snap)
 	c.limit(ctx, now, r, bounds)
+	c.estimate(ctx, now, snap, r)
 	c.clear(now, r, bounds)
 	out := c.reconcile(now)
 	c.journalEvents(out.Events)
@@ -271,6 +273,9 @@ func (c *control) fill(now time.Time, snap *telemetry.Snapshot) {
 		m, d := &c.a.plant.Miners[j], &c.devices[j]
 		r, _ := snap.Get(m.ID)
 		d.Last = r.Sample
+		if p, ok := c.a.truth.Steady(j, &d.Last.V); ok && d.Last.OK {
+			d.Last.V.Power = site.Some(p)
+		}
 		g := &c.a.plant.Groups[m.Group]
 		d.Unreachable = r.Failures >= 3 || r.Failures > 0 && r.Stale(now, 2*g.Poll)
 		if caps := c.a.fleet.Capabilities(m.ID); caps.OK {

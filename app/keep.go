@@ -154,6 +154,7 @@ func (c *control) leave(ctx context.Context) {
 		c.reconcile(now)
 	}
 	c.note(journal.Entry{At: now, Subject: "controller", Kind: journal.KindNote, Code: site.ReasonStart, Text: "the controller stops in order"})
+	c.keepTruth(ctx)
 	c.keep(ctx, true)
 }
 

@@ -25,6 +25,7 @@ type bookkeeper struct {
 	err   error                                     // of the last attempt
 	done  time.Time                                 // everything that starts before it is in the record
 	asked time.Time                                 // machine time of the last look for prices
+	rests time.Time                                 // machine time until which no checkpoint is due
 }
 
 // cutShare is the part of a tenant's draw below which its feeder counts as cut: one in so many.
@@ -87,21 +88,10 @@ func (c *control) settle(now time.Time, r *readings) {
 	}
 }
 
-// The pauses between two looks for closed intervals, machine time.
-const (
-	leastPause = 500 * time.Millisecond
-	mostPause  = 10 * time.Second
-)
-
 // keepBooks settles what closes until ctx ends.
 func (a *App) keepBooks(ctx context.Context) {
-	pause := leastPause
-	for clock.Sleep(ctx, clock.System(), pause) == nil {
-		began := time.Now()
-		err := a.settleOnce(ctx)
-		// The checkpoint of tens of thousands of meters takes a while: a twentieth of the time
-		// is enough for it.
-		pause = min(max(leastPause, 20*time.Since(began)), mostPause)
+	for clock.Sleep(ctx, clock.System(), 500*time.Millisecond) == nil {
+		err := a.settleOnce(ctx, false)
 		a.books.mu.Lock()
 		was := a.books.err
 		a.books.err = err
@@ -112,10 +102,19 @@ func (a *App) keepBooks(ctx context.Context) {
 	}
 }
 
+// mostWait is the longest that the metering's checkpoint waits, machine time.
+const mostWait = 10 * time.Second
+
 // settleOnce settles every interval that is over, with the metering's checkpoint, and posts
-// what waited for a price.
-func (a *App) settleOnce(ctx context.Context) error {
+// what waited for a price. With no interval over, the checkpoint of tens of thousands of
+// meters is written only so often that it takes a twentieth of the time; last writes it anyway.
+func (a *App) settleOnce(ctx context.Context, last bool) error {
 	closes := billing.Closes(a.integ.Close(a.clk.Now()))
+	began := time.Now()
+	if len(closes) == 0 && !last && began.Before(a.books.rests) && a.books.err == nil {
+		return nil
+	}
+	defer func() { a.books.rests = time.Now().Add(min(20*time.Since(began), mostWait)) }()
 	for i := range closes {
 		closes[i].Price, closes[i].Hashprice = a.prices(closes[i].Start)
 		a.books.mu.Lock()

@@ -18,6 +18,7 @@ import (
 type screen struct {
 	live   api.LiveView
 	curve  api.CurveView
+	own    []api.Alert // the controller's, without those about single devices
 	status []reconcile.DeviceStatus
 	holds  holds
 	snap   *telemetry.Snapshot
@@ -36,7 +37,8 @@ func (c *control) publish(now time.Time, snap *telemetry.Snapshot, r *readings, 
 	for _, m := range all {
 		s.live.Limits = append(s.live.Limits, limitView(m, now))
 	}
-	s.live.Alerts = c.alertViews()
+	s.own = c.alertViews()
+	s.live.Alerts = slices.Concat(s.own, c.a.care.Alerts())
 	s.live.Headline = c.headline(&s.live)
 	s.curve = c.curveView(now, bounds)
 	c.a.publish(s)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"switchyard/fleet"
 	"switchyard/journal"
 	"switchyard/site"
 )
@@ -47,9 +48,22 @@ func (c *control) send(ctx context.Context, cmds []site.Command) {
 			c.storeFault(err) // its end is told where the state is kept
 		}
 		for _, cmd := range batch {
-			c.a.inbox.sent(cmd.Device)
-			c.a.fleet.Wish(cmd)
+			c.tell(cmd)
 		}
 	}
 	c.a.commands.Add(int64(len(cmds)))
+}
+
+// tell hands a command to its device's actor. Another device that answers at its address is
+// not told anything: the command comes back as one that did not reach.
+func (c *control) tell(cmd site.Command) {
+	if j, ok := c.a.plant.Index(cmd.Device); ok {
+		c.toldAt[j] = cmd.At
+	}
+	c.a.inbox.sent(cmd.Device)
+	if err := c.a.places.Mine(cmd.Device); err != nil {
+		c.a.inbox.Acked(fleet.Ack{Command: cmd, SentAt: cmd.At, At: cmd.At, Err: err})
+		return
+	}
+	c.a.fleet.Wish(cmd)
 }

@@ -5,7 +5,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"switchyard/app/places"
 	"switchyard/app/plant"
+	"switchyard/app/truth"
+	"switchyard/estimate"
 	"switchyard/fleet"
 	"switchyard/site"
 	"switchyard/telemetry"
@@ -27,6 +30,8 @@ type inbox struct {
 	kick  chan struct{}          // a meter was read
 	// caps and source say what a meter can do and how it is booked; set before anything runs.
 	caps   func(site.DeviceID) site.Opt[site.Capabilities]
+	places *places.Places
+	truth  *truth.Truth
 	source map[site.DeviceID]telemetry.Source
 	polls  atomic.Int64
 	fails  atomic.Int64
@@ -42,12 +47,28 @@ func newInbox(p *plant.Plant, hub *telemetry.Hub, meter *telemetry.Integrator) *
 // Put takes a good reading.
 func (b *inbox) Put(s site.Sample) {
 	i, isMiner := b.p.Index(s.Device)
-	if !isMiner {
+	switch {
+	case b.p.Unit(s.Device):
+		b.polls.Add(1)
+		b.hub.Put(s)
+		return
+	case !isMiner:
 		b.putMeter(s)
+		return
+	}
+	if err := b.places.Saw(s); err != nil {
+		b.Fail(s.Device, s.At, err) // somebody else's reading
 		return
 	}
 	b.polls.Add(1)
 	b.hub.Put(s)
+	if p, ok := b.truth.Steady(i, &s); ok {
+		measured := b.truth.Figure(i).Method != estimate.Curve
+		if s.Power = site.Some(p); !measured {
+			b.meter.Assume(s)
+			return
+		}
+	}
 	if s.Power.OK {
 		b.meter.Observe(s)
 		return

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,11 @@ func TestFaultDeadBoard(t *testing.T) {
 	r := newRig(t, tenth("dead-board", nil))
 	r.settled()
 	for _, g := range r.file.Groups {
-		r.alert(10*time.Minute, g.ID, "1 of", "a dead board")
+		r.await("an alert about the dead board in "+g.ID, 20*time.Minute, func() bool {
+			return slices.ContainsFunc(r.app.Live().Alerts, func(a api.Alert) bool {
+				return strings.HasPrefix(a.Subject, g.ID) && strings.HasPrefix(a.Text, "dead-board")
+			})
+		})
 	}
 	r.follows()
 	r.check()

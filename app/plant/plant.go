@@ -60,6 +60,7 @@ type Plant struct {
 	Stale  []time.Duration
 	yields []bool // per node: some group hangs below it
 	Specs  []fleet.Spec
+	units  map[site.DeviceID]bool // power distribution units
 }
 
 // New indexes a site file. now is site time, for the drivers.
@@ -74,6 +75,9 @@ func New(f *sitefile.File, now func() time.Time) (*Plant, error) {
 	}
 	p := &Plant{File: f, Tree: tree, Zone: zone, byID: map[site.DeviceID]int{}, Stale: make([]time.Duration, tree.Len()), yields: make([]bool, tree.Len())}
 	if err := p.addMeters(now); err != nil {
+		return nil, err
+	}
+	if err := p.addUnits(now); err != nil {
 		return nil, err
 	}
 	for _, g := range f.Groups {
@@ -152,6 +156,35 @@ func (p *Plant) addGroup(g sitefile.Group, now func() time.Time) error {
 	}
 	return nil
 }
+
+// addUnits adds the power distribution units, whose outlets measure miners.
+func (p *Plant) addUnits(now func() time.Time) error {
+	p.units = map[site.DeviceID]bool{}
+	for _, u := range p.File.PDUs {
+		drv, ok := all.ByName(u.Driver)
+		if !ok {
+			return fmt.Errorf("power distribution unit %s: no driver is called %q", u.ID, u.Driver)
+		}
+		community, err := p.File.Community(u)
+		if err != nil {
+			return fmt.Errorf("power distribution unit %s: %w", u.ID, err)
+		}
+		profile := u.Profile
+		if ext := filepath.Ext(profile); ext == ".yaml" || ext == ".yml" {
+			profile = p.File.Path(profile)
+		}
+		id := sitefile.PDUID(u.ID)
+		p.units[id] = true
+		p.Specs = append(p.Specs, fleet.Spec{
+			Driver: drv, Poll: u.Poll, Timeout: 5 * time.Second,
+			Target: driver.Target{Device: id, Host: u.Address, Ports: map[string]int{"snmp": u.Port}, Password: driver.Secret(community), Profile: profile, Now: now},
+		})
+	}
+	return nil
+}
+
+// Unit says whether the device is a power distribution unit.
+func (p *Plant) Unit(id site.DeviceID) bool { return p.units[id] }
 
 // Index returns a miner's place in Miners; false where there is none of that name.
 func (p *Plant) Index(id site.DeviceID) (int, bool) {
