@@ -190,10 +190,13 @@ func parsePower(f map[string]string, nano bool) site.Opt[unit.Power] {
 		return site.Some(unit.Watts(v.V))
 	}
 	ps := numbers(f, "PS")
-	if nano && len(ps) >= 6 && ps[5] > 0 && ps[5] < 1000 {
-		return site.Some(unit.Watts(ps[5]))
+	if nano { // volts and set volts in millivolts, and watts last
+		if n := len(ps); n >= 6 && ps[n-1] > 0 && ps[n-1] < 1000 {
+			return site.Some(unit.Watts(ps[n-1]))
+		}
+		return site.Opt[unit.Power]{}
 	}
-	if len(ps) < 5 || nano {
+	if len(ps) < 5 {
 		return site.Opt[unit.Power]{}
 	}
 	volts, amps, watts := ps[2]/100, ps[3], ps[4]

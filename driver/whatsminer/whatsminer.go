@@ -238,9 +238,9 @@ func seconds(f site.Opt[float64]) site.Opt[time.Duration] {
 	return site.Some(time.Duration(f.V * float64(time.Second)))
 }
 
-// power reads watts; what no miner draws is unknown.
+// power reads watts; what no miner draws is unknown, and so is 0: one that answers draws some.
 func power(f site.Opt[float64]) site.Opt[unit.Power] {
-	if !f.OK || f.V < 0 || f.V > 1e6 {
+	if !f.OK || f.V <= 0 || f.V > 1e6 {
 		return site.Opt[unit.Power]{}
 	}
 	return site.Some(unit.Watts(f.V))

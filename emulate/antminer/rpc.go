@@ -95,7 +95,7 @@ func (d *device) command(v plant.View, c conf, name string, newAPI bool) []byte 
 		return d.rpcSummary(v)
 	case "stats":
 		if newAPI && d.modern {
-			return webStats(v, "stats", c, true)
+			return webStats(v, "stats", c, v.ReportsPower)
 		}
 		return d.rpcStats(v)
 	case "devs":

@@ -47,7 +47,7 @@ type device struct {
 	seed uint64
 
 	// Habits of the firmware, fixed for the device.
-	modern     bool   // tells power when asked with new_api
+	modern     bool   // answers new_api, and then tells power while its sensor works
 	missComma  bool   // "}{" between the two objects of stats
 	rateString bool   // "GHS 5s" as a string
 	modeNumber bool   // modes of the configuration as numbers
@@ -64,7 +64,7 @@ func newDevice(m *plant.Miner) *device {
 	v := m.View()
 	seed := fault.Hash(0x616e74, v.ID)
 	d := &device{
-		m: m, seed: seed, modern: v.ReportsPower,
+		m: m, seed: seed, modern: v.Model.ReportsPower,
 		modeNumber: seed>>8&1 == 1, abrupt: seed>>26&1 == 1,
 		end: [...]ending{"\x00", "", "\n"}[seed>>16%3],
 	}

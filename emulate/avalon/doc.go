@@ -10,7 +10,8 @@
 // process; orders to sleep and to wake name a moment on that clock; a wake-up may close the
 // connection without a word; the pools of `setpool` count from the next start on; asleep, the
 // mean hashrates stay and only GHSspd is zero; PS holds error, volts, amperes and the watts of
-// the supply's output, set volts, and on newer firmwares the watts at the wall.
+// the supply's output, set volts, and on newer firmwares the watts at the wall; on the Nanos only
+// volts, set volts and the watts at the wall are told. A supply that tells nothing leaves zeros.
 //
 // Chosen, because it is not known: an order for a moment that has passed is acknowledged and
 // ignored; one for the next minute is taken up at once, its seconds of delay being part of the

@@ -158,7 +158,11 @@ func (d *device) module(v plant.View) string {
 	for i, rpm := range v.Fans {
 		fmt.Fprintf(&b, "Fan%d[%d] ", i+1, rpm)
 	}
-	fmt.Fprintf(&b, "FanR[49%%] SoftOffTime[%d] Vo[296] PS[0 1209 1188 %.0f %.0f 1188 %.0f] ", offAt, amps, out, wall)
+	supply := fmt.Sprintf("0 1209 1188 %.0f %.0f 1188 %.0f", amps, out, wall)
+	if strings.HasPrefix(strings.ToLower(v.Model.Name), "nano") {
+		supply = fmt.Sprintf("0 0 27541 4 0 3756 %.0f", wall)
+	}
+	fmt.Fprintf(&b, "FanR[49%%] SoftOffTime[%d] Vo[296] PS[%s] ", offAt, supply)
 	mean := each(v, "%.2f", func(b plant.BoardView) float64 { return ghs(b.Hashrate) })
 	fmt.Fprintf(&b, "GHSspd[%.2f] DHspd[1.3%%] GHSmm[%.2f] GHSavg[%.2f] WU[2570548.05] Freq[345.94] Led[%d] MGHS[%s] ",
 		ghs(v.Hashrate), ghs(v.Model.Hashrate), ghs(v.HashrateAvg), bit(v.LED), mean)

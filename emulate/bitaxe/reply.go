@@ -23,14 +23,17 @@ func (d *device) info(v plant.View) map[string]any {
 	}
 	all := map[string]any{
 		"ASICModel": d.chip.asic, "autofanspeed": 1, "coreVoltage": millivolts, "coreVoltageActual": actual,
-		"current": math.Round(v.Power.Watts() / 5.175 * 1000), "fanspeed": 35, "freeHeap": 8443612, "frequency": mhz,
-		"hostname": strings.ToLower(v.Model.Make), "invertscreen": 0, "macAddr": strings.ToUpper(v.MAC), "power": v.Power.Watts(),
+		"fanspeed": 35, "freeHeap": 8443612, "frequency": mhz,
+		"hostname": strings.ToLower(v.Model.Make), "invertscreen": 0, "macAddr": strings.ToUpper(v.MAC),
 		"runningPartition": "ota_0", "sharesAccepted": int(v.Elapsed / (20 * time.Second)), "sharesRejected": 0, "smallCoreCount": 2040,
 		"ssid": "site", "uptimeSeconds": int(v.Uptime / time.Second), "version": v.Firmware, "voltage": 5175, "wifiStatus": "Connected!",
 		"hashRate": gigahash(float64(v.Hashrate)), "vrTemp": 0.0, "temp": 0.0, "fanrpm": 0,
 	}
 	if len(v.Boards) > 0 {
 		all["temp"], all["vrTemp"] = v.Boards[0].ChipTemp, v.Boards[0].PCBTemp
+	}
+	if v.ReportsPower {
+		all["power"], all["current"] = v.Power.Watts(), math.Round(v.Power.Watts()/5.175*1000)
 	}
 	if len(v.Fans) > 0 {
 		all["fanrpm"] = v.Fans[0]

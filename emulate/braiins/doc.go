@@ -9,7 +9,7 @@
 // A token is sent raw in the Authorization header, lives an hour of device time from its
 // last use, and does not survive a restart of the board or a new password. Firmware from 26
 // on tells a few fields more and knows quick ramping, which is kept and has no effect on the
-// physics. A device that boots answers gRPC with "unavailable".
+// physics. Where it does not know its power it tells 0 W. A device that boots answers gRPC with "unavailable".
 //
 // Not known from public sources, so chosen: errors are JSON with a message; a wrong login
 // and a missing or dead token are 401; a body of the wrong form is 422; a target outside

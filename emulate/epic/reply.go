@@ -47,13 +47,10 @@ func (d *device) summary(v plant.View) object {
 		"Status": d.status(v), "Hostname": v.ID, "PresetInfo": object{"Target Power": 0}, "Software": v.Firmware, "OS Type": "Linux",
 		"Mining":  object{"Coin": "BTC", "Algorithm": "SHA-256"},
 		"Session": session(v), "HBs": boards(v), "HBStatus": boardStatus(v), "Fans": object{"Fans Speed": 70, "Fan Mode": object{"Auto": object{"Target Temperature": 60, "Idle Speed": 20}}},
-		"Fans Rpm":      fans(v),
-		"Misc":          object{"Locate Miner State": v.LED, "Shutdown Temp": 95.0, "Critical Temp": 100.0},
-		"PerpetualTune": object{"Running": true, "Algorithm": d.algorithm(v)},
-		"Power Supply Stats": object{
-			"Input Voltage": 230.0, "Output Voltage": 14.2, "Input Current": v.Power.Watts() / 230, "Output Current": v.Power.Watts() / 15,
-			"Input Power": v.Power.Watts(), "Output Power": v.Power.Watts() * 0.95, "Target Voltage": 14200,
-		},
+		"Fans Rpm":             fans(v),
+		"Misc":                 object{"Locate Miner State": v.LED, "Shutdown Temp": 95.0, "Critical Temp": 100.0},
+		"PerpetualTune":        object{"Running": true, "Algorithm": d.algorithm(v)},
+		"Power Supply Stats":   supply(v),
 		"IdleOnConnectionLost": true, "Overdrive": false, "Disable Board On Failure": false,
 	}
 	stratum := object{
@@ -72,6 +69,17 @@ func (d *device) summary(v plant.View) object {
 		s["HBs"] = nil
 	}
 	return s
+}
+
+// supply is null where the supply tells the control board nothing.
+func supply(v plant.View) any {
+	if !v.ReportsPower {
+		return nil
+	}
+	return object{
+		"Input Voltage": 230.0, "Output Voltage": 14.2, "Input Current": v.Power.Watts() / 230, "Output Current": v.Power.Watts() / 15,
+		"Input Power": v.Power.Watts(), "Output Power": v.Power.Watts() * 0.95, "Target Voltage": 14200,
+	}
 }
 
 func session(v plant.View) object {

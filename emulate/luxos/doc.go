@@ -9,7 +9,7 @@
 // As the pages say: a session is no security, only one exists at a time, it lapses a minute
 // after its last use and `kill` ends it whoever holds it; pools need none; sleep outlasts a
 // reboot; profiles run from 16 steps below the default to 8 above it, with an estimate of watts and
-// TH/s each.
+// TH/s each. Where it does not know its power it tells 0 W.
 //
 // Not known from public sources, so chosen: the codes and words of a busy session (410), a
 // wrong one (411) and of refusals (412); that a profile is taken while asleep; that a wake-up of

@@ -157,12 +157,16 @@ func mining(v plant.View) object {
 			live++
 		}
 	}
-	return object{"mining-status": object{
+	s := object{
 		"average_asic_temp_c": chips, "average_hashrate_ghs": v.HashrateAvg.TH() * 1000, "average_hb_efficiency_jth": efficiency(v),
 		"average_hb_temp_c": boards, "hashboards_installed": len(v.Boards), "hashboards_mining": live, "hashrate_ghs": terahash(v) * 1000,
 		"hw_errors": 0, "ideal_hashrate_ghs": v.Model.Hashrate.TH() * 1000, "mining_uptime_s": seconds(v.Elapsed), "power_efficiency_jth": efficiency(v),
-		"power_target_watts": watts(v), "power_usage_watts": v.Power.Watts(), "reboot_uptime_s": seconds(v.Uptime), "status": status(v),
-	}}
+		"power_target_watts": watts(v), "reboot_uptime_s": seconds(v.Uptime), "status": status(v),
+	}
+	if v.ReportsPower {
+		s["power_usage_watts"] = v.Power.Watts()
+	}
+	return object{"mining-status": s}
 }
 
 func value(f float64, unit string) object { return object{"value": f, "unit": unit} }
@@ -188,10 +192,11 @@ func telemetry(v plant.View, level string) object {
 		for _, b := range v.Boards {
 			temp += b.PCBTemp / float64(len(v.Boards))
 		}
-		out["miner"] = object{
-			"efficiency": value(efficiency(v), "J/TH"), "hashrate": value(terahash(v), "TH/s"), "power": value(v.Power.Watts(), "W"),
-			"temperature": value(temp, celsius),
+		miner := object{"efficiency": value(efficiency(v), "J/TH"), "hashrate": value(terahash(v), "TH/s"), "temperature": value(temp, celsius)}
+		if v.ReportsPower {
+			miner["power"] = value(v.Power.Watts(), "W")
 		}
+		out["miner"] = miner
 	}
 	if has("hashboard") || has("asic") {
 		out["hashboards"] = hashboards(v, has("asic"))

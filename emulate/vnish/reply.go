@@ -91,17 +91,20 @@ func temps(lo, hi float64) object { return object{"min": int(lo), "max": int(hi)
 func (d *device) summary(v plant.View) object {
 	gh, mean := float64(v.Hashrate)/1e9, float64(v.HashrateAvg)/1e9
 	stock := float64(v.Model.Hashrate) / 1e9
-	return object{
+	s := object{
 		"miner_status": d.state(v), "miner_type": name(v) + " (Vnish " + v.Firmware + ")",
 		"hr_stock": stock, "average_hashrate": mean / 1e3, "instant_hashrate": gh / 1e3,
 		"hr_realtime": gh, "hr_nominal": stock, "hr_average": mean,
 		"pcb_temp": temps(40, 60), "chip_temp": temps(50, 75),
-		"power_consumption": int(v.Power.Watts()), "power_usage": int(v.Power.Watts()), "power_efficiency": 29.5,
 		"hw_errors_percent": 0.0, "hr_error": 0.0, "hw_errors": 0, "devfee_percent": 2.8, "devfee": gh * 0.028,
 		"pools": pools(v), "cooling": cooling(v), "chains": chains(v),
 		"found_blocks": 0, "best_share": 198441277, "restart_count": 0,
 		"psu": object{"psu_power_metering": false},
 	}
+	if v.ReportsPower {
+		s["power_consumption"], s["power_usage"], s["power_efficiency"] = int(v.Power.Watts()), int(v.Power.Watts()), 29.5
+	}
+	return s
 }
 
 func pools(v plant.View) []object {

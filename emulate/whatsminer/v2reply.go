@@ -98,10 +98,13 @@ func (d *v2) summary(v plant.View) []byte {
 		seconds(v.Elapsed), avg, now, now, now, avg, now,
 		shares/3, shares, shares/500, seconds(v.Elapsed)/150, 60.0/secondsPerShare, shares*262,
 		shares*34000, avg*v.Elapsed.Seconds(), avg/18000, shares*shareDiff, shares/500*shareDiff, shares*17591)
-	b = fmt.Appendf(b, `"Temperature":%.1f,"freq_avg":%d,"Fan Speed In":%d,"Fan Speed Out":%d,"Voltage":%d,"Power":%.0f,"Power_RT":%.0f,`+
-		`"Power Rate":%.2f,"Power Mode":"%s","Power Limit":%.0f,"Power Current":%d,"Power Fanspeed":%d,`,
-		c.pcbMax, frequency(v), fan(v, 0), fan(v, 1), 1180*bit(up), v.Power.Watts(), v.Power.Watts(),
-		efficiency(v), modeName(mode), limitOf(v), int(v.Power.Watts()/13), 9060)
+	b = fmt.Appendf(b, `"Temperature":%.1f,"freq_avg":%d,"Fan Speed In":%d,"Fan Speed Out":%d,"Voltage":%d,`,
+		c.pcbMax, frequency(v), fan(v, 0), fan(v, 1), 1180*bit(up))
+	if v.ReportsPower {
+		b = fmt.Appendf(b, `"Power":%.0f,"Power_RT":%.0f,"Power Rate":%.2f,"Power Current":%d,`,
+			v.Power.Watts(), v.Power.Watts(), efficiency(v), int(v.Power.Watts()/13))
+	}
+	b = fmt.Appendf(b, `"Power Mode":"%s","Power Limit":%.0f,"Power Fanspeed":%d,`, modeName(mode), limitOf(v), 9060)
 	b = fmt.Appendf(b, `"Chip Temp Min":%.2f,"Chip Temp Max":%.2f,"Chip Temp Avg":%.2f,"Env Temp":%.1f,"Liquid Cooling":false,`+
 		`"Factory GHS":%.0f,"Target Freq":%d,"Target MHS":%.0f,"Uptime":%d,"Hash Stable":%t,"Hash Stable Cost Seconds":%d,`+
 		`"Hash Deviation%%":0.1061,"Upfreq Complete":%d,"Error Code Count":%d,"Factory Error Code Count":0,"Security Mode":0,`,

@@ -109,10 +109,12 @@ func statusSummary(v plant.View) []byte {
 	c := climateOf(v)
 	now, avg := v.Hashrate.TH(), v.HashrateAvg.TH()
 	b := fmt.Appendf(make([]byte, 0, 1024), `{"elapsed":%d,"bootup-time":%d,"freq-avg":%d,"target-freq":0,"factory-hash":%.3f,"hash-average":%.3f,`+
-		`"hash-1min":%.3f,"hash-15min":%.3f,"hash-realtime":%.3f,"power-rate":%.3f,"power-5min":%.3f,"power-realtime":%.0f,`+
-		`"environment-temperature":%.1f,"board-temperature":[`,
-		seconds(v.Elapsed), seconds(v.Uptime), frequency(v), v.Model.Hashrate.TH(), avg, now, avg, now, efficiency(v), v.Power.Watts(),
-		v.Power.Watts(), v.Intake)
+		`"hash-1min":%.3f,"hash-15min":%.3f,"hash-realtime":%.3f,`,
+		seconds(v.Elapsed), seconds(v.Uptime), frequency(v), v.Model.Hashrate.TH(), avg, now, avg, now)
+	if v.ReportsPower {
+		b = fmt.Appendf(b, `"power-rate":%.3f,"power-5min":%.3f,"power-realtime":%.0f,`, efficiency(v), v.Power.Watts(), v.Power.Watts())
+	}
+	b = fmt.Appendf(b, `"environment-temperature":%.1f,"board-temperature":[`, v.Intake)
 	for i, board := range v.Boards {
 		b = fmt.Appendf(comma(b, i), "%.1f", board.PCBTemp)
 	}
