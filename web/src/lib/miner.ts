@@ -29,5 +29,5 @@ export const place = (d: { rack: string; position: string }) => [d.rack, d.posit
 /** A stretch of seconds, or a dash. */
 export const since = (s: number | null | undefined) => (s == null ? dash : duration(s))
 
-/** A reading so old that it says little. */
-export const old = (s: number | null) => s == null || s > 60
+/** Whether its readings are so old that they say little: how old that is, the controller decides. */
+export const old = (d: DeviceRow) => d.age_s == null || ['stale', 'unknown', 'lost'].includes(d.state)
