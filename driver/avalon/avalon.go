@@ -9,7 +9,7 @@
 // read every 12th time. Power is WALLPOWER, else the seventh figure of PS, which newer
 // firmwares measure at the wall; older ones tell only what the supply gives to the boards,
 // some 6 to 9 % less, and that is passed on as it is. Of a PS whose volts and amperes do not
-// give its watts, as that of other machines, nothing is taken, but the last of the Nano's figures.
+// give its watts, as that of other machines, nothing is taken, but the Nano's sixth or seventh figure.
 //
 // Sleep is `softoff`, waking `softon`; both name a moment on the device's own clock, which may
 // never have been set: the difference to site time is taken from every reply, Stage sees to

@@ -190,9 +190,11 @@ func parsePower(f map[string]string, nano bool) site.Opt[unit.Power] {
 		return site.Some(unit.Watts(v.V))
 	}
 	ps := numbers(f, "PS")
-	if nano { // volts and set volts in millivolts, and watts last
-		if n := len(ps); n >= 6 && ps[n-1] > 0 && ps[n-1] < 1000 {
-			return site.Some(unit.Watts(ps[n-1]))
+	if nano { // watts are sixth or, where that holds the set volts in millivolts, seventh
+		for i := 5; i < min(len(ps), 7); i++ {
+			if ps[i] > 0 && ps[i] < 1000 {
+				return site.Some(unit.Watts(ps[i]))
+			}
 		}
 		return site.Opt[unit.Power]{}
 	}

@@ -102,6 +102,9 @@ func TestPower(t *testing.T) {
 		{"PS[0 1216 1 0 0 2243]", false, none},
 		{"PS[0 0 0 4 2758 127 338]", false, none}, // another order of the figures
 		{"PS[0 0 0 4 2758 127 338]", true, watts(127)},
+		{"PS[0 0 27541 4 0 3756 133]", true, watts(133)},
+		{"PS[0 0 27541 4 0 3756 0]", true, none},
+		{"PS[0 1216 0 0 0 2243 0]", false, none},
 		{"PS[x]", false, none},
 		{"PS[]", false, none},
 		{"", false, none},
