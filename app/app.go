@@ -243,6 +243,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.opt.Bound != nil {
 		a.opt.Bound(l.Addr())
 	}
+	defer thrift(len(a.plant.Miners))()
 	parts, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -15,6 +16,23 @@ const (
 	// calmRoom is how much memory a wave may take before it is collected all the same.
 	calmRoom = 256 << 20
 )
+
+// A large site's memory is mostly what stands still: what is known of each device. There the
+// collector runs when a half has come on top of it, not as much again.
+const (
+	largeSite        = 5000 // miners
+	largeSitePercent = 50
+)
+
+// thrift sets the collector up for the size of the site, where the person who started the
+// program has not, and returns what puts it back.
+func thrift(miners int) (back func()) {
+	if miners < largeSite || os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	percent := debug.SetGCPercent(largeSitePercent)
+	return func() { debug.SetGCPercent(percent) }
+}
 
 // calm holds the garbage collector back while a whole site is told to shed: a collection is
 // a tenth of the work just then, and would come in the middle of it. The memory that it may
