@@ -3,6 +3,7 @@ package antminer
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +14,12 @@ import (
 	"switchyard/unit"
 )
 
-// maxChains bounds the numbered keys of the old form: no control board has more.
-const maxChains = 16
+const (
+	// maxChains bounds the numbered keys of the old form: no control board has more.
+	maxChains = 16
+	// mostHash is more than any miner does.
+	mostHash = 100 * unit.PetaHash
+)
 
 // stats is a reply of `stats`, in the old form (numbered keys) or the new one (lists).
 type stats struct {
@@ -82,9 +87,9 @@ func (st stats) fill(s *site.Sample) {
 	if st.body == nil {
 		return
 	}
-	s.Hashrate = st.body.Hashrate("GHS 5s", "MHS 5s", "THS 5s", "rate_5s")
+	s.Hashrate = total(st.body, "GHS 5s", "MHS 5s", "THS 5s", "rate_5s")
 	if !s.Hashrate.OK && !st.cut {
-		s.Hashrate = st.body.Hashrate("GHS av", "MHS av", "THS av", "rate_avg")
+		s.Hashrate = total(st.body, "GHS av", "MHS av", "THS av", "rate_avg")
 	}
 	s.Power = power(st.body)
 	if e := st.body.Float("Elapsed"); e.OK && e.V >= 0 && e.V < 1e9 {
@@ -96,9 +101,33 @@ func (st stats) fill(s *site.Sample) {
 	if chains := st.body.Objects("chain"); chains != nil {
 		s.Boards = newBoards(st.body, chains)
 	} else {
-		s.Boards = oldBoards(st.body)
+		s.Boards = oldBoards(st.body, s.Hashrate)
 	}
+	s.Intake = water(st, s.Boards)
 	s.Fans = fans(st.body)
+	hashing := s.Hashrate.OK && s.Hashrate.V > 0
+	if hashing && !slices.ContainsFunc(s.Fans, func(rpm int) bool { return rpm > 0 }) {
+		s.Fans = nil // cooled by water or oil: the places of the fans are told all the same
+	}
+}
+
+// total is the miner's hashrate. Its unit is rate_unit where there is one: the old form calls
+// its keys GHS on machines of other algorithms, too.
+func total(o rpc.Object, keys ...string) site.Opt[unit.Hashrate] {
+	name := o.Text("rate_unit")
+	if name == "" {
+		return o.Hashrate(keys...)
+	}
+	scale, ok := rpc.Unit(name)
+	if !ok {
+		return site.Opt[unit.Hashrate]{}
+	}
+	for _, key := range keys {
+		if h := rate(o, key, scale); h.OK {
+			return h
+		}
+	}
+	return site.Opt[unit.Hashrate]{}
 }
 
 // power returns the watts that the firmware tells. A miner that answers draws something:
@@ -134,8 +163,8 @@ func newBoards(body rpc.Object, chains []rpc.Object) []site.Board {
 
 // oldBoards reads chain_rate1, temp_chip1 and so on. A slot with no chips, no rate and no
 // status is empty.
-func oldBoards(o rpc.Object) []site.Board {
-	scale, known := chainUnit(o)
+func oldBoards(o rpc.Object, all site.Opt[unit.Hashrate]) []site.Board {
+	scale, known := chainUnit(o, all)
 	var boards []site.Board
 	for i := 1; i <= maxChains; i++ {
 		n := strconv.Itoa(i)
@@ -145,8 +174,8 @@ func oldBoards(o rpc.Object) []site.Board {
 		}
 		b := site.Board{
 			Chips:    chips,
-			ChipTemp: hottest(o, "temp_chip"+n, "temp2_"+n),
-			PCBTemp:  hottest(o, "temp_pcb"+n, "temp"+n),
+			ChipTemp: hottest(o, "temp_chip"+n, "temp2_"+n, "temp_out_chip_"+n, "temp_in_chip_"+n),
+			PCBTemp:  hottest(o, "temp_pcb"+n, "temp"+n, "temp_out_pcb_"+n, "temp_in_pcb_"+n),
 		}
 		if known {
 			b.Hashrate = rate(o, "chain_rate"+n, scale)
@@ -157,30 +186,91 @@ func oldBoards(o rpc.Object) []site.Board {
 	return boards
 }
 
-// chainUnit is the unit of chain_rate1 and the others, whose keys name none: rate_unit, or
-// where it is missing that of the miner's mean, if the chains' sum agrees with it.
-func chainUnit(o rpc.Object) (unit.Hashrate, bool) {
-	if u, ok := rpc.Unit(o.Text("rate_unit")); ok {
-		return u, true
-	}
-	var sum float64
+// chainUnit is the unit of chain_rate1 and the others, whose keys name none: that in which their
+// sum agrees with the miner's hashrate all, which is not always rate_unit. Where nothing is
+// hashed it is rate_unit.
+func chainUnit(o rpc.Object, all site.Opt[unit.Hashrate]) (unit.Hashrate, bool) {
+	var sum unit.Hashrate
 	for i := 1; i <= maxChains; i++ {
-		sum += o.Float("chain_rate" + strconv.Itoa(i)).Or(0)
+		sum += unit.Hashrate(o.Float("chain_rate" + strconv.Itoa(i)).Or(0))
 	}
-	for _, key := range []string{"GHS av", "GHS 5s", "MHS av", "MHS 5s", "THS av", "THS 5s"} {
-		if total := o.Float(key); total.OK && total.V > 0 && sum > total.V/2 && sum < total.V*2 {
-			return rpc.KeyUnit(key)
+	told, ok := rpc.Unit(o.Text("rate_unit"))
+	if !all.OK || all.V <= 0 || sum <= 0 {
+		return told, ok
+	}
+	for _, u := range []unit.Hashrate{told, unit.GigaHash, unit.MegaHash, unit.TeraHash} {
+		if u > 0 && sum*u > all.V/2 && sum*u < all.V*2 {
+			return u, true
 		}
 	}
 	return 0, false
 }
 
+// water reads the inlet of the water on those hydro machines whose firmware tells it among the
+// boards' temperatures, and takes it out of them. The S21 Hyd. and S21 XP Hyd. may have inlet and
+// outlet and two zeros for their chips; the S21+ Hyd. has the inlet first and the outlet third of
+// its board's sensors, and its chip as the first of the controllers'.
+func water(st stats, boards []site.Board) site.Opt[float64] {
+	var low site.Opt[float64]
+	take := func(c float64) {
+		if c > 0 && c < 100 && (!low.OK || c < low.V) {
+			low = site.Some(c)
+		}
+	}
+	_, model := driver.SplitBrand(st.named().model)
+	model = strings.ToUpper(strings.ReplaceAll(model, " ", ""))
+	if !strings.HasPrefix(model, "S21") || !strings.Contains(model, "HYD") {
+		return low
+	}
+	for i, c := range st.body.Objects("chain") {
+		if i >= len(boards) {
+			break
+		}
+		chip, pcb, pic := four(c, "temp_chip"), four(c, "temp_pcb"), four(c, "temp_pic")
+		switch {
+		case strings.HasPrefix(model, "S21+") && pcb != nil && pic != nil:
+			take(pcb[0])
+			boards[i].ChipTemp = sensor(pic[0])
+			boards[i].PCBTemp = sensor(max(pcb[1], pcb[3], pic[1], pic[2], pic[3]))
+		case chip != nil && chip[0] > 0 && chip[1] > 0 && chip[2] == 0 && chip[3] == 0:
+			take(chip[0])
+			boards[i].ChipTemp = site.Opt[float64]{}
+		}
+	}
+	return low
+}
+
+// four reads a list of exactly four numbers, else nothing.
+func four(o rpc.Object, key string) []float64 {
+	v, _ := o.Get(key)
+	list, _ := v.(rpc.Array)
+	var all []float64
+	for _, e := range list {
+		if f, ok := rpc.Float(e); ok {
+			all = append(all, f)
+		}
+	}
+	if len(list) != 4 || len(all) != 4 {
+		return nil
+	}
+	return all
+}
+
+// sensor is a temperature, if a sensor that works says it.
+func sensor(c float64) site.Opt[float64] {
+	if !(c > 0 && c < 200) {
+		return site.Opt[float64]{}
+	}
+	return site.Some(c)
+}
+
 func rate(o rpc.Object, key string, scale unit.Hashrate) site.Opt[unit.Hashrate] {
 	f := o.Float(key)
-	if !f.OK || f.V < 0 {
+	h := unit.Hashrate(f.V) * scale
+	if !f.OK || f.V < 0 || h > mostHash {
 		return site.Opt[unit.Hashrate]{}
 	}
-	return site.Some(unit.Hashrate(f.V) * scale)
+	return site.Some(h)
 }
 
 // hottest returns the highest temperature under the first of keys that has any: a number, a
@@ -193,6 +283,10 @@ func hottest(o rpc.Object, keys ...string) site.Opt[float64] {
 		case rpc.Array:
 			all = v
 		case string:
+			if _, one := rpc.Float(v); one { // it may be below zero
+				all = []any{v}
+				break
+			}
 			for _, part := range strings.Split(v, "-") {
 				all = append(all, part)
 			}

@@ -211,7 +211,12 @@ func chains(o rpc.Object, u units, h reading) []site.Board {
 func hottest(o rpc.Object, keys ...string) site.Opt[float64] {
 	var best site.Opt[float64]
 	for _, key := range keys {
-		for _, word := range strings.Split(o.Text(key), "-") {
+		text := o.Text(key)
+		words := strings.Split(text, "-")
+		if _, one := rpc.Float(text); one { // it may be below zero
+			words = []string{text}
+		}
+		for _, word := range words {
 			if t, ok := rpc.Float(word); ok && t > 0 && t <= 200 && (!best.OK || t > best.V) {
 				best = site.Some(t)
 			}
