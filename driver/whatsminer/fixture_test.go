@@ -63,9 +63,9 @@ func TestFixtureV1(t *testing.T) {
 		t.Errorf("codes %v, %v", h.codes, err)
 	}
 	boards := []site.Board{
-		{Hashrate: site.Some(22103789.84 * unit.MegaHash), ChipTemp: site.Some(90.0), PCBTemp: site.Some(70.0), Working: true},
-		{Hashrate: site.Some(22719799.79 * unit.MegaHash), ChipTemp: site.Some(90.11), PCBTemp: site.Some(69.5), Working: true},
-		{Hashrate: site.Some(22554737.92 * unit.MegaHash), ChipTemp: site.Some(92.5), PCBTemp: site.Some(71.5), Working: true},
+		{Hashrate: site.Some(22103789.84 * unit.MegaHash), ChipTemp: site.Some(90.0), PCBTemp: site.Some(70.0), Chips: site.Some(105), Working: true},
+		{Hashrate: site.Some(22719799.79 * unit.MegaHash), ChipTemp: site.Some(90.11), PCBTemp: site.Some(69.5), Chips: site.Some(105), Working: true},
+		{Hashrate: site.Some(22554737.92 * unit.MegaHash), ChipTemp: site.Some(92.5), PCBTemp: site.Some(71.5), Chips: site.Some(105), Working: true},
 	}
 	if d := cmp.Diff(boards, parseDevs(fixture(t, "whatsminer-v1/devs.json"))); d != "" {
 		t.Error(d)
@@ -96,9 +96,9 @@ func TestFixtureV2(t *testing.T) {
 		t.Error(d)
 	}
 	boards := []site.Board{
-		{Hashrate: site.Some(41.5 * unit.TeraHash), ChipTemp: site.Some(80.0), PCBTemp: site.Some(65.0), Working: true},
-		{Hashrate: site.Some(41.8 * unit.TeraHash), ChipTemp: site.Some(81.0), PCBTemp: site.Some(66.0), Working: true},
-		{Hashrate: site.Some(41.7 * unit.TeraHash), ChipTemp: site.Some(81.0), PCBTemp: site.Some(67.0), Working: true},
+		{Hashrate: site.Some(41.5 * unit.TeraHash), ChipTemp: site.Some(80.0), PCBTemp: site.Some(65.0), Chips: site.Some(135), Working: true},
+		{Hashrate: site.Some(41.8 * unit.TeraHash), ChipTemp: site.Some(81.0), PCBTemp: site.Some(66.0), Chips: site.Some(135), Working: true},
+		{Hashrate: site.Some(41.7 * unit.TeraHash), ChipTemp: site.Some(81.0), PCBTemp: site.Some(67.0), Chips: site.Some(135), Working: true},
 	}
 	if d := cmp.Diff(boards, parseDevs(fixture(t, "whatsminer-v2/devs.json"))); d != "" {
 		t.Error(d)

@@ -214,6 +214,7 @@ func parseSummary(r rpc.Reply) (hot, error) {
 	if !h.rate.OK {
 		h.rate = mega(o, "MHS 5s", "MHS 1m", "MHS 5m", "MHS av")
 	}
+	h.fans = cooled(h.fans, h.rate)
 	if n := o.Int("Error Code Count"); n.OK {
 		codes := rpc.Array{}
 		for i := range min(max(n.V, 0), 64) {
@@ -248,6 +249,7 @@ func parseDevs(r rpc.Reply) []site.Board {
 		out = append(out, site.Board{
 			Hashrate: mega(o, "HS RT", "MHS 1m", "MHS 5m", "MHS 5s", "MHS av"),
 			ChipTemp: temperature(o.Float("Chip Temp Max")), PCBTemp: temperature(o.Float("Temperature")),
+			Chips:   chips(o, "Effective Chips"),
 			Working: (status == "" || status == "Alive") && o.Text("Enabled") != "N" && o.Int("Effective Chips").Or(1) > 0,
 		})
 	}

@@ -162,6 +162,7 @@ func parseStatusV3(msg rpc.Object) (hotV3, error) {
 		rate:    tera(o, "hash-realtime", "hash-1min", "hash-average"),
 		elapsed: seconds(o.Float("elapsed")), uptime: seconds(o.Float("bootup-time", "elapsed")),
 	}}
+	h.fans = cooled(h.fans, h.rate)
 	var pcb rpc.Array
 	if v, ok := o.Get("board-temperature"); ok {
 		pcb, _ = v.(rpc.Array)
@@ -170,7 +171,7 @@ func parseStatusV3(msg rpc.Object) (hotV3, error) {
 	for i, b := range list[:min(len(list), 16)] {
 		board := site.Board{
 			Hashrate: tera(b, "hash-realtime", "hash-average"),
-			ChipTemp: temperature(b.Float("chip-temp-max")), Working: b.Int("effective-chips").Or(1) > 0,
+			ChipTemp: temperature(b.Float("chip-temp-max")), Chips: chips(b, "effective-chips"), Working: b.Int("effective-chips").Or(1) > 0,
 		}
 		if i < len(pcb) {
 			if t, ok := rpc.Float(pcb[i]); ok {

@@ -39,6 +39,7 @@ package whatsminer
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -246,9 +247,9 @@ func power(f site.Opt[float64]) site.Opt[unit.Power] {
 	return site.Some(unit.Watts(f.V))
 }
 
-// temperature reads degrees; what no sensor that works says is unknown.
+// temperature reads degrees; what no sensor that works says is unknown, 0 and -1 among it.
 func temperature(f site.Opt[float64]) site.Opt[float64] {
-	if !f.OK || f.V < -60 || f.V > 200 {
+	if !f.OK || f.V == 0 || f.V == -1 || f.V < -60 || f.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return f
@@ -263,6 +264,24 @@ func fans(o rpc.Object, keys ...string) []int {
 		}
 	}
 	return out
+}
+
+// cooled leaves out fans that stand still while the miner hashes: those with water or oil tell
+// them all the same.
+func cooled(rpm []int, rate site.Opt[unit.Hashrate]) []int {
+	if rate.OK && rate.V > 0 && !slices.ContainsFunc(rpm, func(n int) bool { return n > 0 }) {
+		return nil
+	}
+	return rpm
+}
+
+// chips reads how many chips of a board answer.
+func chips(o rpc.Object, key string) site.Opt[int] {
+	n := o.Int(key)
+	if !n.OK || n.V < 0 || n.V > 10000 {
+		return site.Opt[int]{}
+	}
+	return n
 }
 
 // errorCodes reads a list of codes in any of its shapes: numbers, texts, or objects whose

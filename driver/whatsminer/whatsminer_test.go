@@ -270,8 +270,8 @@ func TestTestdata(t *testing.T) {
 	}
 	v3, err := parseStatusV3(o.Object("msg"))
 	want := []site.Board{
-		{Hashrate: site.Some(51 * unit.TeraHash), ChipTemp: site.Some(97.4), PCBTemp: site.Some(69.6), Working: true},
-		{Hashrate: site.Some(50.5 * unit.TeraHash), ChipTemp: site.Some(100.3), PCBTemp: site.Some(70.1)},
+		{Hashrate: site.Some(51 * unit.TeraHash), ChipTemp: site.Some(97.4), PCBTemp: site.Some(69.6), Chips: site.Some(70), Working: true},
+		{Hashrate: site.Some(50.5 * unit.TeraHash), ChipTemp: site.Some(100.3), PCBTemp: site.Some(70.1), Chips: site.Some(0)},
 	}
 	if err != nil || v3.rate != site.Some(101.5*unit.TeraHash) || v3.power != site.Some(3268*unit.Watt) || !slices.Equal(v3.fans, []int{4980, 5070}) {
 		t.Errorf("%+v, %v", v3, err)
