@@ -97,9 +97,9 @@ func hottest(t site.Opt[float64], sensors []rpc.Object) site.Opt[float64] {
 	return t
 }
 
-// celsius leaves out what a lost sensor says: 0 and nonsense.
+// celsius leaves out what a lost sensor says: 0, -1 and nonsense.
 func celsius(t site.Opt[float64]) site.Opt[float64] {
-	if !t.OK || t.V == 0 || t.V < -50 || t.V > 200 {
+	if !t.OK || t.V == 0 || t.V == -1 || t.V < -50 || t.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return t

@@ -144,6 +144,17 @@ func TestLevel(t *testing.T) {
 	}
 }
 
+// TestZeroWatts: a miner that hashes draws some, whatever its supply says.
+func TestZeroWatts(t *testing.T) {
+	for _, in := range []string{`0`, `"0.00W"`, `"-1W"`, `null`, `"n/a"`} {
+		var s site.Sample
+		fillSummary(&s, parsed(t, `{"Elapsed":5,"MHS 5s":150000000,"Wattage":`+in+`}`).Object)
+		if s.Power.OK || !s.Hashrate.OK || psuPower(parsed(t, `{"PowerIn":`+in+`}`).Object).OK {
+			t.Errorf("%s: %v", in, s.Power)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"STATUS":[{"STATUS":"S"}],"SUMMARY":[{"Elapsed":56696,"MHS 5s":1.5,"Wattage":"58.9W"}],"id":1}`))
 	f.Add([]byte(`{"STATUS":[{"STATUS":"S"}],"DEVS":[{"ID":1,"Temperature":28.25,"MHS 5s":1}],"Temperature":[{"ID":1,"ChipTemp":[{"Temperature":50}]}]}`))

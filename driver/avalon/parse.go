@@ -148,6 +148,9 @@ func parseModule(f, boards map[string]string) module {
 	}
 	if ver, _, ok := strings.Cut(f["Ver"], "-"); ok {
 		m.model = modelName(ver)
+		if len(ver) == 7 && strings.Trim(ver, "0123456789") == "" { // before the A10: the model, year and month
+			m.model = modelName(ver[:3])
+		}
 	}
 	if !m.intake.OK {
 		m.intake = temperature(number(f, "ITemp"))
@@ -161,8 +164,10 @@ func parseModule(f, boards map[string]string) module {
 		m.asleep = site.Some(true)
 	case work != "":
 		m.asleep = site.Some(false)
-	default:
+	case m.softOff.OK || f["WORKMODE"] != "" || f["Elapsed"] == "":
 		m.asleep = m.softOff
+	default: // a firmware of before the A11, which knows no sleep
+		m.asleep = site.Some(false)
 	}
 	if v := number(f, "WORKMODE"); v.OK && v.V == math.Trunc(v.V) && v.V >= 0 && v.V < 16 {
 		m.mode = site.Some(int(v.V))
@@ -179,7 +184,13 @@ func parseModule(f, boards map[string]string) module {
 			m.fans = append(m.fans, int(math.Round(v.V)))
 		}
 	}
+	if v := number(f, "Fan"); m.fans == nil && v.OK && v.V >= 0 && v.V < 1e5 {
+		m.fans = []int{int(math.Round(v.V))}
+	}
 	m.boards = parseBoards(f, boards, m.asleep)
+	if hot := temperature(number(f, "TMax")); len(m.boards) == 0 && hot.OK && m.asleep.OK { // told as one
+		m.boards = []site.Board{{Hashrate: m.rate, ChipTemp: hot, Working: m.asleep.V || !m.rate.OK || m.rate.V > 0}}
+	}
 	return m
 }
 
@@ -277,8 +288,8 @@ func parseVersion(o rpc.Object) site.Identity {
 	id := site.Identity{
 		Make: maker, Model: modelName(o.Text("PROD")), Firmware: o.Text("VERSION", "LVERSION", "CGVERSION", "BVERSION"), Serial: o.Text("DNA"), MAC: macAddress(o.Text("MAC")),
 	}
-	if id.Model == "" {
-		id.Model = modelName(o.Text("MODEL"))
+	if model := o.Text("MODEL"); id.Model == "" || strings.EqualFold(id.Model, "nano") && model != "" {
+		id.Model = modelName(model)
 	}
 	return id
 }
@@ -332,7 +343,7 @@ func parsePools(r rpc.Reply) []site.Pool {
 
 // temperature reads degrees; 0 and what no sensor that works says (-273) are unknown.
 func temperature(f site.Opt[float64]) site.Opt[float64] {
-	if !f.OK || f.V == 0 || f.V < -40 || f.V > 200 {
+	if !f.OK || f.V == 0 || f.V == -1 || f.V < -40 || f.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return f

@@ -71,13 +71,16 @@ func sample(o rpc.Object, model string) site.Sample {
 	if up := o.Float("uptimeSeconds"); up.OK && up.V > 0 && up.V < 1e9 {
 		s.Uptime = site.Some(time.Duration(up.V * float64(time.Second)))
 	}
-	if rpm := o.Int("fanrpm"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
-		s.Fans = append(s.Fans, rpm.V)
+	if rpm := o.Float("fanrpm"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
+		s.Fans = append(s.Fans, int(math.Round(rpm.V)))
 	}
-	if rpm := o.Int("fan2rpm"); rpm.OK && rpm.V > 0 && rpm.V < 1e5 { // 0 where there is no second one
-		s.Fans = append(s.Fans, rpm.V)
+	if rpm := o.Float("fan2rpm"); rpm.OK && rpm.V > 0 && rpm.V < 1e5 { // 0 where there is no second one
+		s.Fans = append(s.Fans, int(math.Round(rpm.V)))
 	}
-	board := site.Board{Hashrate: s.Hashrate, ChipTemp: celsius(o, "temp", "temp2"), PCBTemp: celsius(o, "vrTemp"), Chips: o.Int("asicCount")}
+	board := site.Board{Hashrate: s.Hashrate, ChipTemp: celsius(o, "temp", "temp2"), PCBTemp: celsius(o, "vrTemp")}
+	if chips := o.Int("asicCount"); chips.OK && chips.V >= 0 && chips.V < 1e4 {
+		board.Chips = chips
+	}
 	board.Working = s.Hashrate.OK && s.Hashrate.V > 0
 	if board.Hashrate.OK || board.ChipTemp.OK {
 		s.Boards = []site.Board{board}

@@ -126,6 +126,38 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestOtherVersions reads replies of versions of which none is recorded here.
+func TestOtherVersions(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		want site.Sample
+	}{
+		"a board without a wattmeter or a sensor": {
+			`{"ASICModel":"BM1397","power":0,"temp":-1,"vrTemp":0,"hashRate":"401.5","fanrpm":0,"version":"v2.0.3","boardVersion":"102"}`,
+			site.Sample{
+				Identity: site.Identity{Make: "Bitaxe", Model: "Max", Firmware: "v2.0.3"}, State: site.StateHashing, Hashrate: site.Some(401.5 * unit.GigaHash), Fans: []int{0},
+				Boards: []site.Board{{Hashrate: site.Some(401.5 * unit.GigaHash), Working: true}},
+			},
+		},
+		"fractions and a second fan": {
+			`{"ASICModel":"BM1370","boardVersion":"801","power":36.25,"temp":60.5,"temp2":62.25,"hashRate":2150.75,"fanrpm":4100.6,"fan2rpm":"4050","asicCount":2,"uptimeSeconds":"60"}`,
+			site.Sample{
+				Identity: site.Identity{Make: "Bitaxe", Model: "GammaTurbo"}, State: site.StateHashing, Power: site.Some(36250 * unit.Milliwatt), Hashrate: site.Some(2150.75 * unit.GigaHash),
+				Fans: []int{4101, 4050}, Uptime: site.Some(time.Minute),
+				Boards: []site.Board{{Hashrate: site.Some(2150.75 * unit.GigaHash), ChipTemp: site.Some(62.25), Chips: site.Some(2), Working: true}},
+			},
+		},
+		"nonsense is unknown": {
+			`{"ASICModel":"BM1370","power":-3,"temp":null,"hashRate":nan,"hashRate_1m":-1,"fanrpm":-1,"asicCount":-4,"uptimeSeconds":-1}`,
+			site.Sample{Identity: site.Identity{Make: "Bitaxe", Model: "BM1370"}},
+		},
+	} {
+		if d := cmp.Diff(c.want, read(t, c.body), near); d != "" {
+			t.Errorf("%s: -want +got:\n%s", name, d)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"ASICModel":"BM1370","hashRate":1200.5,"power":17.2,"miningPaused":false,"frequency":525,"coreVoltage":1150,"stratumURL":"a","stratumPort":1}`))
 	f.Add([]byte(`{"frequencyOptions":[400,485],"defaultVoltage":1200,"deviceModel":"Ultra"}`))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"switchyard/driver/rpc"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -224,6 +225,32 @@ func TestConstraints(t *testing.T) {
 		if r, full := c.targets(); r != want.r || full != want.full {
 			t.Errorf("%s: %v, %v, want %v", in, r, full, want)
 		}
+	}
+}
+
+// TestZeroWatts: 0 W is what all its interfaces say where they do not know.
+func TestZeroWatts(t *testing.T) {
+	var st stats
+	if err := json.Unmarshal([]byte(`{"miner_stats":{"real_hashrate":{"last_5s":{"gigahash_per_second":100000}}},"power_stats":{"approximated_consumption":{"watt":0}}}`), &st); err != nil {
+		t.Fatal(err)
+	}
+	var s site.Sample
+	if st.fill(&s); s.Power.OK || !s.Hashrate.OK {
+		t.Errorf("REST: %v, %v", s.Power, s.Hashrate)
+	}
+	var g gqlReply
+	if err := json.Unmarshal([]byte(`{"data":{"bos":{"info":{"version":{"full":"22.08"}}},"bosminer":{"info":{"workSolver":{"realHashrate":{"mhs5S":1e8}},"summary":{"power":{"approxConsumptionW":0}}}}}}`), &g); err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := g.sample(); !ok || s.Power.OK || !s.Hashrate.OK {
+		t.Errorf("GraphQL: %v, %v", s.Power, s.Hashrate)
+	}
+	r, err := rpc.Parse([]byte(`{"summary":[{"STATUS":[{"STATUS":"S"}],"SUMMARY":[{"MHS 5s":1e8}]}],"tunerstatus":[{"STATUS":[{"STATUS":"S"}],"TUNERSTATUS":[{"ApproximateMinerPowerConsumption":0,"PowerLimit":0}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := bosSample(r); !ok || s.Power.OK || s.Target.OK || !s.Hashrate.OK {
+		t.Errorf("port 4028: %v, %v", s.Power, s.Hashrate)
 	}
 }
 

@@ -60,7 +60,7 @@ func (d *degree) known() site.Opt[float64] {
 }
 
 func celsius(c *float64) site.Opt[float64] {
-	if c == nil || *c == 0 || *c < -50 || *c > 200 {
+	if c == nil || *c == 0 || *c == -1 || *c < -50 || *c > 200 {
 		return site.Opt[float64]{}
 	}
 	return site.Some(*c)

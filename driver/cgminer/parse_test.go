@@ -197,6 +197,21 @@ func TestState(t *testing.T) {
 	}
 }
 
+// TestZeroWatts: a miner that hashes draws some, whatever it says.
+func TestZeroWatts(t *testing.T) {
+	for _, text := range []string{
+		`{"SUMMARY":[{"Elapsed":1,"GHS 5s":13500,"Power":0,"Power_RT":0}]}`, `{"SUMMARY":[{"GHS 5s":13500,"Power":-1}]}`, `{"SUMMARY":[{"GHS 5s":13500,"Power":null}]}`,
+	} {
+		r, err := rpc.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, ok := parseReading(map[string]rpc.Reply{"summary": r}); !ok || h.power.OK || !h.rate.OK {
+			t.Errorf("%s: %v, %v", text, h.power, h.rate)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"SUMMARY":[{"GHS 5s":"13512.77","Elapsed":5,"Power":3000}],"STATS":[{"Type":"Antminer S9"}{"GHS 5s":1,"rate_unit":"GH","fan_num":2,"fan3":5760,"chain_acn6":63,"chain_rate6":"4500","temp2_6":77}]}`))
 	f.Add([]byte(`{"DEVS":[{"ASC":0,"MHS 5s":1e7,"Temperature":50}],"POOLS":[{"POOL":1,"URL":"u"}],"VERSION":[{"BMMiner":"2.0.0","API":"3.1"}]}`))

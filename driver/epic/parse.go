@@ -2,6 +2,7 @@ package epic
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,9 @@ func parseAble(o rpc.Object) (able, error) {
 	if a.identity.Make == "" {
 		a.identity.Make = "ePIC" // its own machines carry no other brand
 	}
-	a.identity.Serial = o.Object("Control Board Version").Text("cpuSerial")
+	if a.identity.Serial = o.Text("Miner Serial Number"); a.identity.Serial == "" {
+		a.identity.Serial = o.Object("Control Board Version").Text("cpuSerial")
+	}
 	for _, p := range o.Objects("PerpetualTune") {
 		algo := p.Text("algorithm")
 		lo, hi := p.Float("min"), p.Float("max")
@@ -91,6 +94,11 @@ func fill(s *site.Sample, sum rpc.Object, chips map[int]float64) {
 		}
 	}
 	status := sum.Object("Status")
+	if !s.Hashrate.OK && strings.EqualFold(status.Text("Operating State"), "mining") { // the first versions tell no boards' rates
+		if f := sum.Object("Session").Float("Average MHs"); f.OK && f.V > 0 && f.V < 1e13 {
+			s.Hashrate = site.Some(unit.Hashrate(f.V) * unit.MegaHash)
+		}
+	}
 	s.State = state(status, s.Hashrate)
 	if w := sum.Object("Power Supply Stats").Float("Input Power"); w.OK && w.V > 0 && w.V < 1e5 {
 		s.Power = site.Some(unit.Watts(w.V))
@@ -160,7 +168,7 @@ func first(o rpc.Object, key string) site.Opt[unit.Hashrate] {
 }
 
 func celsius(t site.Opt[float64]) site.Opt[float64] {
-	if !t.OK || t.V == 0 || t.V < -50 || t.V > 200 {
+	if !t.OK || t.V == 0 || t.V == -1 || t.V < -50 || t.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return t
@@ -191,8 +199,8 @@ func parseChips(o rpc.Object) map[int]float64 {
 func fans(o rpc.Object) []int {
 	var all []int
 	for i := 1; i <= most; i++ {
-		if rpm := o.Int("Fans Speed " + strconv.Itoa(i)); rpm.OK && rpm.V >= 0 {
-			all = append(all, rpm.V)
+		if rpm := o.Float("Fans Speed " + strconv.Itoa(i)); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
+			all = append(all, int(math.Round(rpm.V)))
 		}
 	}
 	return all

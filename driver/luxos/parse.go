@@ -177,7 +177,7 @@ func hotter(a, b site.Opt[float64]) site.Opt[float64] {
 
 // temperature reads degrees; 0 and what no sensor that works says are unknown.
 func temperature(f site.Opt[float64]) site.Opt[float64] {
-	if !f.OK || f.V == 0 || f.V < -40 || f.V > 200 {
+	if !f.OK || f.V == 0 || f.V == -1 || f.V < -40 || f.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return f

@@ -146,6 +146,25 @@ func TestOtherFirmwares(t *testing.T) {
 	}
 }
 
+// TestZeroWatts: 0 W is what it says where it does not know.
+func TestZeroWatts(t *testing.T) {
+	for _, watts := range []string{"0", `"0"`, "-1", "null", "1e9"} {
+		parts := map[string]rpc.Reply{}
+		for name, text := range map[string]string{
+			"summary": `{"SUMMARY":[{"Elapsed":17,"GHS 5s":95000.5}]}`, "power": `{"POWER":[{"PSU":false,"Watts":` + watts + `}]}`,
+		} {
+			r, err := rpc.Parse([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts[name] = r
+		}
+		if h, told := parseHot(parts); !told || h.power.OK || h.rate != site.Some(95000.5*unit.GigaHash) {
+			t.Errorf("%s W: %+v", watts, h)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"SUMMARY":[{"GHS 5s":1,"Elapsed":5}],"POWER":[{"Watts":3000}],"CONFIG":[{"Model":"Antminer S21","CurtailMode":"None"}]}`))
 	f.Add([]byte(`{"DEVS":[{"ID":1,"MHS 5s":3e7}],"TEMPS":[{"ID":1,"TopLeft":50}],"STATS":[{"chain_acn2":77}],"FANS":[{"RPM":5000}]}`))

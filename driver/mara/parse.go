@@ -2,6 +2,7 @@ package mara
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -233,8 +234,8 @@ func hottest(o rpc.Object, key string) site.Opt[float64] {
 func fans(o rpc.Object) []int {
 	var all []int
 	for _, row := range firstOf(o.Objects("fans"), most) {
-		if rpm := row.Int("current_speed", "rpm", "speed"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
-			all = append(all, rpm.V)
+		if rpm := row.Float("current_speed", "rpm", "speed"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
+			all = append(all, int(math.Round(rpm.V)))
 		}
 	}
 	return all

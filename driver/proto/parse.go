@@ -3,6 +3,7 @@ package proto
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -137,7 +138,7 @@ func rate(o rpc.Object) site.Opt[unit.Hashrate] {
 
 // celsius bounds a temperature; a sensor that is missing says 0 or nonsense.
 func celsius(c site.Opt[float64]) site.Opt[float64] {
-	if !c.OK || c.V == 0 || c.V < -50 || c.V > 200 {
+	if !c.OK || c.V == 0 || c.V == -1 || c.V < -50 || c.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return c
@@ -193,8 +194,8 @@ func fans(o rpc.Object) []int {
 	var all []int
 	list := o.Object("cooling-status").Objects("fans")
 	for _, f := range list[:min(len(list), maxBoards)] {
-		if rpm := f.Int("rpm"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
-			all = append(all, rpm.V)
+		if rpm := f.Float("rpm"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
+			all = append(all, int(math.Round(rpm.V)))
 		}
 	}
 	return all

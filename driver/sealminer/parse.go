@@ -1,6 +1,7 @@
 package sealminer
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -43,8 +44,8 @@ func fill(s *site.Sample, st rpc.Object) {
 	s.Boards = boards(st)
 	s.Profile = strings.ReplaceAll(strings.ToLower(st.Text("Mining Mode")), " ", "_")
 	for i := range count(st, "Fan Count") {
-		if rpm := st.Int(strconv.Itoa(i) + " Speed"); rpm.OK && rpm.V >= 0 {
-			s.Fans = append(s.Fans, rpm.V)
+		if rpm := st.Float(strconv.Itoa(i) + " Speed"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
+			s.Fans = append(s.Fans, int(math.Round(rpm.V)))
 		}
 	}
 	s.Intake = celsius(st.Float("PSU Temp AMB"))
@@ -73,7 +74,7 @@ func watts(o rpc.Object, key string) site.Opt[unit.Power] {
 }
 
 func celsius(t site.Opt[float64]) site.Opt[float64] {
-	if !t.OK || t.V == 0 || t.V < -50 || t.V > 200 {
+	if !t.OK || t.V == 0 || t.V == -1 || t.V < -50 || t.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return t

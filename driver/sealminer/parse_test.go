@@ -88,6 +88,17 @@ func TestParsePools(t *testing.T) {
 	}
 }
 
+// TestOtherReplies: what cannot be is unknown, 0 W of a miner that hashes among it.
+func TestOtherReplies(t *testing.T) {
+	var s site.Sample
+	fill(&s, parsed(t, `{"MHS(Sample)":"226000000","PSU Input Power":0,"Power Limit":0,"PM State":"Running","Fan Count":4,"0 Speed":"5100","1 Speed":-1,"2 Speed":1e9,"3 Speed":5000.4,
+		"Board Count":1,"0 MHS(Sample)":nan,"0 Chip Count":-1,"0 Temp 0":-273,"0 Temp 1":null,"PSU Temp AMB":0,"Elapsed":-1}`))
+	want := site.Sample{State: site.StateHashing, Hashrate: site.Some(226 * unit.TeraHash), Fans: []int{5100, 5000}, Boards: []site.Board{{}}}
+	if d := cmp.Diff(want, s); d != "" {
+		t.Error(d)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(recorded))
 	f.Add([]byte(`{"STATS":[{"PM State":"Suspend","MHS(Sample)":"1e9","Fan Count":99,"Board Count":-1,"Elapsed":1e300}]}`))

@@ -2,6 +2,7 @@ package vnish
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,8 @@ const (
 	most = 16
 	// mostPresets bounds the presets.
 	mostPresets = 64
+	// mostJoules is more than a miner needs for a TH.
+	mostJoules = 200
 )
 
 // info is what the page of that name tells.
@@ -41,11 +44,20 @@ func parseInfo(o rpc.Object) (info, error) {
 		w.identity.Serial = s
 	}
 	scale, ok := rpc.Unit(o.Text("hr_measure"))
-	if !ok && strings.EqualFold(o.Text("algorithm"), "sha256d") {
-		scale = unit.GigaHash
+	if !ok && bitcoin(o.Text("algorithm"), w.identity.Model) {
+		scale = unit.GigaHash // the first versions, and some that say N/A
 	}
 	w.scale = scale
 	return w, nil
+}
+
+// bitcoin says whether it hashes SHA-256: by the firmware's word, else by the model.
+func bitcoin(algorithm, model string) bool {
+	if algorithm != "" {
+		return strings.EqualFold(algorithm, "sha256d")
+	}
+	m, ok := driver.FindModel(model)
+	return ok && m.Algorithm == "sha256"
 }
 
 // fill writes what a summary and a status tell into s.
@@ -70,8 +82,8 @@ func fill(s *site.Sample, miner, status rpc.Object, scale unit.Hashrate) {
 		}
 	}
 	for i, f := range first(miner.Object("cooling").Objects("fans")) {
-		if rpm := f.Int("rpm"); rpm.OK && rpm.V >= 0 {
-			s.Fans = append(s.Fans, rpm.V)
+		if rpm := f.Float("rpm"); rpm.OK && rpm.V >= 0 && rpm.V < 1e5 {
+			s.Fans = append(s.Fans, int(math.Round(rpm.V)))
 		}
 		if strings.EqualFold(f.Text("status"), "lost") {
 			s.Faults = append(s.Faults, "fan "+strconv.Itoa(i+1)+" lost")
@@ -155,12 +167,17 @@ func rate(o rpc.Object, scale unit.Hashrate, keys ...string) site.Opt[unit.Hashr
 }
 
 // power is unknown at 0 W: a miner that answers draws some. power_usage held watts before
-// 1.2 and J/TH after it, so only power_consumption counts.
+// 1.2 and J/TH after it, so it counts only where there is no power_consumption and only as what
+// no miner needs for a TH.
 func power(o rpc.Object) site.Opt[unit.Power] {
-	if w := o.Float("power_consumption"); w.OK && w.V > 0 && w.V < 1e5 {
-		return site.Some(unit.Watts(w.V))
+	w, least := o.Float("power_consumption"), 0.0
+	if !w.OK {
+		w, least = o.Float("power_usage"), mostJoules
 	}
-	return site.Opt[unit.Power]{}
+	if !w.OK || w.V <= least || w.V >= 1e5 {
+		return site.Opt[unit.Power]{}
+	}
+	return site.Some(unit.Watts(w.V))
 }
 
 // hottest is the range's upper end; the board's sensors one by one in 1.2's first versions.
@@ -177,9 +194,9 @@ func hottest(c rpc.Object, key string) site.Opt[float64] {
 	return top
 }
 
-// celsius leaves out what a lost sensor says: 0 and nonsense.
+// celsius leaves out what a lost sensor says: 0, -1 and nonsense.
 func celsius(t site.Opt[float64]) site.Opt[float64] {
-	if !t.OK || t.V == 0 || t.V < -50 || t.V > 200 {
+	if !t.OK || t.V == 0 || t.V == -1 || t.V < -50 || t.V > 200 {
 		return site.Opt[float64]{}
 	}
 	return t
