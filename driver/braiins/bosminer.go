@@ -123,12 +123,7 @@ func bosSample(r rpc.Reply) (site.Sample, bool) {
 		board.Working = board.Hashrate.OK && board.Hashrate.V > 0
 		if t, ok := temps[dev.Text("ID")]; ok {
 			chip, pcb := t.Float("Chip"), t.Float("Board")
-			if chip.OK {
-				board.ChipTemp = celsius(&chip.V)
-			}
-			if pcb.OK {
-				board.PCBTemp = celsius(&pcb.V)
-			}
+			board.ChipTemp, board.PCBTemp = celsius(figureOf(chip)), celsius(figureOf(pcb))
 		}
 		s.Boards = append(s.Boards, board)
 	}
@@ -136,10 +131,15 @@ func bosSample(r rpc.Reply) (site.Sample, bool) {
 }
 
 func bosWatts(w site.Opt[float64]) site.Opt[unit.Power] {
-	if !w.OK {
-		return site.Opt[unit.Power]{}
+	return (&watt{figureOf(w)}).known()
+}
+
+func figureOf(v site.Opt[float64]) *figure {
+	if !v.OK {
+		return nil
 	}
-	return (&watt{&w.V}).known()
+	f := figure(v.V)
+	return &f
 }
 
 func bosPools(r rpc.Reply) []site.Pool {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"switchyard/driver"
 	"switchyard/driver/httpx"
@@ -75,7 +74,7 @@ type gqlBOS struct {
 		Version struct{ Full string }
 	}
 	Uptime struct {
-		Seconds *float64 `json:"durationS"`
+		Seconds *figure `json:"durationS"`
 	}
 }
 
@@ -86,11 +85,11 @@ type gqlBosminer struct {
 			gqlRate
 			Children []gqlBoard `json:"childSolvers"`
 		} `json:"workSolver"`
-		Fans    []struct{ RPM *int }
+		Fans    []struct{ RPM *figure }
 		Summary struct {
 			Power struct {
-				Limit *float64 `json:"limitW"`
-				Draw  *float64 `json:"approxConsumptionW"`
+				Limit *figure `json:"limitW"`
+				Draw  *figure `json:"approxConsumptionW"`
 			}
 		}
 		Groups []poolGroup `json:"poolGroups"`
@@ -106,7 +105,7 @@ type gqlDone struct{ Message string }
 
 type gqlRate struct {
 	Real struct {
-		MHS *float64 `json:"mhs5S"`
+		MHS *figure `json:"mhs5S"`
 	} `json:"realHashrate"`
 }
 
@@ -116,10 +115,10 @@ func (r gqlRate) rate() site.Opt[unit.Hashrate] {
 
 type gqlBoard struct {
 	gqlRate
-	Hardware struct{ Chips *int } `json:"hwDetails"`
+	Hardware struct{ Chips *figure } `json:"hwDetails"`
 	Temps    []struct {
 		Name string
-		C    *float64 `json:"degreesC"`
+		C    *figure `json:"degreesC"`
 	} `json:"temperatures"`
 }
 
@@ -278,9 +277,7 @@ func (r gqlReply) sample() (site.Sample, bool) {
 		return s, false
 	}
 	s.Identity.Firmware = r.Data.BOS.Info.Version.Full
-	if up := r.Data.BOS.Uptime.Seconds; up != nil && *up > 0 && *up < 1e9 {
-		s.Uptime = site.Some(time.Duration(*up * float64(time.Second)))
-	}
+	s.Uptime = r.Data.BOS.Uptime.Seconds.duration()
 	if r.Data.Bosminer == nil || r.Data.Bosminer.Info == nil {
 		s.State = site.StateSleeping
 		return s, true
@@ -289,8 +286,8 @@ func (r gqlReply) sample() (site.Sample, bool) {
 	s.Power = (&watt{info.Summary.Power.Draw}).known()
 	s.Target = (&watt{info.Summary.Power.Limit}).known()
 	for _, f := range info.Fans {
-		if f.RPM != nil && *f.RPM >= 0 {
-			s.Fans = append(s.Fans, *f.RPM)
+		if rpm := f.RPM.count(); rpm.OK {
+			s.Fans = append(s.Fans, rpm.V)
 		}
 	}
 	if info.Solver == nil {
@@ -314,9 +311,7 @@ func (r gqlReply) sample() (site.Sample, bool) {
 func (b gqlBoard) board(intake *site.Opt[float64]) site.Board {
 	out := site.Board{Hashrate: b.rate()}
 	out.Working = out.Hashrate.OK && out.Hashrate.V > 0
-	if b.Hardware.Chips != nil {
-		out.Chips = site.Some(*b.Hardware.Chips)
-	}
+	out.Chips = b.Hardware.Chips.count()
 	for _, t := range b.Temps {
 		c := celsius(t.C)
 		switch {

@@ -254,6 +254,51 @@ func TestZeroWatts(t *testing.T) {
 	}
 }
 
+// TestOtherReplies: numbers as text, and what is no number, spoil nothing else of the reply.
+func TestOtherReplies(t *testing.T) {
+	var st stats
+	if err := json.Unmarshal([]byte(`{"miner_stats":{"real_hashrate":{"last_5s":{"gigahash_per_second":"nan"},"last_15s":{"terahash_per_second":"135.5"}}},
+		"power_stats":{"approximated_consumption":{"watt":"3068"}}}`), &st); err != nil {
+		t.Fatal(err)
+	}
+	var got site.Sample
+	st.fill(&got)
+	if d := cmp.Diff(site.Sample{Hashrate: ghs(135500), Power: watts(3068)}, got, near); d != "" {
+		t.Error(d)
+	}
+	var b boards
+	if err := json.Unmarshal([]byte(`{"hashboards":[{"enabled":true,"chips_count":"126","board_temp":{"degree_c":"-1"},"highest_chip_temp":{"temperature":{"degree_c":{}}},
+		"stats":{"real_hashrate":{"last_5s":{"gigahash_per_second":-1,"terahash_per_second":1e300}}}},{"chips_count":-4,"highest_chip_temp":null,"stats":null},
+		{"chips_count":126,"lowest_inlet_temp":{"degree_c":"30.5"},"highest_chip_temp":{"temperature":{"degree_c":"61.5"}}}]}`), &b); err != nil {
+		t.Fatal(err)
+	}
+	want := []site.Board{{Chips: site.Some(126)}, {}, {Chips: site.Some(126), ChipTemp: deg(61.5)}}
+	if d := cmp.Diff(want, b.list(), near); d != "" || b.intake() != deg(30.5) {
+		t.Error(d, b.intake())
+	}
+	var c cooling
+	if err := json.Unmarshal([]byte(`{"fans":[{"rpm":"4020"},{"rpm":null},{"rpm":"x"},{"rpm":-1},{"rpm":0}]}`), &c); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]int{4020, 0}, c.rpm()); d != "" {
+		t.Error(d)
+	}
+	var det details
+	if err := json.Unmarshal([]byte(`{"status":"2","bosminer_uptime_s":"3600","system_uptime_s":[]}`), &det); err != nil {
+		t.Fatal(err)
+	}
+	if got := det.state(site.Some(unit.Hashrate(0))); got != site.StateStarting || det.uptime() != seconds(3600) {
+		t.Errorf("%v, %v", got, det.uptime())
+	}
+	var con constraints
+	if err := json.Unmarshal([]byte(`{"hashboards_constraints":{"quick_ramping_time_s":{"default":"x","min":1}}}`), &con); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := con.ramping(); ok {
+		t.Error("a time that is none")
+	}
+}
+
 func FuzzReplies(f *testing.F) {
 	for _, file := range []string{"miner_stats", "miner_details", "hashboards", "gql_all"} {
 		b, err := os.ReadFile("testdata/" + file + ".json")

@@ -1,11 +1,13 @@
 package braiins
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"switchyard/driver"
+	"switchyard/driver/rpc"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -13,8 +15,38 @@ import (
 // The replies of the REST API, as far as they are used. Pointers tell what was not sent
 // from what is zero.
 
+// figure is a number, which a firmware may write as text. What is none is NaN, which no figure
+// is above, below or equal to: the rest of the reply stands.
+type figure float64
+
+// UnmarshalJSON reads it.
+func (f *figure) UnmarshalJSON(text []byte) error {
+	v, ok := rpc.Float(strings.Trim(string(text), `"`))
+	if !ok {
+		v = math.NaN()
+	}
+	*f = figure(v)
+	return nil
+}
+
+// count is a whole number below a bound that no miner reaches.
+func (f *figure) count() site.Opt[int] {
+	if f == nil || !(*f >= 0 && *f < 1e5) {
+		return site.Opt[int]{}
+	}
+	return site.Some(int(math.Round(float64(*f))))
+}
+
+// duration is a count of seconds above 0.
+func (f *figure) duration() site.Opt[time.Duration] {
+	if f == nil || !(*f > 0 && *f < 1e9) {
+		return site.Opt[time.Duration]{}
+	}
+	return site.Some(time.Duration(float64(*f) * float64(time.Second)))
+}
+
 type watt struct {
-	Watt *float64 `json:"watt"`
+	Watt *figure `json:"watt"`
 }
 
 // known returns the power; what is not above 0 W is unknown: a miner that answers draws some.
@@ -22,14 +54,17 @@ func (w *watt) known() site.Opt[unit.Power] {
 	if w == nil || w.Watt == nil || !(*w.Watt > 0 && *w.Watt < 1e6) {
 		return site.Opt[unit.Power]{}
 	}
-	return site.Some(unit.Watts(*w.Watt))
+	return site.Some(unit.Watts(float64(*w.Watt)))
 }
+
+// mostHash is more than any miner does.
+const mostHash = 100 * unit.PetaHash
 
 // gigahash is a hashrate whose key names its unit; the API uses the first two.
 type gigahash struct {
-	Giga *float64 `json:"gigahash_per_second"`
-	Tera *float64 `json:"terahash_per_second"`
-	Mega *float64 `json:"megahash_per_second"`
+	Giga *figure `json:"gigahash_per_second"`
+	Tera *figure `json:"terahash_per_second"`
+	Mega *figure `json:"megahash_per_second"`
 }
 
 func (g *gigahash) known() site.Opt[unit.Hashrate] {
@@ -37,10 +72,10 @@ func (g *gigahash) known() site.Opt[unit.Hashrate] {
 		return site.Opt[unit.Hashrate]{}
 	}
 	for _, f := range []struct {
-		v     *float64
+		v     *figure
 		scale unit.Hashrate
 	}{{g.Giga, unit.GigaHash}, {g.Tera, unit.TeraHash}, {g.Mega, unit.MegaHash}} {
-		if f.v != nil && *f.v >= 0 {
+		if f.v != nil && *f.v >= 0 && unit.Hashrate(*f.v)*f.scale < mostHash {
 			return site.Some(unit.Hashrate(*f.v) * f.scale)
 		}
 	}
@@ -48,7 +83,7 @@ func (g *gigahash) known() site.Opt[unit.Hashrate] {
 }
 
 type degree struct {
-	C *float64 `json:"degree_c"`
+	C *figure `json:"degree_c"`
 }
 
 // known returns the temperature; a sensor that is lost says 0 or nonsense.
@@ -59,11 +94,11 @@ func (d *degree) known() site.Opt[float64] {
 	return celsius(d.C)
 }
 
-func celsius(c *float64) site.Opt[float64] {
-	if c == nil || *c == 0 || *c == -1 || *c < -50 || *c > 200 {
+func celsius(c *figure) site.Opt[float64] {
+	if c == nil || *c == 0 || *c == -1 || !(*c >= -50 && *c <= 200) {
 		return site.Opt[float64]{}
 	}
-	return site.Some(*c)
+	return site.Some(float64(*c))
 }
 
 type workStats struct {
@@ -122,16 +157,16 @@ type details struct {
 	Version struct {
 		Current string `json:"current"`
 	} `json:"bos_version"`
-	MAC      string   `json:"mac_address"`
-	Serial   *string  `json:"serial_number"`
-	Status   *int     `json:"status"`
-	Bosminer *float64 `json:"bosminer_uptime_s"` // 0: it does not run
-	System   *float64 `json:"system_uptime_s"`
-	Before   *float64 `json:"system_uptime"` // its name in the first versions
+	MAC      string  `json:"mac_address"`
+	Serial   *string `json:"serial_number"`
+	Status   *figure `json:"status"`
+	Bosminer *figure `json:"bosminer_uptime_s"` // 0: it does not run
+	System   *figure `json:"system_uptime_s"`
+	Before   *figure `json:"system_uptime"` // its name in the first versions
 }
 
 // system is how long the control board has been up, in seconds.
-func (d details) system() *float64 {
+func (d details) system() *figure {
 	if d.System != nil {
 		return d.System
 	}
@@ -157,9 +192,9 @@ func (d details) identity() site.Identity {
 }
 
 func (d details) uptime() site.Opt[time.Duration] {
-	for _, up := range []*float64{d.Bosminer, d.system()} {
-		if up != nil && *up > 0 && *up < 1e9 {
-			return site.Some(time.Duration(*up * float64(time.Second)))
+	for _, up := range []*figure{d.Bosminer, d.system()} {
+		if known := up.duration(); known.OK {
+			return known
 		}
 	}
 	return site.Opt[time.Duration]{}
@@ -194,8 +229,8 @@ func (d details) state(h site.Opt[unit.Hashrate]) site.State {
 // boards is miner/hw/hashboards.
 type boards struct {
 	List []struct {
-		Enabled *bool `json:"enabled"`
-		Chips   *int  `json:"chips_count"`
+		Enabled *bool   `json:"enabled"`
+		Chips   *figure `json:"chips_count"`
 		Chip    *struct {
 			Temp *degree `json:"temperature"`
 		} `json:"highest_chip_temp"`
@@ -212,9 +247,7 @@ func (b boards) list() []site.Board {
 		if h.Chip != nil {
 			out.ChipTemp = h.Chip.Temp.known()
 		}
-		if h.Chips != nil {
-			out.Chips = site.Some(*h.Chips)
-		}
+		out.Chips = h.Chips.count()
 		out.Working = (h.Enabled == nil || *h.Enabled) && out.Hashrate.OK && out.Hashrate.V > 0
 		all = append(all, out)
 	}
@@ -235,15 +268,15 @@ func (b boards) intake() site.Opt[float64] {
 // cooling is cooling/state.
 type cooling struct {
 	Fans []struct {
-		RPM *int `json:"rpm"`
+		RPM *figure `json:"rpm"`
 	} `json:"fans"`
 }
 
 func (c cooling) rpm() []int {
 	var all []int
 	for _, f := range c.Fans {
-		if f.RPM != nil && *f.RPM >= 0 {
-			all = append(all, *f.RPM)
+		if rpm := f.RPM.count(); rpm.OK {
+			all = append(all, rpm.V)
 		}
 	}
 	return all
@@ -282,7 +315,7 @@ type constraints struct {
 	} `json:"tuner_constraints"`
 	Boards *struct {
 		Ramp *struct {
-			Default, Min *float64
+			Default, Min *figure
 		} `json:"quick_ramping_time_s"`
 	} `json:"hashboards_constraints"`
 }
