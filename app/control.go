@@ -147,9 +147,9 @@ func (c *control) full(ctx context.Context, due time.Time, period time.Duration)
 }
 
 // quick is the shortest time between two periods while commands wait for their confirmation:
-// a second, and on a fast clock not more often than five times a machine second.
+// half a second, and on a fast clock not more often than five times a machine second.
 func (c *control) quick() time.Duration {
-	return max(time.Second, time.Duration(float64(200*time.Millisecond)*c.a.clk.Speed()))
+	return max(500*time.Millisecond, time.Duration(float64(200*time.Millisecond)*c.a.clk.Speed()))
 }
 
 // waits says whether some command has neither been confirmed nor come to its end.

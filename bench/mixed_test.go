@@ -16,13 +16,13 @@ const many = 10_000
 // mixedShed is what putting a mixed site to sleep took.
 type mixedShed struct {
 	shed
-	rested    time.Duration // the last miner drew no more than standby, by the devices themselves
+	rested    time.Duration // the last miner drew no more than standby and its firmware said so
 	confirmed time.Duration // the last reading that says so was in
 }
 
 // BenchmarkShed10000 measures the same as BenchmarkShed2000 on a site of five firmwares, and
 // how long the readings take to confirm it: "confirm_lag_ms" is from the moment at which the
-// slowest miner draws no more than standby to the moment at which the controller knows. In
+// slowest miner draws no more than standby and its firmware says so to the moment at which the controller knows. In
 // "faults" three miners in a hundred never answer, two answer five seconds late and one says
 // yes and does nothing; its figures are of the other 94.
 func BenchmarkShed10000(b *testing.B) {

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // emulateSite is the other process. It obeys lines on in until that ends: "renew" replaces
 // all devices by new ones on the same addresses, "asleep" counts those told to sleep, and
-// "resting" those that draw no more than standby.
+// "resting" those that draw no more than standby and whose firmware says so.
 func emulateSite(path string, in io.Reader, out io.Writer) error {
 	f, err := load(path)
 	if err != nil {
@@ -72,7 +72,8 @@ func emulateSite(path string, in io.Reader, out io.Writer) error {
 		case "resting":
 			n := 0
 			for _, m := range s.World().Miners() {
-				if p, _, _ := m.Truth(); p <= m.View().Model.Standby.Scale(1.3) {
+				v := m.View()
+				if p, _, _ := m.Truth(); v.State == site.StateSleeping && v.Hashrate == 0 && p <= v.Model.Standby.Scale(1.3) {
 					n++
 				}
 			}

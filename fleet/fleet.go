@@ -207,7 +207,11 @@ func (a *actor) turn(ctx context.Context) time.Duration {
 	if c := a.wish.Swap(nil); c != nil {
 		heard := a.tell(ctx, *c)
 		urgent = true
-		a.watch.begin(c.Setpoint.Mode, a.f.opt.Clock.Now())
+		shift := time.Duration(0)
+		if a.f.wave.isLarge() {
+			shift = time.Duration(spread(a.id) * float64(look))
+		}
+		a.watch.begin(c.Setpoint.Mode, a.f.opt.Clock.Now(), shift)
 		if !heard || c.Setpoint.Mode != site.ModeSleep || !a.f.wave.isLarge() {
 			a.now.Store(true)
 		}

@@ -70,9 +70,9 @@ func TestAWishIsAppliedAndReadAtOnce(t *testing.T) {
 
 // TestReadingsFollowACommand: quickly until the device had time to obey, then as usual.
 func TestReadingsFollowACommand(t *testing.T) {
-	sec := func(all ...int) (out []time.Duration) {
-		for _, s := range all {
-			out = append(out, time.Duration(s)*time.Second)
+	ms := func(all ...int) (out []time.Duration) {
+		for _, n := range all {
+			out = append(out, time.Duration(n)*time.Millisecond)
 		}
 		return append(out, poll, poll)
 	}
@@ -81,9 +81,9 @@ func TestReadingsFollowACommand(t *testing.T) {
 		rest time.Duration // until it sleeps
 		want []time.Duration
 	}{
-		"wake":                 {site.ModeRun, 0, sec(1, 2, 3, 3, 4, 6)},
-		"sleep":                {site.ModeSleep, 11 * time.Second, sec(5, 3, 2, 2)},
-		"does not fall asleep": {site.ModeSleep, time.Hour, sec(5, 3, 2, 2, 2, 2, 2, 2, 5, 5)},
+		"wake":                 {site.ModeRun, 0, ms(1000, 2000, 3000, 3000, 4000, 6000)},
+		"sleep":                {site.ModeSleep, 11 * time.Second, ms(6000, 3000, 1250, 1250)},
+		"does not fall asleep": {site.ModeSleep, time.Hour, ms(6000, 3000, 1250, 1250, 1250, 1250, 1250, 1250, 1250, 2250, 5000, 5000)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { testReadings(t, c.mode, c.rest, c.want) })
@@ -116,8 +116,8 @@ func testReadings(t *testing.T, mode site.Mode, rest time.Duration, want []time.
 		}
 		w := want
 		if again == "again" && mode == site.ModeSleep && rest < time.Minute {
-			// It needed 12 s the last time: the first look is not before 10.
-			w = append([]time.Duration{10 * time.Second, 2 * time.Second}, poll, poll)
+			// It needed 11.5 s the last time: the first look is not before 10.25.
+			w = []time.Duration{10250 * time.Millisecond, 1250 * time.Millisecond, poll, poll}
 		}
 		if diff := cmp.Diff(w, gaps[:min(len(w), len(gaps))]); diff != "" {
 			t.Errorf("%s: pauses after a command (-want +got):\n%s", again, diff)

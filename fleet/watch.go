@@ -10,10 +10,12 @@ import (
 // firmwares reach standby in six to fifteen seconds, and the command should be confirmed
 // within two seconds of that; waking takes minutes, of which the first seconds tell whether
 // the device has heard.
+const look = 1250 * time.Millisecond
+
 var (
 	afterSleep = []time.Duration{
-		5 * time.Second, 8 * time.Second, 10 * time.Second, 12 * time.Second, 14 * time.Second, 16 * time.Second,
-		18 * time.Second, 20 * time.Second, 25 * time.Second, 30 * time.Second,
+		6 * time.Second, 9 * time.Second, 9*time.Second + look, 9*time.Second + 2*look, 9*time.Second + 3*look, 9*time.Second + 4*look,
+		9*time.Second + 5*look, 9*time.Second + 6*look, 9*time.Second + 7*look, 20 * time.Second, 25 * time.Second, 30 * time.Second,
 	}
 	afterRun = []time.Duration{time.Second, 3 * time.Second, 6 * time.Second, 9 * time.Second, 13 * time.Second, 19 * time.Second}
 )
@@ -22,6 +24,7 @@ var (
 type watch struct {
 	told  time.Time // when it was told; zero when nothing is watched
 	sleep bool
+	shift time.Duration // of the looks
 	// took is how long the device needed to fall asleep when last seen; zero if never.
 	took time.Duration
 }
@@ -29,8 +32,11 @@ type watch struct {
 // on says that a command's outcome is awaited.
 func (w *watch) on() bool { return !w.told.IsZero() }
 
-// begin starts to watch a command told at now.
-func (w *watch) begin(m site.Mode, now time.Time) { w.told, w.sleep = now, m == site.ModeSleep }
+// begin starts to watch a command told at now. The looks come shift later: those at thousands
+// of devices told together are spread so that they do not come together.
+func (w *watch) begin(m site.Mode, now time.Time, shift time.Duration) {
+	w.told, w.sleep, w.shift = now, m == site.ModeSleep, shift
+}
 
 // saw takes a reading: one that shows the device asleep, as it was told, ends the watch.
 func (w *watch) saw(s site.Sample) {
@@ -51,10 +57,10 @@ func (w *watch) next(now time.Time, usual time.Duration) time.Duration {
 	if w.sleep {
 		looks = afterSleep
 	}
-	since := now.Sub(w.told)
+	since := now.Sub(w.told) - w.shift
 	for _, at := range looks {
 		// What the device needed the last time it will hardly undercut by much.
-		if at > since && (!w.sleep || at >= min(w.took-2*time.Second, looks[3])) {
+		if at > since && (!w.sleep || at >= min(w.took-look, looks[3])) {
 			return min(usual, at-since)
 		}
 	}

@@ -149,9 +149,9 @@ func TestALargeWave(t *testing.T) {
 		if n := len(heard.seen("read")) - before[ids[large-1]]; n != 0 {
 			t.Errorf("a device that acknowledged was read %d times within a second of a large wave", n)
 		}
-		time.Sleep(5 * time.Second)
+		time.Sleep(7 * time.Second)
 		if n := len(heard.seen("read")) - before[ids[large-1]]; n != 1 {
-			t.Errorf("a device that acknowledged was read %d times within six seconds", n)
+			t.Errorf("a device that acknowledged was read %d times within eight seconds", n)
 		}
 	})
 }

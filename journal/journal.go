@@ -217,7 +217,7 @@ func (j *Journal) makeRoom(k Kind) bool {
 // AppendNow appends the entries and waits until they are on disk: what it has taken survives
 // a kill -9 and a power cut. It costs one synced write, a few milliseconds whatever the
 // number of entries, so commands go in together, before they go out; the database follows
-// when no more have come for half a second. With a full disk it returns store.ErrFull; the
+// when no more have come for two seconds. With a full disk it returns store.ErrFull; the
 // entries stay queued.
 func (j *Journal) AppendNow(ctx context.Context, entries ...Entry) error {
 	taken := make([]Entry, len(entries))
