@@ -146,6 +146,9 @@ func number(s string) (float64, bool) {
 	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
 }
 
+// mostHash is more than any miner does: a figure above it is nonsense.
+const mostHash = 100 * unit.PetaHash
+
 // Hashrate returns the hashrate under the first of keys whose value is a number and whose
 // unit is named: by the key ("GHS 5s", "MHS av", "TH") or else by the object's own unit
 // field ("rate_unit": "GH"). Where nothing names the unit the rate is unknown: firmwares
@@ -160,8 +163,8 @@ func (o Object) Hashrate(keys ...string) site.Opt[unit.Hashrate] {
 		if !ok {
 			scale, ok = Unit(o.Text("rate_unit", "hashrate_unit", "unit"))
 		}
-		if ok {
-			return site.Some(unit.Hashrate(f.V) * scale)
+		if h := unit.Hashrate(f.V) * scale; ok && h < mostHash {
+			return site.Some(h)
 		}
 	}
 	return site.Opt[unit.Hashrate]{}

@@ -226,6 +226,7 @@ func TestHashrateNeedsItsUnit(t *testing.T) {
 		`{"GHS 5s":""}`:                         {},
 		`{"GHS 5s":-5}`:                         {},
 		`{"GHS 5s":"0x10"}`:                     {},
+		`{"GHS 5s":1e300}`:                      {},
 		`{"GHS 5s":0}`:                          site.Some(unit.Hashrate(0)),
 		`{"GHS 5s":"","GHS av":7}`:              site.Some(unit.Hashrate(7e9)),
 	} {
