@@ -132,6 +132,27 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+// TestTwoPorts detects firmwares that answer on the RPC port as the maker's does, beside a web
+// server of their own.
+func TestTwoPorts(t *testing.T) {
+	other := emulated{cgminer.Make(), cgminer.Serve, "S19j Pro (Vnish 1.2.6)", "", nil}
+	for _, e := range families() {
+		if _, two := e.make.Ports["rpc"]; two || e.make.Ports["http"] != 80 {
+			continue
+		}
+		t.Run(e.make.Driver+" "+e.model, func(t *testing.T) {
+			t.Parallel()
+			r, beside := e.start(t), other.start(t)
+			r.Ports["rpc"] = beside.Ports["rpc"]
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if d, id, err := all.Detect(ctx, target(r)); err != nil || d.Name != e.make.Driver {
+				t.Errorf("detected %q, %+v, %v", d.Name, id, err)
+			}
+		})
+	}
+}
+
 // TestMute: where a sensor is not there the power is unknown, and never zero.
 func TestMute(t *testing.T) {
 	for _, e := range families() {
