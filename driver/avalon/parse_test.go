@@ -177,18 +177,28 @@ func TestOtherMachines(t *testing.T) {
 		name, text string
 		want       module
 	}{
-		{"741: one fan, boards told as one, no sleep, no watts", `Ver[7411706-3162860] DNA[013cddd7c3a7b7d1] Elapsed[3600] MH[0 0 0 0] HW[0] Temp[28] TMax[91] Fan[4560] FanR[72%] GHSmm[7425.61] WU[100943.98] Freq[636.26] ECHU[0 0 0 0] ECMM[0]`,
-			module{model: "A741", serial: "013cddd7c3a7b7d1", asleep: awake, uptime: site.Some(time.Hour), intake: site.Some(28.0), fans: []int{4560}, boards: []site.Board{{ChipTemp: site.Some(91.0), Working: true}}}},
-		{"921: boards' rates", `Ver[9211809-4cb6150] DNA[01] Elapsed[60] Temp[30] TMax[95] Fan1[4000] Fan2[0] GHSmm[20000.0] MGHS[5000.5 0.0] MTmax[95 40] ECHU[0 512]`,
+		{
+			"741: one fan, boards told as one, no sleep, no watts", `Ver[7411706-3162860] DNA[013cddd7c3a7b7d1] Elapsed[3600] MH[0 0 0 0] HW[0] Temp[28] TMax[91] Fan[4560] FanR[72%] GHSmm[7425.61] WU[100943.98] Freq[636.26] ECHU[0 0 0 0] ECMM[0]`,
+			module{model: "A741", serial: "013cddd7c3a7b7d1", asleep: awake, uptime: site.Some(time.Hour), intake: site.Some(28.0), fans: []int{4560}, boards: []site.Board{{ChipTemp: site.Some(91.0), Working: true}}},
+		},
+		{
+			"921: boards' rates", `Ver[9211809-4cb6150] DNA[01] Elapsed[60] Temp[30] TMax[95] Fan1[4000] Fan2[0] GHSmm[20000.0] MGHS[5000.5 0.0] MTmax[95 40] ECHU[0 512]`,
 			module{model: "A921", serial: "01", asleep: awake, uptime: site.Some(time.Minute), intake: site.Some(30.0), fans: []int{4000, 0}, faults: []string{"ECHU1 512"}, boards: []site.Board{
 				{Hashrate: giga(5000.5), ChipTemp: site.Some(95.0), Working: true}, {Hashrate: giga(0), ChipTemp: site.Some(40.0)},
-			}}},
-		{"Nano 3: a level for a mode, watts seventh", `Ver[Nano3-24071801] DNA[02] SYSTEMSTATU[Work: In Work, Hash Board: 1] Elapsed[60] ITemp[-273] OTemp[32] TMax[58] TAvg[54] Fan1[2200] PS[0 0 18000 4 0 5000 80] GHSspd[4100.00] GHSavg[4050.00] WORKLEVEL[2]`,
-			module{model: "Nano3", serial: "02", asleep: awake, rate: giga(4100), power: watts(80), uptime: site.Some(time.Minute), fans: []int{2200}, boards: []site.Board{{Hashrate: giga(4100), ChipTemp: site.Some(58.0), Working: true}}}},
-		{"0 W while it hashes", `Ver[1566-25] Elapsed[60] SYSTEMSTATU[Work: In Work] GHSspd[185000] PS[0 1209 0 0 0 1188 0] MPO[0]`,
-			module{model: "A1566", asleep: awake, rate: giga(185000), uptime: site.Some(time.Minute)}},
-		{"nonsense is unknown", `Ver[A1566-25] Elapsed[-1] SYSTEMSTATU[Work: In Work] GHSspd[nan] Temp[-273] TMax[0] Fan1[-5] PS[0 x] MPO[-1] MGHS[nan]`,
-			module{model: "A1566", asleep: awake}},
+			}},
+		},
+		{
+			"Nano 3: a level for a mode, watts seventh", `Ver[Nano3-24071801] DNA[02] SYSTEMSTATU[Work: In Work, Hash Board: 1] Elapsed[60] ITemp[-273] OTemp[32] TMax[58] TAvg[54] Fan1[2200] PS[0 0 18000 4 0 5000 80] GHSspd[4100.00] GHSavg[4050.00] WORKLEVEL[2]`,
+			module{model: "Nano3", serial: "02", asleep: awake, rate: giga(4100), power: watts(80), uptime: site.Some(time.Minute), fans: []int{2200}, boards: []site.Board{{Hashrate: giga(4100), ChipTemp: site.Some(58.0), Working: true}}},
+		},
+		{
+			"0 W while it hashes", `Ver[1566-25] Elapsed[60] SYSTEMSTATU[Work: In Work] GHSspd[185000] PS[0 1209 0 0 0 1188 0] MPO[0]`,
+			module{model: "A1566", asleep: awake, rate: giga(185000), uptime: site.Some(time.Minute)},
+		},
+		{
+			"nonsense is unknown", `Ver[A1566-25] Elapsed[-1] SYSTEMSTATU[Work: In Work] GHSspd[nan] Temp[-273] TMax[0] Fan1[-5] PS[0 x] MPO[-1] MGHS[nan]`,
+			module{model: "A1566", asleep: awake},
+		},
 	} {
 		got := parseModule(fields(c.text), nil)
 		if d := cmp.Diff(c.want, got, cmp.AllowUnexported(module{})); d != "" {

@@ -148,18 +148,28 @@ func TestOtherVersions(t *testing.T) {
 		name, summary string
 		want          site.Sample
 	}{
-		{"the first: no boards' rates, no fans' speeds, no watts", `{"Status":{"Operating State":"Mining","Last Command":"autostart","Last Error":null},"Session":{"Uptime":60,"Average MHs":90000000},
+		{
+			"the first: no boards' rates, no fans' speeds, no watts", `{"Status":{"Operating State":"Mining","Last Command":"autostart","Last Error":null},"Session":{"Uptime":60,"Average MHs":90000000},
 			"HBs":[{"Index":0,"Temperature":60,"Core Clock":[490]}],"Fans":{"Fans Speed":70},"Stratum":{"Current Pool":"a","IsPoolConnected":true}}`,
-			site.Sample{State: site.StateHashing, Hashrate: mega(90000000), Uptime: time60(), Boards: []site.Board{{PCBTemp: site.Some(60.0)}}}},
-		{"its mean counts only while it mines", `{"Status":{"Operating State":"Idling","Last Command":"stop","Last Error":null},"Session":{"Uptime":60,"Average MHs":90000000},"HBs":null}`,
-			site.Sample{State: site.StateSleeping, Uptime: time60()}},
-		{"0 W while it hashes", `{"Status":{"Operating State":"Mining","Last Error":null},"HBs":[{"Index":0,"Hashrate":[90000000]}],"Power Supply Stats":{"Input Power":0,"Output Power":0}}`,
-			site.Sample{State: site.StateHashing, Hashrate: mega(90000000), Boards: []site.Board{{Hashrate: mega(90000000), Working: true}}}},
-		{"a supply that tells nothing, and text for numbers", `{"Status":{"Operating State":"Mining","Last Error":null},"HBs":[{"Index":"0","Hashrate":["90000000","99"],"Temperature":"-1"}],
+			site.Sample{State: site.StateHashing, Hashrate: mega(90000000), Uptime: time60(), Boards: []site.Board{{PCBTemp: site.Some(60.0)}}},
+		},
+		{
+			"its mean counts only while it mines", `{"Status":{"Operating State":"Idling","Last Command":"stop","Last Error":null},"Session":{"Uptime":60,"Average MHs":90000000},"HBs":null}`,
+			site.Sample{State: site.StateSleeping, Uptime: time60()},
+		},
+		{
+			"0 W while it hashes", `{"Status":{"Operating State":"Mining","Last Error":null},"HBs":[{"Index":0,"Hashrate":[90000000]}],"Power Supply Stats":{"Input Power":0,"Output Power":0}}`,
+			site.Sample{State: site.StateHashing, Hashrate: mega(90000000), Boards: []site.Board{{Hashrate: mega(90000000), Working: true}}},
+		},
+		{
+			"a supply that tells nothing, and text for numbers", `{"Status":{"Operating State":"Mining","Last Error":null},"HBs":[{"Index":"0","Hashrate":["90000000","99"],"Temperature":"-1"}],
 			"Fans Rpm":{"Fans Speed 1":"4560","Fans Speed 2":-3,"Fans Speed 3":1e9,"Fans Speed 4":4500.4},"Power Supply Stats":null,"PerpetualTune":{"Running":true,"Algorithm":{"VoltageOptimizer":{"Target":100,"Unit":"TH"}}}}`,
-			site.Sample{State: site.StateHashing, Hashrate: mega(90000000), Fans: []int{4560, 4500}, Boards: []site.Board{{Hashrate: mega(90000000), PCBTemp: site.Opt[float64]{}, Working: true}}}},
-		{"nonsense is unknown", `{"Status":{"Operating State":"Mining","Last Error":""},"Session":{"Uptime":-1,"Average MHs":nan},"HBs":[{"Index":0,"Hashrate":[nan],"Temperature":999},{"Index":-1},{"Index":99}]}`,
-			site.Sample{State: site.StateHashing, Boards: []site.Board{{}}}},
+			site.Sample{State: site.StateHashing, Hashrate: mega(90000000), Fans: []int{4560, 4500}, Boards: []site.Board{{Hashrate: mega(90000000), PCBTemp: site.Opt[float64]{}, Working: true}}},
+		},
+		{
+			"nonsense is unknown", `{"Status":{"Operating State":"Mining","Last Error":""},"Session":{"Uptime":-1,"Average MHs":nan},"HBs":[{"Index":0,"Hashrate":[nan],"Temperature":999},{"Index":-1},{"Index":99}]}`,
+			site.Sample{State: site.StateHashing, Boards: []site.Board{{}}},
+		},
 	} {
 		var s site.Sample
 		fill(&s, parsed(t, c.summary), nil)

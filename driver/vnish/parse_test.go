@@ -176,19 +176,25 @@ func TestOtherVersions(t *testing.T) {
 		name, miner string
 		want        site.Sample
 	}{
-		{"1.0: watts under power_usage, figures as text", `{"hr_realtime":"95000.5","power_usage":"3150","cooling":{"fans":[{"rpm":"5000"},{"rpm":4999.6},{"rpm":-1},{"rpm":1e9}]},"pools":null,"chains":null}`,
-			site.Sample{State: site.StateHashing, Hashrate: tera(95.0005), Power: site.Some(3150 * unit.Watt), Fans: []int{5000, 5000}}},
+		{
+			"1.0: watts under power_usage, figures as text", `{"hr_realtime":"95000.5","power_usage":"3150","cooling":{"fans":[{"rpm":"5000"},{"rpm":4999.6},{"rpm":-1},{"rpm":1e9}]},"pools":null,"chains":null}`,
+			site.Sample{State: site.StateHashing, Hashrate: tera(95.0005), Power: site.Some(3150 * unit.Watt), Fans: []int{5000, 5000}},
+		},
 		{"1.2: J/TH under power_usage", `{"hr_realtime":95000,"power_usage":31}`, site.Sample{State: site.StateHashing, Hashrate: tera(95)}},
 		{"0 W while it hashes", `{"hr_realtime":95000,"power_consumption":0,"power_usage":3150}`, site.Sample{State: site.StateHashing, Hashrate: tera(95)}},
-		{"in water: no fans, the inlet's temperature", `{"hr_realtime":160000,"power_consumption":5400,"cooling":{"fan_num":0,"fans":[]},"chains":[
+		{
+			"in water: no fans, the inlet's temperature", `{"hr_realtime":160000,"power_consumption":5400,"cooling":{"fan_num":0,"fans":[]},"chains":[
 			{"id":1,"hashrate_rt":80000,"inlet_water_temp":31,"outlet_water_temp":44,"pcb_temp":{"min":0,"max":0},"chip_temp":{"min":38,"max":61}},
 			{"id":2,"hashrate_rt":80000,"inlet_water_temp":30,"outlet_water_temp":44,"chip_temp":{"min":38,"max":60}}]}`,
 			site.Sample{
 				State: site.StateHashing, Hashrate: tera(160), Power: site.Some(5400 * unit.Watt), Intake: site.Some(30.0),
 				Boards: []site.Board{{Hashrate: tera(80), ChipTemp: site.Some(61.0), Working: true}, {Hashrate: tera(80), ChipTemp: site.Some(60.0), Working: true}},
-			}},
-		{"nonsense is unknown", `{"hr_realtime":nan,"power_consumption":-5,"cooling":null,"chains":[{"hashrate_rt":-1,"chip_temp":{"max":999},"pcb_temp":null}]}`,
-			site.Sample{State: site.StateHashing, Boards: []site.Board{{}}}},
+			},
+		},
+		{
+			"nonsense is unknown", `{"hr_realtime":nan,"power_consumption":-5,"cooling":null,"chains":[{"hashrate_rt":-1,"chip_temp":{"max":999},"pcb_temp":null}]}`,
+			site.Sample{State: site.StateHashing, Boards: []site.Board{{}}},
+		},
 	} {
 		var s site.Sample
 		fill(&s, parsedObject(t, c.miner), parsedObject(t, `{"miner_state":"mining"}`), unit.GigaHash)
