@@ -121,19 +121,16 @@ func celsius(o rpc.Object, keys ...string) site.Opt[float64] {
 // the hashrate is an old one.
 const leastJoules = 8
 
-// state joins what the miner does with what it says.
+// state joins what the miner does with what it says. The hashrate is a mean, which stays for
+// some minutes after a pause, or after heat stopped the chips: then the power counts too.
 func state(o rpc.Object, s site.Sample) site.State {
-	hashing := s.Hashrate.OK && s.Hashrate.V > 0
-	if o.Bool("miningPaused").V {
-		old := s.Power.OK && s.Power.Or(0).Watts() < leastJoules*s.Hashrate.V.TH()
-		if hashing && !old {
-			return site.StateHashing
-		}
-		return site.StateSleeping
-	}
+	paused := o.Bool("miningPaused").V
+	old := (paused || len(s.Faults) > 0) && s.Power.OK && s.Power.V.Watts() < leastJoules*s.Hashrate.V.TH()
 	switch {
-	case hashing:
+	case s.Hashrate.OK && s.Hashrate.V > 0 && !old:
 		return site.StateHashing
+	case paused:
+		return site.StateSleeping
 	case len(s.Faults) > 0:
 		return site.StateFault
 	case s.Hashrate.OK:

@@ -79,6 +79,9 @@ func TestStates(t *testing.T) {
 		`{"miningPaused":false,"hashRate":0,"power":12}`:            site.StateStarting,
 		`{"miningPaused":false,"hashRate":0,"power_fault":"VCORE"}`: site.StateFault,
 		`{"hashRate":0,"overheat_mode":1}`:                          site.StateFault,
+		`{"hashRate":1200,"power":4,"overheat_mode":1}`:             site.StateFault, // stopped by heat: its mean is an old one
+		`{"hashRate":1200,"power":17,"overheat_mode":1}`:            site.StateHashing,
+		`{"hashRate":700,"power":2.65}`:                             site.StateHashing, // a wattmeter that is wrong
 		`{"hashRate":500,"overheat_mode":0,"power_fault":""}`:       site.StateHashing,
 		`{"power":10}`:            site.StateUnknown,
 		`{"hashRate":"nonsense"}`: site.StateUnknown,
