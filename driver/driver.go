@@ -109,6 +109,8 @@ type Driver struct {
 	Abilities Abilities
 	// Ports are the standard ports by name.
 	Ports map[string]int
+	// Others names further ports that a site file may give: without it nothing is tried there.
+	Others []string
 	// Open makes a Device and does no I/O.
 	Open func(Target) (Device, error)
 	// Probe asks, cheaply and without credentials where it can, whether the device at the

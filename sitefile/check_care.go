@@ -29,10 +29,14 @@ func NoticeLevels() []string { return []string{"info", "warning", "critical"} }
 func (c *checker) care() {
 	h := c.f.Health
 	whenSet(c, "health.chip_temp", h.ChipTemp, 40, 150)
-	whenSet(c, "health.low_hashrate", h.LowHashrate, unit.Ratio(0), 1)
+	if c.doc.Has("health.low_hashrate") && h.LowHashrate == 0 {
+		c.fault("health.low_hashrate", `to be told nothing of it write "off: [low-hashrate]"`, "no hashrate is below zero")
+	} else {
+		whenSet(c, "health.low_hashrate", h.LowHashrate, unit.Ratio(0), 1)
+	}
 	whenSet(c, "health.stale", h.Stale, 10*time.Second, 24*time.Hour)
-	whenSet(c, "health.after", h.After, 0, 24*time.Hour)
-	whenSet(c, "health.clear", h.Clear, 0, 24*time.Hour)
+	whenSet(c, "health.after", h.After, time.Second, 24*time.Hour)
+	whenSet(c, "health.clear", h.Clear, time.Second, 24*time.Hour)
 	for i, name := range h.Off {
 		c.oneOf(fmt.Sprintf("health.off[%d]", i), "health rule", name, HealthRules()...)
 	}

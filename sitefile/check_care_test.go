@@ -43,6 +43,9 @@ func TestCareIsChecked(t *testing.T) {
 		{"chip_temp: 95", "chip_temp: 20", "20 is out of range"},
 		{"low_hashrate: 80 %", "low_hashrate: 180 %", "out of range"},
 		{"stale: 3m", "stale: 3s", "3s is out of range"},
+		{"low_hashrate: 80 %", "low_hashrate: 0 %", `no hashrate is below zero; to be told nothing of it write "off: [low-hashrate]"`},
+		{"after: 1m", "after: 0s", "0s is out of range; it can be from 1s to 24h0m0s"},
+		{"clear: 2m", "clear: 0s", "0s is out of range; it can be from 1s to 24h0m0s"},
 		{"off: [fan]", "off: [fans]", `unknown health rule "fans"; did you mean "fan"?`},
 		{"name: night, ", "", "name is missing"},
 		{"name: log", "name: night", `the name "night" is taken by notices[0]`},
@@ -77,6 +80,28 @@ func TestWorkersTemplates(t *testing.T) {
 	} {
 		if got := WorkerOf(c.template, "d-1", c.host); got != c.want {
 			t.Errorf("%s at %s: %s, want %s", c.template, c.host, got, c.want)
+		}
+	}
+}
+
+func TestPortsAreTheDrivers(t *testing.T) {
+	k := known
+	k.Ports = map[string][]string{"whatsminer": {"rpc"}, "antminer": {"http", "rpc"}, "auto": {"api", "http", "rpc"}}
+	for _, c := range []struct{ with, says string }{
+		{"driver: whatsminer, ports: {rpc: 4029}", ""},
+		{"driver: whatsminer, ports: {api: 4029}", `groups[0].ports.api: the driver whatsminer has no port "api"; its port is called "rpc"`},
+		{"driver: antminer, ports: {htp: 80, rpc: 4028}", `the driver antminer has no port "htp"; did you mean "http"?`},
+		{"driver: auto, ports: {api: 4433}", ""},
+		{"driver: auto, ports: {modbus: 502}", `the driver auto has no port "modbus"; `},
+		{"driver: braiins, ports: {anything: 502}", ""}, // nothing is known of its ports
+	} {
+		doc := strings.Replace(careDoc, "    driver: antminer\n", "    "+strings.ReplaceAll(c.with, ", ports", "\n    ports")+"\n", 1)
+		_, err := Parse("site.yaml", []byte(doc), k)
+		switch {
+		case c.says == "" && err != nil:
+			t.Errorf("%s: %v", c.with, err)
+		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%s: %v, want %q", c.with, err, c.says)
 		}
 	}
 }

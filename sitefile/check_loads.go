@@ -32,6 +32,7 @@ func (c *checker) groups() {
 		c.driver(path+".driver", g.Driver)
 		c.credentials(path+".credentials", g.Credentials)
 		c.groupAddresses(path, g)
+		c.groupPorts(path, g)
 		c.groupPower(path, g)
 		between(c, path+".pool_fee", g.PoolFee, 0, 0.5)
 		between(c, path+".restart_cost", g.RestartCost, 0, 1000*unit.Dollar)
@@ -96,6 +97,24 @@ func (c *checker) groupAddresses(path string, g *Group) {
 			at := strictyaml.Join(path+".ports", name)
 			c.fault(at, fmt.Sprintf("begin at %d or below", 65535-total+1), "the last of %d ports from %d on is above 65535", total, p.Number)
 		}
+	}
+}
+
+// groupPorts checks that the driver knows the ports that the group sets.
+func (c *checker) groupPorts(path string, g *Group) {
+	names, ok := c.known.Ports[g.Driver]
+	if !ok {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.Ports)) {
+		if slices.Contains(names, name) {
+			continue
+		}
+		hint := strictyaml.Suggest(name, names)
+		if len(names) == 1 {
+			hint = fmt.Sprintf("its port is called %q", names[0])
+		}
+		c.fault(strictyaml.Join(path+".ports", name), hint, "the driver %s has no port %q", g.Driver, name)
 	}
 }
 

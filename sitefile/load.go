@@ -13,9 +13,12 @@ import (
 	"switchyard/strictyaml"
 )
 
-// Known is what the rest of the program knows by name. A nil list is not checked against.
+// Known is what the rest of the program knows by name. A nil list is not checked against,
+// nor a driver that Ports does not name.
 type Known struct {
-	Drivers  []string // without "auto", which is always allowed
+	Drivers []string // without "auto", which is always allowed
+	// Ports are the names of each driver's ports, those of "auto" too.
+	Ports    map[string][]string
 	Profiles []string // shipped register maps of meters
 	// UnitProfiles are the shipped SNMP profiles of power distribution units.
 	UnitProfiles []string

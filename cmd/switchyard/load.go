@@ -16,7 +16,7 @@ import (
 // loadSite reads and checks a site file, the profiles of meters and power distribution units
 // beside it included.
 func loadSite(path string) (*sitefile.File, error) {
-	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles(), UnitProfiles: all.UnitProfiles()})
+	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Ports: all.Ports(), Profiles: all.Profiles(), UnitProfiles: all.UnitProfiles()})
 	if err != nil {
 		var faults strictyaml.Faults
 		if errors.As(err, &faults) {

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -76,6 +77,17 @@ func Names() []string {
 		names = append(names, d.Name)
 	}
 	return names
+}
+
+// Ports returns the names of every driver's ports, those of "auto" too: what a site file may set.
+func Ports() map[string][]string {
+	out := map[string][]string{}
+	for _, d := range append(Drivers(), Auto()) {
+		names := append(slices.Collect(maps.Keys(d.Ports)), d.Others...)
+		slices.Sort(names)
+		out[d.Name] = slices.Compact(names)
+	}
+	return out
 }
 
 // ByName returns the driver of that name; "auto" is the one that detects.

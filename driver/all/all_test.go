@@ -167,3 +167,17 @@ func TestAutoDevice(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestPortsHaveNames(t *testing.T) {
+	ports := Ports()
+	if len(ports) != len(Names())+1 {
+		t.Errorf("%d of %d drivers", len(ports), len(Names())+1)
+	}
+	for name, want := range map[string][]string{
+		"whatsminer": {"rpc"}, "antminer": {"http", "rpc"}, "proto": {"http", "https"}, "auto": {"api", "grpc", "http", "https", "rpc"},
+	} {
+		if !slices.Equal(ports[name], want) {
+			t.Errorf("%s: %v, want %v", name, ports[name], want)
+		}
+	}
+}

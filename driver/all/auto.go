@@ -17,15 +17,17 @@ func Auto() driver.Driver { return auto(Drivers()) }
 
 func auto(drivers []driver.Driver) driver.Driver {
 	ports := map[string]int{}
+	var others []string
 	for i := len(drivers) - 1; i >= 0; i-- { // of equal names the first driver's wins
 		if drivers[i].Probe != nil {
 			maps.Copy(ports, drivers[i].Ports)
+			others = append(others, drivers[i].Others...)
 		}
 	}
 	return driver.Driver{
 		Name:  autoName,
 		About: "Detects make and protocol at first use",
-		Ports: ports,
+		Ports: ports, Others: others,
 		Open: func(t driver.Target) (driver.Device, error) {
 			return &autoDevice{drivers: drivers, target: t}, nil
 		},

@@ -67,7 +67,7 @@ func Driver() driver.Driver {
 			Auth: "token by password", Times: "assumed: see the driver", Checked: "fixtures, specification, emulator",
 			Source: "the maker's OpenAPI description",
 		},
-		Ports: map[string]int{"http": 80},
+		Ports: map[string]int{"http": 80}, Others: []string{"https"},
 		Open:  open,
 		Probe: probe,
 	}
