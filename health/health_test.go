@@ -120,7 +120,7 @@ func TestEachRule(t *testing.T) {
 		"warm":                              {func(_ *hall, _ *Device, s *site.Sample) { s.Boards[2].ChipTemp = site.Some(99.9) }, "", ""},
 		"fan":                               {func(_ *hall, _ *Device, s *site.Sample) { s.Fans = []int{5000, 0, 4900, 0} }, "fan", "2 fans of 4 stand still: [5000 0 4900 0] rpm"},
 		"fans untold":                       {func(_ *hall, _ *Device, s *site.Sample) { s.Fans = nil }, "", ""},
-		"low":                               {func(_ *hall, _ *Device, s *site.Sample) { s.Hashrate = site.Some(169 * unit.TeraHash) }, "low-hashrate", "84 % of the 200 TH/s"},
+		"low":                               {func(_ *hall, _ *Device, s *site.Sample) { s.Hashrate = site.Some(169.01177929 * unit.TeraHash) }, "low-hashrate", "it hashes with 169 TH/s, 85 % of the 200 TH/s expected"},
 		"less, and given less": {func(_ *hall, d *Device, s *site.Sample) {
 			s.Hashrate, s.Target = site.Some(120*unit.TeraHash), site.Some(2100*unit.Watt)
 		}, "", ""},

@@ -29,7 +29,7 @@ func (e *Engine) text(now time.Time, r Rule, d *Device, s *slot) string {
 		if t := x.Target; t.OK && !d.Expect.OK && t.V < d.Nameplate {
 			at = " at a limit of " + t.V.Short()
 		}
-		return fmt.Sprintf("it hashes with %s, %.0f %% of the %s expected of it%s", x.Hashrate.V, 100*float64(x.Hashrate.V)/full, unit.Hashrate(full), at)
+		return fmt.Sprintf("it hashes with %s, %.0f %% of the %s expected of it%s", x.Hashrate.V.Short(), 100*float64(x.Hashrate.V)/full, unit.Hashrate(full).Short(), at)
 	case WrongPool:
 		p, _ := working(x)
 		text := fmt.Sprintf("it works for %s as %q, and the site file names %s as %q", p.URL, p.Worker, d.Pools[0].URL, d.Pools[0].Worker)

@@ -1,6 +1,10 @@
 package unit
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+	"strings"
+)
 
 // AppendShort appends the power rounded for people to b: "860 W", "210.4 kW", "1.503 MW".
 func (p Power) AppendShort(b []byte) []byte {
@@ -20,6 +24,30 @@ func (p Power) AppendShort(b []byte) []byte {
 
 // Short returns what AppendShort appends. String is exact, Short is for sentences.
 func (p Power) Short() string { return string(p.AppendShort(nil)) }
+
+// Short returns the hashrate rounded for people: "860 GH/s", "1.02 TH/s", "123.4 TH/s", "1.23 PH/s".
+func (h Hashrate) Short() string {
+	v, name := h.TH(), " TH/s"
+	switch m := math.Abs(v); {
+	case m >= 999_995:
+		v, name = v/1e6, " EH/s"
+	case m >= 999.95:
+		v, name = v/1e3, " PH/s"
+	case m > 0 && m < 0.9995:
+		v, name = v*1e3, " GH/s"
+	}
+	places := 2
+	if m := math.Abs(v); name == " GH/s" {
+		places = 0
+	} else if m >= 9.995 {
+		places = 1
+	}
+	s := strconv.FormatFloat(v, 'f', places, 64)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s + name
+}
 
 // AppendShort appends the price in $/MWh with two decimals and without its unit: "61.20".
 func (p Price) AppendShort(b []byte) []byte {
