@@ -35,6 +35,8 @@ type summary struct {
 	Meters     int     `json:"meters"`
 	Groups     int     `json:"groups"`
 	Miners     int     `json:"miners"`
+	PDUs       int     `json:"pdus"`
+	Outlets    int     `json:"outlets"` // of the PDUs, with a miner
 	Tenants    int     `json:"tenants"`
 	LimitW     float64 `json:"limit_w"` // of the connection
 	NameplateW float64 `json:"nameplate_w"`
@@ -91,6 +93,9 @@ func (c *cli) printChecked(out checked, faults strictyaml.Faults, f *sitefile.Fi
 	c.say("%s: ok, %s", out.File, count(len(f.Warnings), "warning"))
 	c.say("  %s: %s with %s, limit %s at the connection", s.Site, count(s.Nodes, "node"), count(s.Meters, "meter"), unit.Watts(s.LimitW).Short())
 	c.say("  %s with %s, %s nameplate", count(s.Groups, "group"), count(s.Miners, "miner"), unit.Watts(s.NameplateW).Short())
+	if s.PDUs > 0 {
+		c.say("  %s with %s that feed miners", count(s.PDUs, "PDU"), count(s.Outlets, "outlet"))
+	}
 	c.say("  %s, %s firm", count(s.Tenants, "tenant"), unit.Watts(s.FirmW).Short())
 }
 
@@ -104,7 +109,7 @@ func faultsOut(fs strictyaml.Faults) []faultOut {
 
 func summarise(f *sitefile.File) *summary {
 	s := &summary{
-		Site: f.Site.Name, Nodes: 1 + len(f.Nodes), Groups: len(f.Groups), Tenants: len(f.Tenants), LimitW: f.Connection.Limit.Watts(),
+		Site: f.Site.Name, Nodes: 1 + len(f.Nodes), Groups: len(f.Groups), PDUs: len(f.PDUs), Tenants: len(f.Tenants), LimitW: f.Connection.Limit.Watts(),
 	}
 	for _, n := range append([]sitefile.Node{f.Connection}, f.Nodes...) {
 		if n.Meter != nil {
@@ -116,6 +121,9 @@ func summarise(f *sitefile.File) *summary {
 		n := len(g.Targets())
 		s.Miners += n
 		nameplate += unit.Power(n) * g.Nameplate
+	}
+	for _, u := range f.PDUs {
+		s.Outlets += len(u.Outlets)
 	}
 	for _, t := range f.Tenants {
 		firm += t.Firm

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +20,7 @@ func (c *cli) emulateCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "emulate FILE",
 		Short: "Play the devices of a site file",
-		Long: `Play every miner and meter of a site file: each listens on its own address and ports and
+		Long: `Play every miner, meter and PDU of a site file: each listens on its own address and ports and
 answers as its firmware does, with the faults that the file's emulate section names. A
 controller run on the same file, with the same clock section, finds a whole site.`,
 		Example: "  switchyard emulate rehearsal.yaml",
@@ -34,6 +36,7 @@ type emulated struct {
 	Sockets int             `json:"sockets"`
 	Groups  []emulatedGroup `json:"groups"`
 	Meters  []emulatedMeter `json:"meters"`
+	PDUs    []emulatedPDU   `json:"pdus"`
 }
 
 type emulatedGroup struct {
@@ -49,6 +52,14 @@ type emulatedMeter struct {
 	Node    string `json:"node"`
 	Address string `json:"address"`
 	Profile string `json:"profile"`
+}
+
+type emulatedPDU struct {
+	ID      string `json:"id"`
+	Node    string `json:"node"`
+	Address string `json:"address"`
+	Profile string `json:"profile"`
+	Outlets int    `json:"outlets"` // that feed a miner
 }
 
 func (c *cli) emulate(ctx context.Context, path string, logs *logFlags) error {
@@ -85,7 +96,7 @@ func (c *cli) emulate(ctx context.Context, path string, logs *logFlags) error {
 }
 
 func listening(f *sitefile.File, sockets int) emulated {
-	out := emulated{Sockets: sockets, Groups: []emulatedGroup{}, Meters: []emulatedMeter{}}
+	out := emulated{Sockets: sockets, Groups: []emulatedGroup{}, Meters: []emulatedMeter{}, PDUs: []emulatedPDU{}}
 	for _, g := range f.Groups {
 		v := emulatedGroup{ID: g.ID, Driver: g.Driver, Ports: map[string]int{}}
 		targets := g.Targets()
@@ -99,6 +110,9 @@ func listening(f *sitefile.File, sockets int) emulated {
 		if n.Meter != nil {
 			out.Meters = append(out.Meters, emulatedMeter{n.ID, fmt.Sprintf("%s:%d", n.Meter.Address, n.Meter.Port), n.Meter.Profile})
 		}
+	}
+	for _, u := range f.PDUs {
+		out.PDUs = append(out.PDUs, emulatedPDU{u.ID, u.Node, net.JoinHostPort(u.Address, strconv.Itoa(u.Port)), u.Profile, len(u.Outlets)})
 	}
 	return out
 }
@@ -120,6 +134,14 @@ func (c *cli) printListening(e emulated) {
 	g = newGrid("meter of", "address", "profile")
 	for _, x := range e.Meters {
 		g.add(x.Node, x.Address, x.Profile)
+	}
+	g.print(c.out, 0)
+	if len(e.PDUs) > 0 {
+		c.say("")
+	}
+	g = newGrid("PDU", "node", "address", "profile", ">outlets")
+	for _, x := range e.PDUs {
+		g.add(x.ID, x.Node, x.Address, x.Profile, strconv.Itoa(x.Outlets))
 	}
 	g.print(c.out, 0)
 	c.say("\n%s listening; Ctrl-C stops them", count(e.Sockets, "socket"))

@@ -58,16 +58,25 @@ func exitCode(err error) int {
 	return exitError
 }
 
-// message returns what is printed of an error; several faults stand on lines of their own.
+// message returns what is printed of an error; its further lines are indented, and several
+// faults stand on lines of their own.
 func message(err error) string {
 	if err == nil || errors.Is(err, errTold) {
 		return ""
 	}
 	var faults strictyaml.Faults
 	if errors.As(err, &faults) && len(faults) > 1 {
-		return fmt.Sprintf("%d faults in %s:\n  %s", len(faults), faults[0].File, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		return indented(fmt.Sprintf("%d faults in %s:\n%s", len(faults), faults[0].File, err))
 	}
-	return err.Error()
+	return indented(err.Error())
+}
+
+func indented(text string) string {
+	first, rest, more := strings.Cut(strings.TrimRight(text, "\n"), "\n")
+	if !more {
+		return first
+	}
+	return first + "\n  " + strings.ReplaceAll(rest, "\n", "\n  ")
 }
 
 func exitCodesTopic() *cobra.Command {

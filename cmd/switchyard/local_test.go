@@ -300,3 +300,30 @@ func TestSnippetPasses(t *testing.T) {
 		t.Errorf("the device that was not told is not mentioned:\n%s", got)
 	}
 }
+
+func TestCheckKnowsPDUsAndPorts(t *testing.T) {
+	text, err := os.ReadFile("testdata/site.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "site.yaml")
+	write := func(more string) {
+		if err := os.WriteFile(path, []byte(strings.Replace(string(text), "driver: antminer", more, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("driver: whatsminer\n    ports: {api: 4433}")
+	env{}.run(t, "check", path).wants(t, 2, []string{`the driver whatsminer has no port "api"; its port is called "rpc"`}, nil)
+	write("driver: antminer")
+	f, err := loadSite(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.PDUs = []sitefile.PDU{{ID: "a-01", Node: "hall-a", Address: "10.0.0.9", Port: 161, Profile: "raritan-px", Outlets: map[string]string{"1": "s21-001", "2": "s21-001"}}}
+	if s := summarise(f); s.PDUs != 1 || s.Outlets != 2 {
+		t.Errorf("the summary says %+v", s)
+	}
+	if e := listening(f, 0); len(e.PDUs) != 1 || e.PDUs[0] != (emulatedPDU{ID: "a-01", Node: "hall-a", Address: "10.0.0.9:161", Profile: "raritan-px", Outlets: 2}) {
+		t.Errorf("emulate says %+v", e.PDUs)
+	}
+}

@@ -56,7 +56,7 @@ func figure(v *float64, suffix string) string {
 }
 
 // progress tells on standard error how far something is: at once on a terminal, else from
-// two seconds on. Its methods are safe for concurrent use.
+// two seconds on, and then only what is new. Its methods are safe for concurrent use.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -64,6 +64,7 @@ type progress struct {
 	began    time.Time
 	last     time.Time
 	shown    bool
+	text     string // of the last line
 }
 
 const progressAfter = 2 * time.Second
@@ -77,16 +78,16 @@ func (c *cli) progress() *progress {
 func (p *progress) tell(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	now, text := time.Now(), fmt.Sprintf(format, args...)
 	switch {
 	case p.terminal && (!p.shown || now.Sub(p.last) > 100*time.Millisecond):
-		fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
-	case !p.terminal && now.Sub(p.last) >= progressAfter:
-		fmt.Fprintf(p.w, format+"\n", args...)
+		fmt.Fprint(p.w, "\r\x1b[K"+text)
+	case !p.terminal && text != p.text && now.Sub(p.last) >= progressAfter:
+		fmt.Fprintln(p.w, text)
 	default:
 		return
 	}
-	p.shown, p.last = true, now
+	p.shown, p.last, p.text = true, now, text
 }
 
 // done clears the line on a terminal.

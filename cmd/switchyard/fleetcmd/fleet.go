@@ -64,7 +64,7 @@ Passwords are named, never typed: env:NAME or file:PATH on the controller.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Query, "where", "", "query that chooses the devices; see `switchyard devices --help`")
+	f.StringVar(&o.Query, "where", "", "the `QUERY` that chooses the devices; switchyard devices --help says how")
 	f.StringSliceVar(&o.Devices, "devices", nil, "devices by name")
 	f.StringArrayVar(&o.pools, "pool", nil, "for pools: \"URL WORKER [env:NAME]\", the first first; {device} and {ip} are filled in")
 	f.StringVar(&o.PasswordRef, "password-ref", "", "for password: env:NAME or file:PATH on the controller")
