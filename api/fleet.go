@@ -43,6 +43,17 @@ func (s Site) devices(a huma.API) {
 	read(s, a, "/api/v1/devices/{id}", "device", "One device with all that is known of it", func(ctx context.Context, in *byID) (DeviceView, error) {
 		return s.Devices.Device(ctx, in.ID)
 	})
+	type adopt struct {
+		ID   string `path:"id" maxLength:"200"`
+		Body struct {
+			Note string `json:"note,omitempty" maxLength:"1000" doc:"why, for whoever reads it later"`
+		}
+	}
+	change(s, a, operation(http.MethodPost, "/api/v1/devices/{id}/adopt", "adopt-device", "Take the other machine that answers at a device's address for the device from now on", Operates),
+		func(in *adopt) string { return strings.TrimSuffix("adopt "+in.ID+": "+in.Body.Note, ": ") },
+		func(ctx context.Context, who string, in *adopt) (AdoptedView, error) {
+			return s.Devices.Adopt(ctx, who, in.ID, in.Body.Note)
+		})
 	type span struct {
 		ID   string    `path:"id" maxLength:"200"`
 		From time.Time `query:"from" doc:"default: a day before 'to'"`

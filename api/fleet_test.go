@@ -28,6 +28,10 @@ func (y yard) DeviceHistory(_ context.Context, id string, from, to time.Time, st
 	return DeviceHistoryView{Device: id}, y.tell("history of %s, %s to %s in %s", id, from.Format(time.DateTime), to.Format(time.DateTime), step)
 }
 
+func (y yard) Adopt(_ context.Context, who, id, note string) (AdoptedView, error) {
+	return AdoptedView{Device: id}, y.tell("%s adopts %s: %s", who, id, note)
+}
+
 func (y yard) Preview(_ context.Context, r RolloutRequest) (PreviewView, error) {
 	return PreviewView{Do: 3}, y.tell("preview %s", r.Words())
 }
@@ -84,6 +88,7 @@ func fleetOperations() []struct {
 		{operationCase{"GET", "/api/v1/devices", "", Viewer, ""}, `devices ""  0 100`},
 		{operationCase{"GET", "/api/v1/devices/s21-001", "", Viewer, ""}, "device s21-001"},
 		{operationCase{"GET", "/api/v1/devices/s21-001/history?step=60", "", Viewer, ""}, "history of s21-001, 2026-03-01 12:00:00 to 2026-03-02 12:00:00 in 1m0s"},
+		{operationCase{"POST", "/api/v1/devices/s21-001/adopt", `{"note":"a spare"}`, Operates, "adopt s21-001: a spare"}, " adopts s21-001: a spare"},
 		{operationCase{"POST", "/api/v1/rollouts/preview", `{"action":"reboot","query":"state=fault"}`, Viewer, ""}, "preview reboot where state=fault"},
 		{operationCase{"POST", "/api/v1/rollouts", `{"action":"reboot","devices":["a","b","c","d"]}`, Operates, "begin rollout: reboot on a, b, c and 1 more"}, " begins reboot on a, b, c and 1 more"},
 		{operationCase{"GET", "/api/v1/rollouts?limit=5", "", Viewer, ""}, "5 rollouts"},

@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
-// Devices gives the miners one by one. Nothing blocks but DeviceHistory, which reads the disk.
+// Devices gives the miners one by one. Nothing blocks but DeviceHistory, which reads the disk, and
+// Adopt, which writes it.
 type Devices interface {
 	// Devices returns the devices that match a query, in the order of sort; ErrInvalid where the
 	// query is not understood, with what would be right.
@@ -14,6 +16,9 @@ type Devices interface {
 	Device(ctx context.Context, id string) (DeviceView, error)
 	// DeviceHistory returns what one device told over time.
 	DeviceHistory(ctx context.Context, id string, from, to time.Time, step time.Duration) (DeviceHistoryView, error)
+	// Adopt takes the other machine that answers at a device's address for the device from now on;
+	// ErrInvalid where there is none.
+	Adopt(ctx context.Context, who, id, note string) (AdoptedView, error)
 }
 
 // Rollouts carries out fleet operations: one action on many devices, in waves.
@@ -109,6 +114,35 @@ type DeviceView struct {
 	Outlet     string        `json:"outlet"` // "pdu-1/12"; empty: none
 	Error      string        `json:"error"`  // of the last poll that gave nothing; empty if the newest was good
 	Health     []HealthAlert `json:"health"`
+}
+
+// AdoptedView says which machine a device was and which it is. POST /api/v1/devices/{id}/adopt
+type AdoptedView struct {
+	Device string      `json:"device"`
+	Was    MachineView `json:"was"`
+	Is     MachineView `json:"is"`
+}
+
+// MachineView is who a machine says it is; empty fields are not known.
+type MachineView struct {
+	Make   string `json:"make"`
+	Model  string `json:"model"`
+	Serial string `json:"serial"`
+	MAC    string `json:"mac"`
+}
+
+// String names the machine for people.
+func (m MachineView) String() string {
+	who := strings.TrimSpace(m.Make + " " + m.Model)
+	for _, mark := range [][2]string{{"MAC", m.MAC}, {"serial number", m.Serial}} {
+		if mark[1] != "" {
+			who = strings.TrimPrefix(who+", "+mark[0]+" "+mark[1], ", ")
+		}
+	}
+	if who == "" {
+		return "a machine that never told who it is"
+	}
+	return who
 }
 
 // ProfileView is one operating point that the firmware offers.

@@ -88,8 +88,13 @@ type Operator interface {
 	Release(ctx context.Context, who, deviceOrGroup string) (int, error)
 }
 
-// Places knows where devices are and who they are. It does not block.
-type Places interface{ Place(id site.DeviceID) Place }
+// Places knows where devices are and who they are.
+type Places interface {
+	Place(id site.DeviceID) Place // does not block
+	// Adopt takes the stranger at a device's address for the device; api.ErrInvalid where there is
+	// none. It blocks on the disk.
+	Adopt(ctx context.Context, id site.DeviceID) (was, is site.Identity, err error)
+}
 
 // Place is where a device is and who it is known to be; empty fields are not known.
 type Place struct {

@@ -94,6 +94,35 @@ func TestAStaleReadingIsNotNow(t *testing.T) {
 	}
 }
 
+func TestAdopt(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.Care.Adopt(t.Context(), "eva", "s21-001", ""); !errors.Is(err, api.ErrUnavailable) {
+		t.Error(err)
+	}
+	r.opt.Places = r
+	r.places["s21-001"] = Place{Known: site.Identity{Make: "Bitmain", Model: "S21", MAC: "aa:00:00:00:00:00"}, Stranger: "S21 Pro"}
+	r.notes = nil
+	v, err := r.Care.Adopt(t.Context(), "eva", "s21-001", "the old one burnt")
+	want := api.AdoptedView{
+		Device: "s21-001", Was: api.MachineView{Make: "Bitmain", Model: "S21", MAC: "aa:00:00:00:00:00"}, Is: api.MachineView{Make: "Bitmain", Model: "S21 Pro", MAC: "aa:00:00:00:00:99"},
+	}
+	if diff := cmp.Diff(want, v); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	const text = "eva has adopted Bitmain S21 Pro, MAC aa:00:00:00:00:99 as s21-001, which was Bitmain S21, MAC aa:00:00:00:00:00 before: the old one burnt"
+	if len(r.notes) != 1 || r.notes[0].Text != text || r.notes[0].Device != "s21-001" || r.notes[0].Kind != journal.KindNote {
+		t.Errorf("journal: %+v", r.notes)
+	}
+	for id, want := range map[string]error{"s21-001": api.ErrInvalid, "nobody": api.ErrNotFound} {
+		if _, err := r.Care.Adopt(t.Context(), "eva", id, ""); !errors.Is(err, want) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if len(r.notes) != 1 {
+		t.Errorf("what was refused is in the journal: %+v", r.notes)
+	}
+}
+
 func TestAlertsReachThePage(t *testing.T) {
 	r := newRig(t)
 	r.samples[0].Boards[1].Working = false

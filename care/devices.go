@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/journal"
 	"switchyard/query"
 	"switchyard/reconcile"
 	"switchyard/site"
@@ -282,6 +283,32 @@ func (c *Care) DeviceHistory(ctx context.Context, id string, from, to time.Time,
 		return api.DeviceHistoryView{}, fmt.Errorf("%w: no history of single devices is kept", api.ErrUnavailable)
 	}
 	return c.opt.Histories.DeviceHistory(ctx, id, from, to, step)
+}
+
+// Adopt takes the other machine that answers at a device's address for the device from now on.
+func (c *Care) Adopt(ctx context.Context, who, id, note string) (api.AdoptedView, error) {
+	if _, err := c.place(id); err != nil {
+		return api.AdoptedView{}, err
+	}
+	if c.opt.Places == nil {
+		return api.AdoptedView{}, fmt.Errorf("%w: nobody keeps who answers where", api.ErrUnavailable)
+	}
+	was, is, err := c.opt.Places.Adopt(ctx, site.DeviceID(id))
+	if err != nil {
+		return api.AdoptedView{}, err
+	}
+	out := api.AdoptedView{Device: id, Was: machine(was), Is: machine(is)}
+	c.opt.Note(journal.Entry{
+		At: c.opt.Clock.Now(), Subject: id, Device: site.DeviceID(id), Kind: journal.KindNote,
+		Text: fmt.Sprintf("%s has adopted %s as %s, which was %s before%s", who, out.Is, id, out.Was, journal.Because(note)),
+	})
+	c.opt.Fleet.Refresh(site.DeviceID(id))
+	c.hurry()
+	return out, nil
+}
+
+func machine(id site.Identity) api.MachineView {
+	return api.MachineView{Make: id.Make, Model: id.Model, Serial: id.Serial, MAC: id.MAC}
 }
 
 // asleep says whether a device is to rest.

@@ -132,6 +132,18 @@ func (r *rig) Tell(n notify.Notice) {
 }
 
 func (r *rig) Place(id site.DeviceID) Place { return r.places[id] }
+
+// Adopt takes up who the place says stands there.
+func (r *rig) Adopt(_ context.Context, id site.DeviceID) (was, is site.Identity, err error) {
+	p := r.places[id]
+	if p.Stranger == "" {
+		return was, is, fmt.Errorf("%w: no other device", api.ErrInvalid)
+	}
+	was, p.Known, p.Stranger = p.Known, site.Identity{Make: "Bitmain", Model: p.Stranger, MAC: "aa:00:00:00:00:99"}, ""
+	r.places[id] = p
+	return was, p.Known, nil
+}
+
 func (r *rig) Estimate(id site.DeviceID) Estimate {
 	return Estimate{Power: site.Some(3480 * unit.Watt), Error: site.Some(20 * unit.Watt), Method: "outlet"}
 }

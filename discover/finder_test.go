@@ -108,6 +108,45 @@ func TestRegistrySaw(t *testing.T) {
 	say("after it was forgotten", Same, dev(1), marks(1))
 }
 
+// A machine that was adopted where its predecessor had been found again stays there.
+func TestAdoptKeepsThePlace(t *testing.T) {
+	r, err := OpenRegistry(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Saw(dev(1), ip(1), marks(1), began)
+	r.Place([]Moved{{Device: dev(1), From: ip(1), To: ip(40)}}, func(site.DeviceID) netip.Addr { return ip(1) })
+	r.Adopt(dev(1), ip(40), marks(80), began)
+	if at := r.Where(dev(1), ip(1)); at != ip(40) {
+		t.Errorf("it is at %s", at)
+	}
+	r.Adopt(dev(1), ip(1), marks(81), began)
+	if at := r.Where(dev(1), ip(1)); at != ip(1) {
+		t.Errorf("adopted where the file has it, it is at %s", at)
+	}
+}
+
+// The machine of a device that was taken out of the site file, or renamed in it, is nobody's.
+func TestKeep(t *testing.T) {
+	r, err := OpenRegistry(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		r.Saw(dev(i), ip(i), marks(i), began)
+	}
+	if v := r.Saw("new", ip(1), marks(1), began.Add(time.Hour)); v != Other {
+		t.Fatalf("while the old name is in the file: %v", v)
+	}
+	r.Keep(func(id site.DeviceID) bool { return id != dev(1) })
+	if v := r.Saw("new", ip(1), marks(1), began.Add(time.Hour)); v != Same {
+		t.Errorf("under its new name: %v", v)
+	}
+	if v := r.Saw(dev(0), ip(0), marks(7), began.Add(time.Hour)); v != Other {
+		t.Errorf("another in place of one that was kept: %v", v)
+	}
+}
+
 func TestRegistryIsOnDisk(t *testing.T) {
 	db, err := store.Open(t.Context(), t.TempDir())
 	if err != nil {

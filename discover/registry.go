@@ -188,15 +188,18 @@ func (r *Registry) learn(k *Known, mac, serial string, id site.Identity) {
 }
 
 // Adopt says that from now on the machine with this identity is the device: a person has
-// put another one in its place. It does not block on the disk.
+// put another one in its place. It stays where the device was found. It does not block on the disk.
 func (r *Registry) Adopt(device site.DeviceID, addr netip.Addr, id site.Identity, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if old := r.known[device]; old != nil {
-		r.unindex(old)
-	}
 	mac, _ := MAC(id.MAC)
 	k := &Known{Device: device, MAC: mac, Serial: Serial(id.Serial), Make: id.Make, Model: id.Model, Address: addr.Unmap(), Seen: at, dirty: true}
+	if old := r.known[device]; old != nil {
+		r.unindex(old)
+		if old.exact && old.Address == k.Address {
+			k.File, k.exact = old.File, true
+		}
+	}
 	r.known[device] = k
 	r.index(k)
 }
@@ -276,6 +279,20 @@ func (r *Registry) Forget(devices ...site.DeviceID) {
 			*k = Known{Device: id, dirty: true}
 		}
 	}
+}
+
+// Keep forgets all devices but those that the site has: the machine of one that was taken out of
+// the site file, or was renamed, may be another's from now on. It does not block on the disk.
+func (r *Registry) Keep(has func(site.DeviceID) bool) {
+	r.mu.Lock()
+	var gone []site.DeviceID
+	for id := range r.known {
+		if !has(id) {
+			gone = append(gone, id)
+		}
+	}
+	r.mu.Unlock()
+	r.Forget(gone...)
 }
 
 // Flush writes what was learned since the last one, in one transaction. It blocks on the

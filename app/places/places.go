@@ -54,10 +54,18 @@ type Places struct {
 type spot struct {
 	file     netip.Addr
 	now      atomic.Pointer[netip.Addr]
-	stranger atomic.Pointer[string] // who else answers there; nil: nobody
+	stranger atomic.Pointer[stranger] // who else answers there; nil: nobody
 	login    discover.Login
 	driver   string
 }
+
+// stranger is another machine at a device's address, as it last said who it is.
+type stranger struct {
+	site.Identity
+	at netip.Addr
+}
+
+func (s *stranger) String() string { return name(s.Identity) }
 
 // errNowhere keeps a device from being spoken to whose address is another's.
 var errNowhere = fmt.Errorf("another device has its address, and it has not been found elsewhere yet: %w", driver.ErrUnreachable)
@@ -70,6 +78,7 @@ func Open(ctx context.Context, o Options) (*Places, error) {
 	if p.reg, err = discover.OpenRegistry(ctx, o.DB); err != nil {
 		return nil, err
 	}
+	p.reg.Keep(func(id site.DeviceID) bool { _, ok := o.Plant.Index(id); return ok })
 	if path := o.Plant.File.Racks; path != "" {
 		if p.racks, err = readRacks(o.Plant.File.Path(path)); err != nil {
 			return nil, err
@@ -144,7 +153,7 @@ func (p *Places) Saw(s site.Sample) error {
 		return nil
 	}
 	who := name(s.Identity)
-	if old := spot.stranger.Swap(&who); old == nil || *old != who {
+	if old := spot.stranger.Swap(&stranger{cloned(s.Identity), *now}); old == nil || old.String() != who {
 		p.opt.Tell(s.Device, "another device answers at "+now.String()+": "+who+"; it is not commanded, and "+string(s.Device)+" is looked for")
 		if f := p.finder.Load(); f != nil {
 			f.Kick()
@@ -172,7 +181,7 @@ func (p *Places) Mine(id site.DeviceID) error {
 		return nil
 	}
 	if who := p.spots[j].stranger.Load(); who != nil {
-		return fmt.Errorf("%s answers at the address of %s: %w", *who, id, driver.ErrUnreachable)
+		return fmt.Errorf("%s answers at the address of %s: %w", who, id, driver.ErrUnreachable)
 	}
 	return nil
 }
@@ -201,7 +210,7 @@ func (p *Places) Place(id site.DeviceID) care.Place {
 		}
 	}
 	if who := s.stranger.Load(); who != nil {
-		out.Stranger = *who
+		out.Stranger = who.String()
 	}
 	return out
 }

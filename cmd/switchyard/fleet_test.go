@@ -74,6 +74,14 @@ func (y *yard) DeviceHistory(context.Context, string, time.Time, time.Time, time
 	return api.DeviceHistoryView{}, nil
 }
 
+func (y *yard) Adopt(_ context.Context, who, id, note string) (api.AdoptedView, error) {
+	if id != "s21-0001" {
+		return api.AdoptedView{}, fmt.Errorf("%w: no other device answers at the address of %s", api.ErrInvalid, id)
+	}
+	y.note("%s adopts %s: %s", who, id, note)
+	return api.AdoptedView{Device: id, Was: api.MachineView{Make: "Antminer", Model: "S21", MAC: "02:00:00:00:00:01"}, Is: api.MachineView{Serial: "SN9"}}, nil
+}
+
 func (y *yard) Preview(_ context.Context, r api.RolloutRequest) (api.PreviewView, error) {
 	y.note("preview %s", r.Words())
 	if r.Query == "none" {
@@ -209,6 +217,13 @@ func TestFleetCommands(t *testing.T) {
 		{"a slip", api.Viewer, []string{"devices", "modle=x"}, 2, nil, []string{"character 1: there is no field"}, nil},
 		{"device", api.Viewer, []string{"device", "s21-0001"}, 0, []string{"s21-0001: hashing", "3.5 kW ± 40 W, by outlet", "pdu-1/12", "5000 0 rpm", "does not hash", "acme.1", "07-01 14:05  warning   s21-0001  fan: 1 fan of 2", "replace it", "reboot, pools"}, nil, nil},
 		{"no device", api.Viewer, []string{"device", "x"}, 3, nil, []string{`device "x": not found`}, nil},
+		{
+			"adopt", api.Operates, []string{"device", "s21-0001", "--adopt", "--note", "a spare"}, 0,
+			[]string{"s21-0001 is serial number SN9 from now on; it was Antminer S21, MAC 02:00:00:00:00:01"}, nil, []string{"operator adopts s21-0001: a spare"},
+		},
+		{"adopt nobody", api.Operates, []string{"device", "s21-0002", "--adopt"}, 2, nil, []string{"no other device answers"}, nil},
+		{"adopt as a viewer", api.Viewer, []string{"device", "s21-0001", "--adopt"}, 4, nil, nil, nil},
+		{"a note to nothing", api.Viewer, []string{"device", "s21-0001", "--note", "x"}, 2, nil, []string{"--note goes with --adopt"}, nil},
 		{"preview", api.Viewer, []string{"fleet", "reboot", "--where", "state=fault", "--preview"}, 0, []string{"Reboot 30 devices, in 3 waves.", "2  it does not answer", "s21-0020", "and 12 more"}, nil, []string{"preview reboot where state=fault"}},
 		{"without a terminal", api.Operates, []string{"fleet", "reboot", "--where", "state=fault"}, 2, []string{"Reboot 30 devices"}, []string{"confirm it with --yes"}, []string{"preview reboot where state=fault"}},
 		{"nothing to do", api.Operates, []string{"fleet", "reboot", "--where", "none", "--yes"}, 2, nil, []string{"none of the devices can be told: it cannot"}, []string{"preview reboot where none"}},
@@ -290,6 +305,7 @@ func TestFleetJSON(t *testing.T) {
 	for _, args := range [][]string{
 		{"devices"},
 		{"device", "s21-0001"},
+		{"device", "s21-0001", "--adopt"},
 		{"fleet", "reboot", "--where", "x", "--preview"},
 		{"rollouts"},
 		{"fleet", "reboot", "--where", "x", "--yes"},

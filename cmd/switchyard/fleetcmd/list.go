@@ -3,6 +3,7 @@ package fleetcmd
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -145,13 +146,25 @@ func span(s *float64) string {
 }
 
 func (c *console) deviceCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:     "device DEVICE",
-		Short:   "One device with all that is known of it",
-		Long:    "One device with all that is known of it: who it is, what it does, its boards, fans and pools,\nwhat it can be told, and what is wrong with it.",
-		Example: "  switchyard device s21-017",
+	var adopt bool
+	var note string
+	cmd := &cobra.Command{
+		Use:   "device DEVICE",
+		Short: "One device with all that is known of it",
+		Long: `One device with all that is known of it: who it is, what it does, its boards, fans and pools,
+what it can be told, and what is wrong with it.
+
+With --adopt the other machine that answers at its address is the device from now on: a person
+has put it there in the old one's place.`,
+		Example: "  switchyard device s21-017\n  switchyard device s21-017 --adopt --note \"the old one burnt\"",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if adopt {
+				return c.adopt(cmd.Context(), args[0], note)
+			}
+			if note != "" {
+				return c.BadInput("--note goes with --adopt")
+			}
 			var v api.DeviceView
 			if err := c.get(cmd.Context(), "/api/v1/devices/"+url.PathEscape(args[0]), nil, &v); err != nil {
 				return err
@@ -167,6 +180,21 @@ func (c *console) deviceCmd() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "take the other machine at its address for the device")
+	cmd.Flags().StringVar(&note, "note", "", "why it was adopted, for whoever reads it later")
+	return cmd
+}
+
+func (c *console) adopt(ctx context.Context, device, note string) error {
+	var v api.AdoptedView
+	if err := c.Ask(ctx, http.MethodPost, "/api/v1/devices/"+url.PathEscape(device)+"/adopt", map[string]string{"note": note}, &v); err != nil {
+		return err
+	}
+	if c.JSON() {
+		return c.printJSON(v)
+	}
+	c.say("%s is %s from now on; it was %s", v.Device, v.Is, v.Was)
+	return nil
 }
 
 func (c *console) printDevice(v api.DeviceView, zone *time.Location) {
