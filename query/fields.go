@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"switchyard/site"
 )
@@ -21,9 +22,10 @@ type field struct {
 	fans   bool
 	flag   func(r *Row) bool
 	units  []scale
-	yesNo  bool // of a text: yes and no ask whether there is any
-	bare   bool // of a text: separators do not count
-	net    bool // of a text: may be compared with a network
+	yesNo  bool     // of a text: yes and no ask whether there is any
+	bare   bool     // of a text: separators do not count
+	net    bool     // of a text: may be compared with a network
+	values []string // of a text: all it can be; nil: anything
 }
 
 // scale is a unit with what one of it is worth in the field's own.
@@ -110,7 +112,13 @@ var fields = []field{
 	text("rack", "of the rack map", func(r *Row) string { return r.Rack }),
 	text("position", "in the rack", func(r *Row) string { return r.Position }),
 	text("make", "the maker, as the device tells", func(r *Row) string { return r.Make }),
-	text("model", "as the device tells", func(r *Row) string { return r.Model }),
+	{
+		name: "model", about: "as the device tells, with the brand before it or without",
+		texts: func(n *node, r *Row) bool {
+			return n.text.match(r.Model) || n.kind == kindField && n.op != opHas && n.text.match(withoutBrand(r.Model))
+		},
+		empty: func(r *Row) bool { return r.Model == "" },
+	},
 	text("firmware", "as the device tells", func(r *Row) string { return r.Firmware }),
 	text("driver", "that talks to it", func(r *Row) string { return r.Driver }),
 	{
@@ -125,12 +133,12 @@ var fields = []field{
 		empty: func(r *Row) bool { return r.Address == "" },
 	},
 	{
-		name: "mac", about: "the hardware address, with any separators or none", bare: true,
+		name: "mac", about: "the hardware address or a part of it, with any separators or none", bare: true,
 		texts: func(n *node, r *Row) bool { return n.text.match(r.MAC) },
 		empty: func(r *Row) bool { return r.MAC == "" },
 	},
 	text("serial", "the serial number", func(r *Row) string { return r.Serial }),
-	text("state", "hashing, starting, stopping, sleeping, fault, quarantined, stale or unknown", func(r *Row) string { return r.State }),
+	closed(text("state", "hashing, starting, stopping, sleeping, fault, quarantined, stale or unknown", func(r *Row) string { return r.State }), States()),
 	{
 		name: "hashrate", about: "TH/s, or % of nameplate", units: hashUnits,
 		number: func(r *Row) site.Opt[float64] { return r.Hashrate },
@@ -148,9 +156,34 @@ var fields = []field{
 	pool("pool", "the address of any of its pools", func(p *site.Pool) string { return p.URL }),
 	pool("worker", "at any of its pools", func(p *site.Pool) string { return p.Worker }),
 	text("profile", "the firmware's profile in force", func(r *Row) string { return r.Profile }),
-	yesNo(list("alert", "a rule that fires, or yes or no", func(r *Row) []string { return r.Alerts })),
+	yesNo(closed(list("alert", "a rule that fires, or yes or no", func(r *Row) []string { return r.Alerts }), Rules())),
 	yesNo(text("held", "by whom, or yes or no", func(r *Row) string { return r.Held })),
 	{name: "maintenance", about: "yes or no", flag: func(r *Row) bool { return r.Maintenance }},
+}
+
+// States returns all that a row's state can be.
+func States() []string {
+	return []string{"hashing", "starting", "stopping", "sleeping", "fault", "quarantined", "stale", "unknown"}
+}
+
+// Rules returns the names of the rules that a row's alerts can be of.
+func Rules() []string {
+	return []string{"dead-board", "hot", "fan", "low-hashrate", "wrong-pool", "flapping", "stale", "not-hashing", "fault", "stranger"}
+}
+
+// withoutBrand is "S19 Pro" of "Antminer S19 Pro": what stands after a first word without
+// digits. It is empty where there is no such word, or nothing after it.
+func withoutBrand(model string) string {
+	brand, rest, _ := strings.Cut(model, " ")
+	if strings.ContainsAny(brand, "0123456789") {
+		return ""
+	}
+	return strings.TrimSpace(rest)
+}
+
+func closed(f field, values []string) field {
+	f.values = values
+	return f
 }
 
 func yesNo(f field) field {

@@ -196,6 +196,8 @@ func (f *field) example() string {
 		return "fans<1000"
 	case f.flag != nil:
 		return f.name + "=yes"
+	case f.values != nil:
+		return f.name + "=" + f.values[0]
 	case f.number == nil:
 		return f.name + "=..."
 	}
@@ -226,8 +228,36 @@ func (f *field) textValue(n *node, o, v token) error {
 		n.net = prefix{net.Masked(), true}
 		return nil
 	}
-	n.text = newGlob(v.word, o.op == opHas, f.bare)
-	return nil
+	n.text = newGlob(v.word, o.op == opHas || f.bare && partOfMAC(v.word), f.bare)
+	return f.possible(n, v)
+}
+
+// partOfMAC says whether a text is some of the 12 digits of a hardware address: then it may
+// stand anywhere in one.
+func partOfMAC(word []letter) bool {
+	digits := 0
+	for _, l := range word {
+		switch {
+		case separator(l.r):
+		case !strings.ContainsRune("0123456789abcdefABCDEF", l.r):
+			return false
+		default:
+			digits++
+		}
+	}
+	return digits > 0 && digits < 12
+}
+
+// possible refuses what the field can never be, so that a slip is not taken for "none".
+func (f *field) possible(n *node, v token) error {
+	if f.values == nil || len(n.word) == 0 || slices.ContainsFunc(f.values, n.text.match) {
+		return nil
+	}
+	hint := strictyaml.Suggest(strings.ToLower(v.text()), f.values)
+	if n.text.wild() {
+		hint = "it can be one of " + strings.Join(f.values, ", ")
+	}
+	return &Error{At: v.at, Text: fmt.Sprintf("no %s is called %q", f.name, v.text()), Hint: hint}
 }
 
 func (f *field) flagValue(n *node, o, v token) error {

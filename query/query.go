@@ -7,8 +7,9 @@
 // Comparisons are =, !=, <, <=, >, >= and ~ (contains). Texts are compared without regard to
 // upper and lower case, and * and ? stand for any text and any one character. Words beside
 // each other must both hold; a word alone is looked for in every text of a device. Figures
-// take units, and a figure that is not known matches no comparison. Fields lists
-// the fields.
+// take units, and a figure that is not known matches no comparison. A model is compared with
+// and without the brand before it: model=S19* finds an "Antminer S19 Pro". What a state or an
+// alert can never be is a fault of the query. Fields lists the fields.
 //
 // It never reads a device or a clock and never changes anything: a query is compiled once
 // and says of a Row whether it matches.
