@@ -59,6 +59,9 @@ func (y *yard) Devices(_ context.Context, r api.DevicesRequest) (api.DevicesView
 }
 
 func (y *yard) Device(_ context.Context, id string) (api.DeviceView, error) {
+	if id == "s21-0009" {
+		return api.DeviceView{DeviceRow: api.DeviceRow{ID: id, State: "unknown", Group: "s21"}, Driver: "antminer"}, nil
+	}
 	if id != "s21-0001" {
 		return api.DeviceView{}, fmt.Errorf("device %q: %w", id, api.ErrNotFound)
 	}
@@ -216,6 +219,8 @@ func TestFleetCommands(t *testing.T) {
 		{"a query", api.Viewer, []string{"devices", "model=S21*", "hashrate<80%"}, 0, []string{"hot, fan; held by eva; last reading 10m ago", "?", "1 device"}, nil, []string{"devices model=S21* hashrate<80%  0+100"}},
 		{"a slip", api.Viewer, []string{"devices", "modle=x"}, 2, nil, []string{"character 1: there is no field"}, nil},
 		{"device", api.Viewer, []string{"device", "s21-0001"}, 0, []string{"s21-0001: hashing", "3.5 kW ± 40 W, by outlet", "pdu-1/12", "5000 0 rpm", "does not hash", "acme.1", "07-01 14:05  warning   s21-0001  fan: 1 fan of 2", "replace it", "reboot, pools"}, nil, nil},
+		{"a device never heard of", api.Viewer, []string{"device", "s21-0009"}, 0, []string{"hashrate     not known\n", "temperature  not known\n", "power        not known\n", "read         not known\n"}, nil, nil},
+		{"help", api.Viewer, []string{"fleet", "--help"}, 0, []string{"--where QUERY"}, nil, nil},
 		{"no device", api.Viewer, []string{"device", "x"}, 3, nil, []string{`device "x": not found`}, nil},
 		{
 			"adopt", api.Operates, []string{"device", "s21-0001", "--adopt", "--note", "a spare"}, 0,

@@ -14,6 +14,7 @@ import (
 	"switchyard/api"
 	"switchyard/cmd/switchyard/table"
 	"switchyard/query"
+	"switchyard/unit"
 )
 
 // pageSize is how many devices one answer of the controller holds at most.
@@ -211,22 +212,18 @@ func (c *console) printDevice(v api.DeviceView, zone *time.Location) {
 	add("address", strings.TrimSpace(v.Address+" "+v.MAC))
 	add("place", strings.Join(nonEmpty(v.Group, v.Node, v.Rack, v.Position), ", "))
 	add("outlet", v.Outlet)
-	watts := power(v.PowerW)
-	if v.PowerError != nil {
-		watts += " ± " + power(v.PowerError)
-	}
-	add("power", strings.Join(nonEmpty(watts, v.PowerMethod), ", by "))
+	add("power", drawn(v))
 	if v.TargetW != nil {
 		add("limit", power(v.TargetW))
 	}
-	add("hashrate", number(v.HashrateTHS, 1)+" TH/s, "+number(v.HashratePct, 0)+" % of nameplate")
+	add("hashrate", work(v))
 	add("profile", v.Profile)
-	add("temperature", number(v.ChipC, 0)+" °C at its hottest chip")
+	add("temperature", known(v.ChipC, number(v.ChipC, 0)+" °C at its hottest chip"))
 	if len(v.FansRPM) > 0 {
 		add("fans", strings.Trim(fmt.Sprint(v.FansRPM), "[]")+" rpm")
 	}
-	add("uptime", span(v.UptimeS))
-	add("read", span(v.AgeS)+" ago")
+	add("uptime", known(v.UptimeS, span(v.UptimeS)))
+	add("read", known(v.AgeS, span(v.AgeS)+" ago"))
 	add("error", v.Error)
 	add("faults", strings.Join(v.Faults, ", "))
 	add("held", v.Held)
@@ -235,6 +232,36 @@ func (c *console) printDevice(v api.DeviceView, zone *time.Location) {
 	g.Print(c.Out, 2)
 	c.printParts(v)
 	c.printHealth(v.Health, zone)
+}
+
+// known is the text, where there is a figure for it.
+func known(v *float64, text string) string {
+	if v == nil {
+		return "not known"
+	}
+	return text
+}
+
+func drawn(v api.DeviceView) string {
+	if v.PowerW == nil {
+		return "not known"
+	}
+	watts := power(v.PowerW)
+	if v.PowerError != nil {
+		watts += " ± " + power(v.PowerError)
+	}
+	return strings.Join(nonEmpty(watts, v.PowerMethod), ", by ")
+}
+
+func work(v api.DeviceView) string {
+	if v.HashrateTHS == nil {
+		return "not known"
+	}
+	text := (unit.Hashrate(*v.HashrateTHS) * unit.TeraHash).Short()
+	if v.HashratePct != nil {
+		text += ", " + number(v.HashratePct, 0) + " % of nameplate"
+	}
+	return text
 }
 
 func nonEmpty(in ...string) []string {
