@@ -137,7 +137,7 @@ func document(t *testing.T, p Plan) string {
 	}
 	doc = block.ReplaceAll(doc, []byte(row()))
 	for from, to := range map[string]string{
-		"    - {kind: lying": "    []\n# {kind: lying", fmt.Sprintf("made_up: %d", p.Seed): "fixed: 20 $/MWh",
+		"    - {kind: lying": "    []\n# {kind: lying", "    - {kind: dead-board": "# {kind: dead-board", fmt.Sprintf("made_up: %d", p.Seed): "fixed: 20 $/MWh",
 	} {
 		doc = bytes.ReplaceAll(doc, []byte(from), []byte(to))
 	}

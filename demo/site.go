@@ -126,7 +126,8 @@ func Render(p Plan) ([]byte, error) {
 		"Tx1":       roundUp(hs[0].Limit+hs[2].Limit, 10*unit.Kilowatt),
 		"Tx2":       roundUp(firm+(unit.Power(hs[1].Count)*hs[1].Nameplate).Scale(0.75), 10*unit.Kilowatt),
 		"Emergency": roundUp(firm.Scale(1.08), 10*unit.Kilowatt), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
-		"Liar": fmt.Sprintf("%s-miners-%03d", hs[0].ID, min(7, hs[0].Count)), // the last one where there are fewer
+		"Broken": fmt.Sprintf("%s-miners-%03d", hs[1].ID, 1),                   // for the lists of alerts and repairs
+		"Liar":   fmt.Sprintf("%s-miners-%03d", hs[0].ID, min(7, hs[0].Count)), // the last one where there are fewer
 	}
 	var out strings.Builder
 	if err := siteTemplate.Execute(&out, data); err != nil {
@@ -268,4 +269,5 @@ emulate:
 {{- end}}
   faults:
     - {kind: lying, devices: [{{.Liar}}]}
+    - {kind: dead-board, devices: [{{.Broken}}]}
 `))
