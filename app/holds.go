@@ -82,25 +82,60 @@ func (a *App) Release(ctx context.Context, who, name string) (int, error) {
 		if err != nil {
 			return err
 		}
-		next := maps.Clone(c.holds)
-		for _, id := range ids {
-			_, held := next[id]
-			if c.byHand(id) || held {
-				n++
-			}
-			delete(next, id)
-		}
-		if n == 0 {
-			return fmt.Errorf("nothing to release: %w: no person holds %s", api.ErrInvalid, name)
-		}
-		if err := c.keepHolds(ctx, next); err != nil {
+		gone, err := c.letGo(ctx, ids)
+		if err != nil {
 			return err
 		}
-		c.released = append(c.released, ids...)
+		if n = len(gone); n == 0 {
+			return fmt.Errorf("nothing to release: %w: no person holds %s", api.ErrInvalid, name)
+		}
 		c.note(journal.HoldEntry(a.clk.Now(), name, fmt.Sprintf("%s lets %s go", who, name)))
 		return nil
 	})
 	return n, err
+}
+
+// ReleaseMany lets all those of the named miners go that a person holds, at once, and returns
+// how many. That nobody holds one is no error; that there is none of that name is.
+func (a *App) ReleaseMany(ctx context.Context, who string, miners []site.DeviceID) (int, error) {
+	var n int
+	err := a.inLoop(ctx, func(c *control) error {
+		for _, id := range miners {
+			if _, ok := a.plant.Index(id); !ok {
+				return fmt.Errorf("%q is no miner: %w", id, api.ErrNotFound)
+			}
+		}
+		gone, err := c.letGo(ctx, miners)
+		if err != nil {
+			return err
+		}
+		n = len(gone)
+		now := a.clk.Now()
+		for _, id := range gone {
+			c.note(journal.HoldEntry(now, string(id), fmt.Sprintf("%s lets %s go", who, id)))
+		}
+		return nil
+	})
+	return n, err
+}
+
+// letGo releases those of the miners that a person holds and returns them.
+func (c *control) letGo(ctx context.Context, ids []site.DeviceID) (gone []site.DeviceID, err error) {
+	next := maps.Clone(c.holds)
+	for _, id := range ids {
+		if _, held := next[id]; held || c.byHand(id) {
+			gone = append(gone, id)
+		}
+		delete(next, id)
+	}
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	if err := c.keepHolds(ctx, next); err != nil {
+		return nil, err
+	}
+	c.released = append(c.released, gone...)
+	return gone, nil
 }
 
 func (c *control) keepHolds(ctx context.Context, next holds) error {

@@ -47,6 +47,9 @@ func TestHoldsNameDevicesAndGroups(t *testing.T) {
 	if n, err := a.Release(t.Context(), "eva", "s21"); n != 4 || err != nil {
 		t.Errorf("%d of the group released: %v", n, err)
 	}
+	if n, err := a.ReleaseMany(t.Context(), "eva", []site.DeviceID{"s19-002", "s99-001"}); n != 0 || !errors.Is(err, api.ErrNotFound) || len(a.ctl.holds) != 1 {
+		t.Errorf("an unknown name among good ones: %d, %v, %v", n, err, a.ctl.holds)
+	}
 	before := len(a.ctl.released)
 	if _, err := a.Release(t.Context(), "eva", "s21-001"); !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("released twice: %v", err)
@@ -59,6 +62,15 @@ func TestHoldsNameDevicesAndGroups(t *testing.T) {
 	}
 	if len(a.ctl.holds) != 1 {
 		t.Errorf("left: %v", a.ctl.holds)
+	}
+	before = len(a.ctl.released)
+	for i, want := range []int{1, 0} { // nobody holds the other, nor any the second time
+		if n, err := a.ReleaseMany(t.Context(), "eva", []site.DeviceID{"s19-001", "s19-002"}); n != want || err != nil {
+			t.Errorf("many, time %d: %d released, want %d: %v", i+1, n, want, err)
+		}
+	}
+	if len(a.ctl.holds) != 0 || len(a.ctl.released) != before+1 {
+		t.Errorf("left after many: %v; released %v", a.ctl.holds, a.ctl.released)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,10 +83,11 @@ type Fleet interface {
 	Capabilities(id site.DeviceID) site.Opt[site.Capabilities]
 }
 
-// Operator holds devices as a person does; it is the controller's api.Operator.
+// Operator holds devices as a person does; it is the controller's.
 type Operator interface {
 	Hold(ctx context.Context, who string, r api.HoldRequest) (int, error)
-	Release(ctx context.Context, who, deviceOrGroup string) (int, error)
+	// ReleaseMany lets those of the devices go that a person holds, and returns how many.
+	ReleaseMany(ctx context.Context, who string, devices []site.DeviceID) (int, error)
 }
 
 // Places knows where devices are and who they are.
@@ -296,12 +298,14 @@ func (h holder) Sleep(ctx context.Context, who, note string, ids []site.DeviceID
 	return err
 }
 
-// Wake releases a device that is held, or that a person found asleep.
-func (h holder) Wake(ctx context.Context, who string, id site.DeviceID) error {
-	_, err := h.c.opt.Operator.Release(ctx, who, string(id))
-	if errors.Is(err, api.ErrInvalid) { // nobody holds it any more
-		return nil
-	}
+// Wake releases devices that are held, or that a person found asleep. Those that nobody holds
+// any more are released already.
+func (h holder) Wake(ctx context.Context, who string, ids []site.DeviceID) error {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id site.DeviceID) bool {
+		_, known := h.c.byID[id]
+		return !known // the site file has lost it since
+	})
+	_, err := h.c.opt.Operator.ReleaseMany(ctx, who, ids)
 	return err
 }
 

@@ -232,6 +232,9 @@ func TestSilences(t *testing.T) {
 	if len(r.notices) != 1 || len(r.Alerts()) != 1 {
 		t.Errorf("notices %+v, live %+v", r.notices, r.Alerts())
 	}
+	if _, err := r.Silence(ctx, "eva", api.SilenceRequest{Query: "s21", Rules: []string{"dead-bord"}}); err == nil || !strings.HasSuffix(err.Error(), `there is no rule "dead-bord"; did you mean "dead-board"?`) {
+		t.Errorf("a slip in a rule: %v", err)
+	}
 	for _, bad := range []api.SilenceRequest{{Query: "device=nobody"}, {Query: "odd("}, {Query: "s21", Rules: []string{"odd"}}} {
 		if _, err := r.Silence(ctx, "eva", bad); !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)
@@ -300,6 +303,9 @@ func TestMaintenanceHoldsDevicesAsTheyAre(t *testing.T) {
 	r.run(time.Minute)
 	if list, _ := r.Silences(ctx); len(list) != 0 {
 		t.Errorf("not over: %+v", list)
+	}
+	if n := len(r.told); n == 0 || r.told[n-1] != "eva releases [s21-001]" {
+		t.Errorf("told %q", r.told)
 	}
 	delete(want, "s21-001")
 	want["s21-002"] = site.Hold{Device: "s21-002", Mode: site.ModeSleep, By: "bob", Note: "stays off"}

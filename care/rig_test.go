@@ -111,18 +111,20 @@ func (r *rig) Hold(_ context.Context, who string, q api.HoldRequest) (int, error
 	return len(q.Devices), nil
 }
 
-func (r *rig) Release(_ context.Context, who, name string) (int, error) {
+func (r *rig) ReleaseMany(_ context.Context, who string, ids []site.DeviceID) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.holdErr != nil {
 		return 0, r.holdErr
 	}
-	if _, ok := r.holds[site.DeviceID(name)]; !ok {
-		return 0, fmt.Errorf("nothing to release: %w", api.ErrInvalid)
+	for _, id := range ids {
+		if _, ok := r.holds[id]; ok {
+			delete(r.holds, id)
+			n++
+		}
 	}
-	delete(r.holds, site.DeviceID(name))
-	r.told = append(r.told, who+" releases "+name)
-	return 1, nil
+	r.told = append(r.told, fmt.Sprintf("%s releases %v", who, ids))
+	return n, nil
 }
 
 func (r *rig) Tell(n notify.Notice) {

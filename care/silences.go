@@ -13,6 +13,8 @@ import (
 	"switchyard/journal"
 	"switchyard/query"
 	"switchyard/site"
+	"switchyard/sitefile"
+	"switchyard/strictyaml"
 )
 
 // maxSilences bounds what is in force at once.
@@ -57,7 +59,7 @@ func (s *silence) ready() error {
 	for _, name := range s.Rules {
 		r, ok := health.RuleOf(name)
 		if !ok {
-			return fmt.Errorf("%w: there is no rule %q; rules are %v", api.ErrInvalid, name, health.Rules())
+			return fmt.Errorf("%w: there is no rule %q; %s", api.ErrInvalid, name, strictyaml.Suggest(name, sitefile.HealthRules()))
 		}
 		s.rules |= ruleFilter(health.SetOf(r))
 	}
@@ -271,12 +273,17 @@ func (c *Care) Unsilence(ctx context.Context, who string, id int64) error {
 // first does not work, the second is tried again.
 func (c *Care) endSilence(ctx context.Context, who string, s *silence) error {
 	holds := c.opt.Loop.CareScreen().Holds
+	var ids []site.DeviceID
 	for _, id := range s.Held {
 		if h, ok := holds[id]; ok && h.Note != s.holdNote() {
 			continue // a person holds it for a reason of their own since
 		}
-		_, err := c.opt.Operator.Release(ctx, who, string(id))
-		if err != nil && !errors.Is(err, api.ErrInvalid) && !errors.Is(err, api.ErrNotFound) {
+		if _, known := c.byID[id]; known { // the site file may have lost it since
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > 0 {
+		if _, err := c.opt.Operator.ReleaseMany(ctx, who, ids); err != nil {
 			return fmt.Errorf("end maintenance %d: %w", s.ID, err)
 		}
 	}

@@ -119,12 +119,14 @@ func (f *fleet) Sleep(_ context.Context, who, note string, ids []site.DeviceID) 
 	return f.holdErr
 }
 
-func (f *fleet) Wake(_ context.Context, who string, id site.DeviceID) error {
+func (f *fleet) Wake(_ context.Context, who string, ids []site.DeviceID) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.holds = append(f.holds, fmt.Sprintf("%s wakes %s", who, id))
-	if t := f.toys[id]; t.rests == "" && !t.lies {
-		t.state = site.StateHashing
+	f.holds = append(f.holds, fmt.Sprintf("%s wakes %v", who, ids))
+	for _, id := range ids {
+		if t := f.toys[id]; t.rests == "" && !t.lies {
+			t.state = site.StateHashing
+		}
 	}
 	return f.holdErr
 }

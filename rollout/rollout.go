@@ -38,6 +38,9 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{Reboot, Pools, LED, Password, Profile, Sleep, Wake} }
 
+// byHold says whether it is a hold that is set or lifted, for a whole wave at once.
+func (k Kind) byHold() bool { return k == Sleep || k == Wake }
+
 // Action is what is done, with what it needs. It holds no secrets, only references.
 type Action struct {
 	Kind        Kind   `json:"kind"`
@@ -130,7 +133,7 @@ type Doer interface {
 // that is kept on disk.
 type Holder interface {
 	Sleep(ctx context.Context, who, note string, ids []site.DeviceID) error
-	Wake(ctx context.Context, who string, id site.DeviceID) error
+	Wake(ctx context.Context, who string, ids []site.DeviceID) error
 }
 
 // Readings gives what is known of a device now. It does not block.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -387,6 +388,9 @@ func TestSleepAndWakeGoThroughHolds(t *testing.T) {
 			y.Fatal(err)
 		}
 		r = y.after(15*time.Minute, r.ID)
+		if !slices.Contains(y.holds, "eva wakes [d-01 d-02 d-03]") {
+			y.Errorf("a wave is not woken at once: %q", y.holds)
+		}
 		for i, want := range []string{"its reading shows it hashing", "released; its group is given less than all", "it was released, and its readings show it sleeping"} {
 			if r.Items[i].Reason != want {
 				y.Errorf("%+v, want %s", r.Items[i], want)

@@ -33,6 +33,9 @@ func (x *Runner) next(j *job) []int {
 			out = append(out, p)
 		}
 	}
+	if j.r.Action.Kind.byHold() {
+		return out // nobody waits for a device
+	}
 	return out[:min(len(out), x.opt.Parallel)]
 }
 
@@ -107,8 +110,13 @@ var errSecret = errors.New("the secret cannot be read")
 
 func (x *Runner) tellAll(ctx context.Context, a Action, who, note string, ids []site.DeviceID) []error {
 	errs := make([]error, len(ids))
-	if a.Kind == Sleep {
-		err := x.opt.Holder.Sleep(ctx, who, note, ids)
+	if a.Kind.byHold() {
+		var err error
+		if a.Kind == Sleep {
+			err = x.opt.Holder.Sleep(ctx, who, note, ids)
+		} else {
+			err = x.opt.Holder.Wake(ctx, who, ids)
+		}
 		for i := range errs {
 			errs[i] = err
 		}
@@ -123,9 +131,6 @@ func (x *Runner) tellAll(ctx context.Context, a Action, who, note string, ids []
 }
 
 func (x *Runner) tellOne(ctx context.Context, a Action, who, note string, id site.DeviceID) error {
-	if a.Kind == Wake {
-		return x.opt.Holder.Wake(ctx, who, id)
-	}
 	what, err := a.resolve(id, x.opt.Readings.Reading(id).Host, x.opt.Secret)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSecret, err)
