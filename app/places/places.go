@@ -148,6 +148,10 @@ func (p *Places) Saw(s site.Sample) error {
 	if now == nil {
 		return nil
 	}
+	old := spot.stranger.Load()
+	if old != nil && old.at == *now && s.Identity.MAC == "" && s.Identity.Serial == "" {
+		return fmt.Errorf("%s answers at its address %s: %w", old, now, driver.ErrUnreachable) // until it says otherwise
+	}
 	if p.reg.Saw(s.Device, *now, s.Identity, time.Now()) != discover.Other {
 		spot.stranger.Store(nil)
 		return nil

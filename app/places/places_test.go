@@ -83,6 +83,9 @@ func TestAdopt(t *testing.T) {
 	if err := p.Saw(says("s21-001", spare)); err == nil || p.Mine("s21-001") == nil {
 		t.Fatal("a spare passes for the device")
 	}
+	if err := p.Saw(says("s21-001", "")); err == nil || p.Mine("s21-001") == nil {
+		t.Fatal("a spare that tells nothing now passes for the device")
+	}
 	was, is, err := p.Adopt(t.Context(), "s21-001")
 	if err != nil || !strings.EqualFold(was.MAC, old) || is.MAC != spare {
 		t.Errorf("was %+v, is %+v, %v", was, is, err)

@@ -5,7 +5,12 @@
 // A routine Read is one exchange: RPC `stats` with "new_api", which needs no password and
 // keeps no connection on the device's small web server. Pools, the mode in the
 // configuration, the firmware's name and its complaints move slowly: they are read every
-// 20th time, after Apply, and when the hashrate appears or vanishes. Where the RPC port does
+// 20th time, after Apply, and when the hashrate appears or vanishes.
+//
+// That reply tells no MAC: who it is, is read every 20th time, after an error, and at once where
+// the reply shows that another machine may answer (model, firmware, miner or board ids, chips,
+// an uptime that went back or jumped). Until that came the reading has neither MAC nor serial
+// number. Where the RPC port does
 // not answer (newer firmwares may close it, a sleeping or reloading miner may have stopped
 // its server), the same is read from stats.cgi.
 //
@@ -109,6 +114,9 @@ type device struct {
 	slow    slow
 	named   named         // as the mining process names itself
 	fast    site.Identity // which is this
+	marks   uint64        // of the last reply
+	doubt   bool          // whether it is still the machine of slow.info
+	vain    int           // times that it was asked for nothing
 	ready   staged
 	failed  time.Time      // when staging failed last
 	posted  site.Opt[mode] // last posted, until the configuration shows it
@@ -118,6 +126,7 @@ type device struct {
 	modes   [modeLow + 1]bool
 	was     site.State
 	uptime  time.Duration // at the last reading
+	upAt    time.Time     // when that came
 	idleAt  time.Time     // since when it is awake and does no hash; zero if it does
 }
 
@@ -164,7 +173,7 @@ func (d *device) Info(ctx context.Context) (site.Capabilities, error) {
 	if info.Type == "" {
 		return c, fmt.Errorf("antminer %s: no type in its system information: %w", d.t.Device, driver.ErrUnreachable)
 	}
-	d.slow.info = info
+	d.met(info)
 	c = d.capabilities(info.identity())
 	c.Acts = site.ActsOf(site.ActReboot, site.ActLED)
 	if info.early() {
@@ -217,16 +226,19 @@ func (d *device) capabilities(id site.Identity) site.Capabilities {
 // Read polls the miner once: one exchange, and a few more every 20th time.
 func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	s := site.Sample{Device: d.t.Device, Asked: d.t.Now()}
-	due := d.dirty || (d.reads+d.phase)%slowEvery == 0
+	turn := (d.reads+d.phase)%slowEvery == 0
+	due := d.dirty || turn
 	d.reads++
 	st, err := d.stats(ctx)
 	// The miner's process may be stopped while its web server is there: asleep, or
 	// reloading. Only a port that is shut shows that; a reply that was lost shows nothing.
 	away := err != nil
 	if away && (!d.shut || ctx.Err() != nil || d.refreshMode(ctx) != nil || !d.slow.mode.OK) {
+		d.doubt = true // another may answer when it is back
 		return s, fmt.Errorf("antminer %s: %w", d.t.Device, err)
 	}
 	st.fill(&s)
+	d.noticeOther(st, s)
 	d.noticeRestart(s)
 	hashing := s.Hashrate.OK && s.Hashrate.V > 0
 	switch {
@@ -240,13 +252,16 @@ func (d *device) Read(ctx context.Context) (site.Sample, error) {
 	if err != nil && !away && !hashing {
 		d.slow.mode = site.Opt[mode]{} // asleep or not: the last one says nothing now
 	}
+	d.identify(ctx, turn, due, err)
 	s.At = d.t.Now()
 	s.Pools, s.Faults = d.slow.pools, d.slow.faults
 	if h := st.named(); h != d.named { // mostly it is the same, and a part of the reply would keep it whole
 		d.named = h.clone()
 		d.fast = d.named.identity()
 	}
-	s.Identity = d.slow.identity(d.fast)
+	if s.Identity = d.slow.identity(d.fast); d.doubt {
+		s.Identity.MAC, s.Identity.Serial = "", "" // whose they are is not known
+	}
 	s.State = d.state(s, away)
 	if m := d.slow.mode; m.OK && d.profiles() != nil {
 		s.Profile = m.V.profile()

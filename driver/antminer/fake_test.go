@@ -1,6 +1,7 @@
 package antminer
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,6 +39,8 @@ type fake struct {
 	pool   string
 	acts   []string
 	uptime int
+	mac    string // empty: the usual one
+	chips  int    // more than usual
 }
 
 func (f *fake) note(what string) {
@@ -72,7 +75,7 @@ func (f *fake) stats() string {
 		ghs = 0
 	}
 	return fmt.Sprintf(`{"STATUS":[{"STATUS":"S","Code":70}],"STATS":[{"Type":"Antminer S19 Pro","Miner":"49.0.1.3"}{"Elapsed":%d,"GHS 5s":"%g",`+
-		`"GHS av":%g,"chain_acn1":114,"chain_rate1":"%g","temp_chip1":"78-50-69-70","temp_pcb1":"73-45-64-65","fan_num":1,"fan1":6000}],"id":1}`+"\x00", 900+f.uptime, ghs, ghs, ghs)
+		`"GHS av":%g,"chain_acn1":%d,"chain_rate1":"%g","temp_chip1":"78-50-69-70","temp_pcb1":"73-45-64-65","fan_num":1,"fan1":6000}],"id":1}`+"\x00", 900+f.uptime, ghs, ghs, 114+f.chips, ghs)
 }
 
 func (f *fake) rpc(c net.Conn) {
@@ -154,7 +157,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mu.Lock()
-	mode, gone, early := f.shows.Or(f.mode), f.gone, f.early
+	mode, gone, early, mac := f.shows.Or(f.mode), f.gone, f.early, f.mac
 	f.mu.Unlock()
 	if early {
 		f.earlyPages(w, r)
@@ -166,7 +169,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/cgi-bin/get_system_info.cgi":
-		_, _ = io.WriteString(w, `{"minertype":"Antminer S19 Pro","macaddr":"02:00:00:00:00:01","serinum":"X1","system_filesystem_version":"FR-1.1"}`)
+		_, _ = io.WriteString(w, `{"minertype":"Antminer S19 Pro","macaddr":"`+cmp.Or(mac, "02:00:00:00:00:01")+`","serinum":"X1","system_filesystem_version":"FR-1.1"}`)
 	case "/cgi-bin/get_miner_conf.cgi":
 		fmt.Fprintf(w, `{"pools":[{"url":"%s","user":"%s","pass":"x"}],"bitmain-fan-pwm":"100","bitmain-work-mode":"%d"}`, f.url(), f.worker(), mode)
 	case "/cgi-bin/set_miner_conf.cgi":

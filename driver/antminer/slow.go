@@ -57,12 +57,6 @@ func (d *device) refresh(ctx context.Context) error {
 	if err := d.refreshMode(ctx); err != nil {
 		return err
 	}
-	if d.slow.info.Type == "" {
-		var info systemInfo
-		if d.web.Get(ctx, "/cgi-bin/get_system_info.cgi", &info) == nil {
-			d.slow.info = info
-		}
-	}
 	if r, err := d.web.Do(ctx, http.MethodGet, "/cgi-bin/summary.cgi", nil); err == nil && r.Status == http.StatusOK {
 		d.slow.faults = parseFaults(r.Body)
 	}

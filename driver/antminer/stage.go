@@ -68,7 +68,7 @@ func (d *device) noticeRestart(s site.Sample) {
 	if s.Uptime.V < d.uptime {
 		d.drop()
 	}
-	d.uptime = s.Uptime.V
+	d.uptime, d.upAt = s.Uptime.V, s.Asked
 }
 
 // Stage lays out what the next Apply posts, and a nonce to sign it with.
