@@ -22,6 +22,9 @@ type FinderOptions struct {
 	// Scan says how an address is asked who is there. Its Rate is addresses per second,
 	// by default 5: a search is slow, so that nobody notices it.
 	Scan Options
+	// Others are asked, in this order, at addresses where the ports of Scan gave nobody: devices
+	// of some groups may be spoken to on ports of their own.
+	Others []PortSet
 	// Listen hears the makers' broadcasts; nil: it does not listen.
 	Listen *Listener
 	// Apply takes moves, all together: after it no two devices have one address. Where it
@@ -36,6 +39,12 @@ type FinderOptions struct {
 	// Every is the pause before a search is repeated, machine time; it doubles with each search
 	// that found nobody, up to an hour. Default 1 min.
 	Every time.Duration
+}
+
+// PortSet is what stands for Options.Ports and Options.Replace in one look at an address.
+type PortSet struct {
+	Ports   []int
+	Replace map[string]int
 }
 
 // Finder finds devices again whose address changed.
@@ -212,17 +221,26 @@ func (f *Finder) hear(ctx context.Context) {
 }
 
 func (f *Finder) ask(ctx context.Context, addrs []netip.Addr) []Sighting {
-	list, _, err := Scan(ctx, addrs, f.o.Scan)
-	if err != nil {
-		return nil // the end is near
-	}
 	var out []Sighting
-	for _, d := range list {
-		if d.Err == nil {
-			out = append(out, Sighting{Address: d.Address, Driver: d.Driver, Identity: d.Identity, At: time.Now()})
+	o := f.o.Scan
+	for i := 0; ; i++ {
+		list, _, err := Scan(ctx, addrs, o)
+		if err != nil {
+			return nil // the end is near
 		}
+		told := map[netip.Addr]bool{}
+		for _, d := range list {
+			if d.Err == nil {
+				out = append(out, Sighting{Address: d.Address, Driver: d.Driver, Identity: d.Identity, At: time.Now()})
+				told[d.Address] = true
+			}
+		}
+		if i == len(f.o.Others) {
+			return out
+		}
+		o.Ports, o.Replace = f.o.Others[i].Ports, f.o.Others[i].Replace
+		addrs = slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return told[a] })
 	}
-	return out
 }
 
 // settle draws the conclusions and returns how many devices were found at another address.

@@ -313,6 +313,8 @@ type yard struct {
 	placed   []Placed
 	strange  []Stranger
 	asked    []netip.Addr
+	ports    map[int]int // by machine; default 80
+	others   []PortSet
 	refuse   error
 	warned   []error
 	reg      *Registry
@@ -340,13 +342,17 @@ func (y *yard) poll() {
 }
 
 func (y *yard) finder(t *testing.T, search []netip.Addr) *Finder {
-	n := &network{does: func(a netip.Addr, _ int) string {
+	n := &network{does: func(a netip.Addr, port int) string {
 		y.mu.Lock()
 		defer y.mu.Unlock()
-		if _, ok := y.machines[a]; ok {
-			return "open"
+		m, ok := y.machines[a]
+		switch {
+		case !ok:
+			return ""
+		case y.ports[m] == 0 && port != 80, y.ports[m] != 0 && port != y.ports[m]:
+			return "refused"
 		}
-		return ""
+		return "open"
 	}}
 	detect := func(_ context.Context, tg driver.Target) (driver.Driver, site.Identity, error) {
 		y.mu.Lock()
@@ -356,7 +362,7 @@ func (y *yard) finder(t *testing.T, search []netip.Addr) *Finder {
 		return driver.Driver{Name: "fake"}, marks(y.machines[a]), nil
 	}
 	return NewFinder(FinderOptions{
-		Registry: y.reg, Search: search, Scan: Options{Detect: detect, Ports: []int{80}, Dial: n.dial},
+		Registry: y.reg, Search: search, Scan: Options{Detect: detect, Ports: []int{80}, Dial: n.dial}, Others: y.others,
 		Placed: func() []Placed { y.poll(); y.mu.Lock(); defer y.mu.Unlock(); return slices.Clone(y.placed) },
 		Apply: func(moved []Moved) error {
 			y.mu.Lock()
@@ -474,6 +480,25 @@ func TestFinderTellsStrangers(t *testing.T) {
 		y.reg.Adopt(dev(1), ip(1), marks(77), time.Now())
 		if y.poll(); y.placed[1].Lost {
 			t.Error("it was adopted, and counts as lost")
+		}
+	})
+}
+
+// Machines of groups with ports of their own are found on those.
+func TestFinderKnowsEachGroupsPorts(t *testing.T) {
+	y := newYard(t, 3)
+	y.ports = map[int]int{1: 8080, 2: 9090}
+	y.others = []PortSet{{Ports: []int{8080}}, {Ports: []int{9090}, Replace: map[string]int{"http": 9090}}}
+	run(t, y, []netip.Addr{ip(8), ip(9), ip(10), ip(11)}, func(f *Finder) {
+		for i := range 3 {
+			y.unplug(i, 9+i)
+		}
+		f.Kick()
+		pass(time.Minute)
+		for i := range 3 {
+			if y.where(i) != ip(9+i) {
+				t.Errorf("machine %d is taken to be at %s", i, y.where(i))
+			}
 		}
 	})
 }

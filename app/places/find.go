@@ -12,7 +12,7 @@ import (
 	"switchyard/site"
 )
 
-// prepare makes the finder; where groups name different ports the standard ones are tried.
+// prepare makes the finder; each set of ports that a group names is tried.
 func (p *Places) prepare(ctx context.Context) (*discover.Finder, error) {
 	f := p.opt.Plant.File
 	var listener *discover.Listener
@@ -25,7 +25,10 @@ func (p *Places) prepare(ctx context.Context) (*discover.Finder, error) {
 			deaf = listener.Deaf
 		}
 	}
-	ports := p.ports()
+	var sets []discover.PortSet
+	for _, replace := range p.portSets() {
+		sets = append(sets, discover.PortSet{Ports: discover.Ports(all.Drivers(), replace), Replace: replace})
+	}
 	return discover.NewFinder(discover.FinderOptions{
 		Registry: p.reg, Listen: listener, Search: discover.SearchList(f.Groups, f.Discovery.Networks),
 		Placed: p.placed, Apply: p.apply,
@@ -35,7 +38,8 @@ func (p *Places) prepare(ctx context.Context) (*discover.Finder, error) {
 			}
 			return netip.Addr{}
 		},
-		Scan:     discover.Options{Detect: all.Detect, Ports: discover.Ports(all.Drivers(), ports), Replace: ports, Logins: p.logins()},
+		Scan:     discover.Options{Detect: all.Detect, Ports: sets[0].Ports, Replace: sets[0].Replace, Logins: p.logins()},
+		Others:   sets[1:],
 		Stranger: p.strange,
 		Warn:     func(err error) { p.opt.Log.Warn("looking for moved devices", "reason", err) },
 	}), deaf
@@ -60,22 +64,24 @@ func (p *Places) strange(s discover.Stranger) {
 	}
 }
 
-// ports are those that the groups name, where all name the same; nil: the standard ones.
-func (p *Places) ports() map[string]int {
-	var common map[string]int
-	for i, g := range p.opt.Plant.File.Groups {
+// portSets are the ports that groups name, each set once; nil: the standard ones. Groups whose
+// devices share an address by a row of ports are left out: those are not found again.
+func (p *Places) portSets() []map[string]int {
+	var out []map[string]int
+	for _, g := range p.opt.Plant.File.Groups {
 		t := g.Targets()
-		if len(t) == 0 {
+		if len(t) == 0 || !maps.Equal(t[0].Ports, t[len(t)-1].Ports) {
 			continue
 		}
-		if i > 0 && len(common) > 0 && len(t[0].Ports) > 0 && !maps.Equal(common, t[0].Ports) {
-			return nil
-		}
-		if len(t[0].Ports) > 0 {
-			common = t[0].Ports
+		same := func(have map[string]int) bool { return maps.Equal(have, t[0].Ports) }
+		if !slices.ContainsFunc(out, same) {
+			out = append(out, t[0].Ports)
 		}
 	}
-	return common
+	if out == nil {
+		out = append(out, nil)
+	}
+	return out
 }
 
 // logins gives the passwords of the groups whose driver was detected.

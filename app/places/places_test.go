@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"switchyard/api"
 	"switchyard/app/plant"
 	"switchyard/driver/all"
@@ -104,6 +107,36 @@ func TestAdopt(t *testing.T) {
 	refused("s21-001", api.ErrInvalid, "is s21-002")
 	if !slices.ContainsFunc(*told, func(s string) bool { return strings.Contains(s, "another device answers at 127.77.1.1") }) {
 		t.Errorf("told %q", *told)
+	}
+}
+
+// Moved devices are looked for on the ports of their own groups.
+func TestPortSets(t *testing.T) {
+	group := func(id, address, ports string) string {
+		return "  - {id: " + id + ", node: hall-a, driver: antminer, model: Antminer S21, addresses: [" + address + "], nameplate: 3500 W, hashrate: 200 TH/s" + ports + "}\n"
+	}
+	with := func(groups ...string) string {
+		return strings.Replace(siteDoc, "market:", strings.Join(groups, "")+"market:", 1)
+	}
+	one := ", ports: {http: 18080, rpc: 14028}"
+	for name, c := range map[string]struct {
+		doc  string
+		want []map[string]int
+	}{
+		"none":             {siteDoc, []map[string]int{nil}},
+		"one beside none":  {with(group("a", "127.77.2.1-127.77.2.3", one)), []map[string]int{nil, {"http": 18080, "rpc": 14028}}},
+		"each once":        {with(group("a", "127.77.2.1", one), group("b", "127.77.3.1", one), group("c", "127.77.4.1", ", ports: {http: 8081}")), []map[string]int{nil, {"http": 18080, "rpc": 14028}, {"http": 8081}}},
+		"a row is no set":  {with(group("a", "127.77.2.1*3", ", ports: {http: 20000+, rpc: 21000+}")), []map[string]int{nil}},
+		"all with the one": {strings.Replace(siteDoc, "hashrate: 200 TH/s", "hashrate: 200 TH/s"+one, 1), []map[string]int{{"http": 18080, "rpc": 14028}}},
+	} {
+		p, _ := open(t, c.doc, nil)
+		if diff := cmp.Diff(c.want, p.portSets(), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		f, err := p.prepare(t.Context())
+		if f == nil || err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
