@@ -3,8 +3,10 @@
 //
 // It never keeps a caller waiting, never shows a service's address (it holds a secret) and
 // never decides what is worth a notice. Where a service does not take a message it is tried
-// again for some 20 minutes and then given up, which the log says; what waits meanwhile is
+// again for some ten minutes and then given up, which the log says; what waits meanwhile is
 // bounded: the oldest of the least level goes first, and the next message says how many went.
+// A service hears of an end only where it heard of the beginning; what came and went before it
+// was sent is one line.
 //
 // Concurrency: a Notifier is safe for concurrent use. Run has one goroutine a service, so one
 // that hangs keeps no other.
@@ -31,11 +33,14 @@ type Notice struct {
 	Text    string // what was seen, with figures
 	Todo    string // what would help; may be empty
 	Over    bool   // it is over
+
+	brief bool // it is over before anybody was told
 }
 
 const (
 	defaultEvery = time.Minute
 	queueSize    = 1000 // notices that wait, a service
+	maxUnheard   = 20_000
 	maxLines     = 40   // of a message
 	maxMessage   = 3500 // bytes; chat services take some 4,000
 	maxLine      = 400  // bytes of a notice
@@ -68,6 +73,10 @@ type service struct {
 	sitefile.Notice
 	mu    sync.Mutex
 	queue []Notice
+	// unheard are the beginnings that the service never heard of, so that it does not hear of
+	// their ends.
+	unheard map[string]bool
+	fault   string // why it cannot be told anything; empty: nothing is known of that
 	lost  int // that were left out since the last message
 	kick  chan struct{}
 	hung  chan struct{} // holds one for each exchange under way
@@ -89,7 +98,7 @@ func New(o Options) *Notifier {
 		if s.Level == "" {
 			s.Level = "warning"
 		}
-		n.services = append(n.services, &service{Notice: s, kick: make(chan struct{}, 1), hung: make(chan struct{}, maxHung)})
+		n.services = append(n.services, &service{Notice: s, kick: make(chan struct{}, 1), hung: make(chan struct{}, maxHung), unheard: map[string]bool{}})
 	}
 	return n
 }
@@ -100,18 +109,33 @@ func rank(level string) int { return slices.Index(sitefile.NoticeLevels(), level
 // Tell takes a notice for every service whose level it reaches. It returns at once.
 func (n *Notifier) Tell(x Notice) {
 	for _, s := range n.services {
-		if rank(x.Level) >= rank(s.Level) {
-			s.put(x)
-		}
+		s.put(x)
 	}
 }
 
-// put queues a notice. The end of what nobody was told of yet takes its beginning's place.
+// put queues a notice, if the service is to hear of it. The end of what waits to be told
+// makes one line of both.
 func (s *service) put(x Notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if x.Over && s.unheard[x.ID] {
+		delete(s.unheard, x.ID)
+		return
+	}
+	if rank(x.Level) < rank(s.Level) {
+		if !x.Over {
+			s.missed(x)
+		}
+		return
+	}
+	delete(s.unheard, x.ID)
 	if i := slices.IndexFunc(s.queue, func(q Notice) bool { return q.ID == x.ID }); i >= 0 {
+		old := s.queue[i]
 		s.queue = slices.Delete(s.queue, i, i+1)
+		x.brief = x.Over && (!old.Over || old.brief)
+		if !x.Over && old.Over && !old.brief {
+			return // it is on again before its end was told: nothing is new
+		}
 	}
 	if len(s.queue) >= queueSize {
 		least := 0
@@ -122,8 +146,10 @@ func (s *service) put(x Notice) {
 		}
 		s.lost++
 		if rank(x.Level) < rank(s.queue[least].Level) {
+			s.missed(x)
 			return // it would be the first to go
 		}
+		s.missed(s.queue[least])
 		s.queue = slices.Delete(s.queue, least, least+1)
 	}
 	s.queue = append(s.queue, x)
@@ -133,8 +159,18 @@ func (s *service) put(x Notice) {
 	}
 }
 
+// missed notes that a service does not hear of a notice. The lock is held.
+func (s *service) missed(x Notice) {
+	if !x.Over && len(s.unheard) < maxUnheard {
+		s.unheard[x.ID] = true
+	}
+}
+
 // Run sends until ctx ends. It blocks. What waits then is sent once more, for a few seconds.
 func (n *Notifier) Run(ctx context.Context) {
+	for _, f := range n.Check() {
+		n.opt.Log.Warn("people are not told: a notice cannot be sent", "service", f.Service, "reason", f.Text)
+	}
 	var wg sync.WaitGroup
 	for _, s := range n.services {
 		wg.Go(func() { n.serve(ctx, s) })
@@ -184,7 +220,7 @@ func (n *Notifier) last(ctx context.Context, s *service) {
 
 // deliver sends one message, again and again for some time.
 func (n *Notifier) deliver(ctx context.Context, s *service) {
-	message, count := n.take(s)
+	message, told := n.take(s)
 	if message == "" {
 		return
 	}
@@ -193,16 +229,21 @@ func (n *Notifier) deliver(ctx context.Context, s *service) {
 		err := n.try(ctx, s, message)
 		switch {
 		case err == nil:
+			s.setFault("")
 			return
 		case ctx.Err() != nil:
 			return
 		case try == attempts:
-			n.opt.Log.Error("notices were given up", "service", s.Name, "notices", count, "reason", err.Error())
+			n.opt.Log.Error("notices were given up", "service", s.Name, "notices", len(told), "reason", err.Error())
 			s.mu.Lock()
-			s.lost += count
+			s.lost += len(told)
+			for _, x := range told {
+				s.missed(x)
+			}
 			s.mu.Unlock()
 			return
 		case try == 1:
+			s.setFault("it did not take a message: " + err.Error())
 			n.opt.Log.Warn("a notice was not sent; it is tried again", "service", s.Name, "reason", err.Error())
 		}
 		if !pause(ctx, wait) {
@@ -241,13 +282,13 @@ func (n *Notifier) try(ctx context.Context, s *service, message string) error {
 	}
 }
 
-// take makes one message of all that waits, the worst first, and says how many notices that
-// were. Past a message's length they are only counted.
-func (n *Notifier) take(s *service) (message string, count int) {
+// take makes one message of all that waits, the worst first, and returns the notices too. Past
+// a message's length they are only counted.
+func (n *Notifier) take(s *service) (message string, told []Notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
-		return "", 0
+		return "", nil
 	}
 	slices.SortStableFunc(s.queue, func(a, b Notice) int {
 		if a.Over != b.Over {
@@ -271,14 +312,17 @@ func (n *Notifier) take(s *service) (message string, count int) {
 		}
 		b.WriteString(line)
 	}
-	count, s.lost, s.queue = len(s.queue), 0, nil
-	return b.String(), count
+	told, s.lost, s.queue = s.queue, 0, nil
+	return b.String(), told
 }
 
 func (n *Notifier) line(x Notice) string {
 	head := strings.ToUpper(x.Level)
 	if x.Over {
 		head = "over"
+		if x.brief {
+			head = "came and went"
+		}
 	}
 	s := fmt.Sprintf("%s %s %s: %s", x.At.In(n.opt.Zone).Format("15:04"), head, x.Subject, x.Text)
 	if x.Todo != "" && !x.Over {

@@ -105,7 +105,7 @@ func TestNoticesAreGathered(t *testing.T) {
 		n.Tell(notice("s21-001", "warning"))
 		n.Tell(Notice{ID: "s21-001", Level: "warning", At: noon, Subject: "s21-001", Text: "it was hot", Over: true})
 		time.Sleep(2 * time.Minute)
-		if diff := cmp.Diff([]string{"North Creek: 1 notice\n12:00 over s21-001: it was hot"}, b.take()); diff != "" {
+		if diff := cmp.Diff([]string{"North Creek: 1 notice\n12:00 came and went s21-001: it was hot"}, b.take()); diff != "" {
 			t.Errorf("what came and went (-want +got):\n%s", diff)
 		}
 		time.Sleep(time.Hour)
