@@ -33,7 +33,7 @@ func (a *App) openDevices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.truth, err = truth.New(a.plant, a.places.Outlet, doc); err != nil {
+	if a.truth, err = truth.New(a.plant, a.places.Outlets, doc); err != nil {
 		return err
 	}
 	a.points, err = points.Open(filepath.Join(a.db.Dir(), "devices"), points.Options{Plant: a.plant, Hub: a.hub, Truth: a.truth, Clock: a.clk, Log: a.log})

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"switchyard/site"
@@ -16,7 +17,28 @@ import (
 )
 
 // Place is where a device stands and what it is plugged into; empty: not said.
-type Place struct{ Rack, Position, PDU, Outlet string }
+type Place struct {
+	Rack, Position string
+	Cord                           // the first
+	More           [moreCords]Cord // the others, in the order of their columns
+}
+
+// Cord is one outlet that a device is plugged into.
+type Cord struct{ PDU, Outlet string }
+
+// String is the cord as "pdu/outlet".
+func (c Cord) String() string { return c.PDU + "/" + c.Outlet }
+
+// Cords lists all outlets that the device is plugged into.
+func (p Place) Cords() []Cord {
+	var out []Cord
+	for _, c := range append([]Cord{p.Cord}, p.More[:]...) {
+		if c != (Cord{}) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
 
 // RackRow is one line of a rack map: who, by one or more of four marks, and where.
 type RackRow struct {
@@ -39,12 +61,13 @@ const (
 	maxRackBytes = 32 << 20
 	maxRackRows  = 300_000
 	maxRackField = 200
+	moreCords    = 3  // of one device, beside the first
 	maxFaults    = 50 // that are told one by one
 )
 
 // ReadRacks reads a rack map: CSV with a header line, columns in any order: at least one of
-// device, address, mac and serial, and rack, position, pdu, outlet. Commas or semicolons
-// part the fields. name is the file's, for errors, which tell all that is wrong, with lines.
+// device, address, mac and serial, and rack, position, pdu, outlet; pdu2 and outlet2 are
+// those of a second cord, and so on to the fourth. Commas or semicolons part the fields. name is the file's, for errors, which tell all that is wrong, with lines.
 func ReadRacks(name string, in io.Reader) (*Racks, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxRackBytes+1))
 	if err != nil {
@@ -54,7 +77,7 @@ func ReadRacks(name string, in io.Reader) (*Racks, error) {
 		return nil, fmt.Errorf("%s: a rack map has at most %d MB", name, maxRackBytes>>20)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	p := &rackReader{name: name, racks: &Racks{}, outlets: map[string]int{}}
+	p := &rackReader{name: name, racks: &Racks{}, outlets: map[Cord]int{}}
 	for i := range p.racks.by {
 		p.racks.by[i] = map[string]int{}
 	}
@@ -101,7 +124,7 @@ type rackReader struct {
 	name    string
 	racks   *Racks
 	columns map[string]int
-	outlets map[string]int // lines by PDU and outlet
+	outlets map[Cord]int // lines by PDU and outlet
 	faults  []error
 	count   int // of faults
 }
@@ -148,7 +171,9 @@ func (p *rackReader) read(data []byte) {
 }
 
 func rackColumns() []string {
-	return []string{"device", "address", "mac", "serial", "rack", "position", "pdu", "outlet"}
+	return []string{
+		"device", "address", "mac", "serial", "rack", "position", "pdu", "outlet", "pdu2", "outlet2", "pdu3", "outlet3", "pdu4", "outlet4",
+	}
 }
 
 func (p *rackReader) header(line int, row []string) bool {
@@ -198,7 +223,11 @@ func (p *rackReader) row(line int, row []string) {
 	before := p.count
 	r := RackRow{
 		Line: line, Device: site.DeviceID(get("device")), Serial: get("serial"),
-		Place: Place{get("rack"), get("position"), get("pdu"), get("outlet")},
+		Place: Place{Rack: get("rack"), Position: get("position"), Cord: Cord{get("pdu"), get("outlet")}},
+	}
+	for i := range r.More {
+		n := strconv.Itoa(i + 2)
+		r.More[i] = Cord{get("pdu" + n), get("outlet" + n)}
 	}
 	if a := get("address"); a != "" {
 		addr, err := netip.ParseAddr(a)
@@ -226,8 +255,8 @@ func (p *rackReader) check(line int, r RackRow, before int) {
 	if marks == [4]string{} && p.count == before {
 		p.fault(line, "it does not say which device: device, address, mac and serial are empty")
 	}
-	if (r.PDU == "") != (r.Outlet == "") {
-		p.fault(line, "pdu and outlet go together, and one is empty")
+	for _, c := range r.Cords() {
+		p.cord(line, c)
 	}
 	for i, what := range [4]string{"device", "mac", "serial", "address"} {
 		if marks[i] == "" {
@@ -239,12 +268,17 @@ func (p *rackReader) check(line int, r RackRow, before int) {
 		}
 		p.racks.by[i][marks[i]] = len(p.racks.rows)
 	}
-	if r.PDU != "" && r.Outlet != "" {
-		key := r.PDU + "\x00" + r.Outlet
-		if other, twice := p.outlets[key]; twice {
-			p.fault(line, "outlet %s of %s has the device of line %d already", quote(r.Outlet), quote(r.PDU), other)
-		}
-		p.outlets[key] = line
-	}
 	p.racks.rows = append(p.racks.rows, r)
+}
+
+// cord says what is wrong with a cord among the others, and remembers it.
+func (p *rackReader) cord(line int, c Cord) {
+	if c.PDU == "" || c.Outlet == "" {
+		p.fault(line, "pdu and outlet go together, and one is empty")
+		return
+	}
+	if other, twice := p.outlets[c]; twice {
+		p.fault(line, "outlet %s of %s has the device of line %d already", quote(c.Outlet), quote(c.PDU), other)
+	}
+	p.outlets[c] = line
 }

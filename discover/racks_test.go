@@ -1,7 +1,6 @@
 package discover_test
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -30,9 +29,9 @@ func TestReadRacks(t *testing.T) {
 		id     site.Identity
 		want   discover.Place
 	}{
-		{"", "10.9.9.9", site.Identity{MAC: "0A-BB-CC-00-11-22"}, discover.Place{Rack: "A1", Position: "1", PDU: "pdu-1", Outlet: "1"}},
-		{"", "10.9.9.9", site.Identity{Serial: "smtt0001 "}, discover.Place{Rack: "A1", Position: "2", PDU: "pdu-1", Outlet: "2"}},
-		{"", "10.0.0.9", site.Identity{}, discover.Place{Rack: "A2", Position: "1", PDU: "pdu-1", Outlet: "3"}},
+		{"", "10.9.9.9", site.Identity{MAC: "0A-BB-CC-00-11-22"}, discover.Place{Rack: "A1", Position: "1", Cord: discover.Cord{PDU: "pdu-1", Outlet: "1"}}},
+		{"", "10.9.9.9", site.Identity{Serial: "smtt0001 "}, discover.Place{Rack: "A1", Position: "2", Cord: discover.Cord{PDU: "pdu-1", Outlet: "2"}}},
+		{"", "10.0.0.9", site.Identity{}, discover.Place{Rack: "A2", Position: "1", Cord: discover.Cord{PDU: "pdu-1", Outlet: "3"}}},
 		{"s21-004", "10.0.0.9", site.Identity{}, discover.Place{Rack: "A2", Position: "2; left"}},
 		{"s21-005", "10.9.9.9", site.Identity{MAC: "0A:BB:CC:00:11:23"}, discover.Place{}},
 	} {
@@ -41,12 +40,29 @@ func TestReadRacks(t *testing.T) {
 			t.Errorf("%q at %s %+v: %v (-want +got):\n%s", c.device, c.addr, c.id, ok, diff)
 		}
 	}
-	if rows := r.Rows(); len(rows) != 4 || rows[3].Line != 6 {
+	rows := r.Rows()
+	if len(rows) != 4 || rows[3].Line != 6 || len(rows[3].Cords()) != 0 {
 		t.Errorf("%+v", rows)
 	}
 	var none *discover.Racks
 	if _, ok := none.Find("x", nowhere, site.Identity{}); ok || none.Rows() != nil {
 		t.Error("no map knows a device")
+	}
+}
+
+// A miner with several cords has an outlet for each.
+func TestReadRacksCords(t *testing.T) {
+	r, err := discover.ReadRacks("r.csv", strings.NewReader("device,pdu,outlet,pdu2,outlet2,pdu4,outlet4\na,p1,1,p2,1,p2,7\nb,p1,2,,,,\nc,,,p2,2,,\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]discover.Cord{{{PDU: "p1", Outlet: "1"}, {PDU: "p2", Outlet: "1"}, {PDU: "p2", Outlet: "7"}}, {{PDU: "p1", Outlet: "2"}}, {{PDU: "p2", Outlet: "2"}}}
+	var got [][]discover.Cord
+	for _, row := range r.Rows() {
+		got = append(got, row.Cords())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -67,6 +83,9 @@ func TestReadRacksFaults(t *testing.T) {
 		{head + "a,10.0.0.1,,,A,1,p,1\na,10.0.0.1,,,A,2,p,1\n", []string{
 			`r.csv:3: the device "a" stands on line 2`, `r.csv:3: the address "10.0.0.1" stands on line 2`, `r.csv:3: outlet "1" of "p" has the device of line 2`,
 		}},
+		{"device,pdu,outlet,pdu2,outlet2\na,p,1,p,1\nb,p,2,q,\nc,p,3,p,2\n", []string{
+			`r.csv:2: outlet "1" of "p" has the device of line 2 already`, "r.csv:3: pdu and outlet go together", `r.csv:4: outlet "2" of "p" has the device of line 3`,
+		}},
 		{head + "a\x01b,,,,A,1,,\n", []string{"r.csv:2: device"}},
 		{head + strings.Repeat("x\n", 60), []string{"r.csv:2: 1 fields", "and 10 more faults"}},
 	} {
@@ -85,22 +104,24 @@ func TestReadRacksFaults(t *testing.T) {
 func FuzzReadRacks(f *testing.F) {
 	f.Add("device,rack,position\na,A,1\n")
 	f.Add("mac;rack;pdu;outlet\n0a:bb:cc:00:11:22;A;p;1\n")
+	f.Add("device,pdu,outlet,pdu2,outlet2\na,p,1,q,1\n")
 	f.Add("serial,address,\"rack\"\n\"a\nb\",10.0.0.1,x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := discover.ReadRacks("r.csv", strings.NewReader(text))
 		if err != nil {
 			return
 		}
-		outlets := map[string]bool{}
+		outlets := map[discover.Cord]bool{}
 		for _, row := range r.Rows() {
 			got, ok := r.Find(row.Device, row.Address, site.Identity{MAC: row.MAC, Serial: row.Serial})
 			if !ok || row.Device != "" && got != row.Place {
 				t.Errorf("line %d is not found: %+v", row.Line, row)
 			}
-			if key := fmt.Sprintf("%q/%q", row.PDU, row.Outlet); row.PDU != "" && outlets[key] {
-				t.Errorf("two at outlet %s", key)
-			} else {
-				outlets[key] = true
+			for _, c := range row.Cords() {
+				if outlets[c] || c.PDU == "" || c.Outlet == "" {
+					t.Errorf("two at outlet %q, or none", c)
+				}
+				outlets[c] = true
 			}
 		}
 	})

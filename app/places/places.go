@@ -207,9 +207,12 @@ func (p *Places) Place(id site.DeviceID) care.Place {
 			out.Address = now.String()
 		}
 		if r, ok := p.racks.Find(id, *now, out.Known); ok {
-			out.Rack, out.Position, out.Outlet = r.Rack, r.Position, r.Outlet
-			if r.PDU != "" {
-				out.Outlet = r.PDU + "/" + r.Outlet
+			out.Rack, out.Position = r.Rack, r.Position
+			for i, c := range r.Cords() {
+				if i > 0 {
+					out.Outlet += " + "
+				}
+				out.Outlet += c.String()
 			}
 		}
 	}
@@ -219,11 +222,11 @@ func (p *Places) Place(id site.DeviceID) care.Place {
 	return out
 }
 
-// Outlet returns what the rack map says a device is plugged into; empty where it does not.
-func (p *Places) Outlet(id site.DeviceID) (unit, outlet string) {
+// Outlets returns what the rack map says a device is plugged into; nil where it does not.
+func (p *Places) Outlets(id site.DeviceID) []discover.Cord {
 	j, ok := p.opt.Plant.Index(id)
 	if !ok || p.racks == nil {
-		return "", ""
+		return nil
 	}
 	var addr netip.Addr
 	if now := p.spots[j].now.Load(); now != nil {
@@ -231,7 +234,7 @@ func (p *Places) Outlet(id site.DeviceID) (unit, outlet string) {
 	}
 	k, _ := p.reg.Get(id)
 	r, _ := p.racks.Find(id, addr, site.Identity{MAC: k.MAC, Serial: k.Serial})
-	return r.PDU, r.Outlet
+	return r.Cords()
 }
 
 // placed lists where every miner is taken to be.

@@ -17,6 +17,7 @@ import (
 
 	"switchyard/app/plant"
 	"switchyard/care"
+	"switchyard/discover"
 	"switchyard/estimate"
 	"switchyard/site"
 	"switchyard/sitefile"
@@ -37,7 +38,7 @@ type cord struct {
 // Truth knows what each miner draws.
 type Truth struct {
 	p      *plant.Plant
-	racked func(site.DeviceID) (unit, outlet string)
+	racked func(site.DeviceID) []discover.Cord
 	est    *estimate.Estimator
 	in     estimate.Input
 	fixed  map[site.DeviceID][]cord // by the site file
@@ -49,7 +50,7 @@ type Truth struct {
 
 // New makes a Truth that takes up doc, which Doc wrote; nil is nothing. racked says what the
 // rack map has a device plugged into.
-func New(p *plant.Plant, racked func(site.DeviceID) (unit, outlet string), doc []byte) (*Truth, error) {
+func New(p *plant.Plant, racked func(site.DeviceID) []discover.Cord, doc []byte) (*Truth, error) {
 	t := &Truth{
 		p: p, racked: racked, est: estimate.New(p.Tree), fixed: map[site.DeviceID][]cord{}, cords: make([][]cord, len(p.Miners)), toldAt: make([]atomic.Int64, len(p.Miners)),
 		in: estimate.Input{Miners: make([]estimate.Miner, len(p.Miners)), Nodes: make([]estimate.Node, p.Tree.Len())},
@@ -117,8 +118,11 @@ func (t *Truth) cord() {
 	for j := range t.cords {
 		id := t.p.Miners[j].ID
 		t.cords[j] = t.fixed[id]
-		if unit, outlet := t.racked(id); unit != "" && outlet != "" && len(t.cords[j]) == 0 {
-			t.cords[j] = []cord{{sitefile.PDUID(unit), outlet}}
+		if len(t.cords[j]) > 0 {
+			continue
+		}
+		for _, c := range t.racked(id) {
+			t.cords[j] = append(t.cords[j], cord{sitefile.PDUID(c.PDU), c.Outlet})
 		}
 	}
 }
