@@ -66,6 +66,10 @@ func (c *checker) notice(path string, n *Notice, names map[string]string) {
 	const hint = `write "env:NAME" or "file:PATH" of an address such as slack://token@channel`
 	if c.need(path+".url", hint) && !isReference(n.URL) {
 		c.fault(path+".url", hint, "the address holds a secret, which must not stand in the site file")
+	} else if c.known.Address != nil && c.doc.Has(path+".url") {
+		if err := c.known.Address(c.f, n.URL); err != nil {
+			c.warn(path+".url", "where the controller runs it must be there", "%v", err)
+		}
 	}
 	if c.doc.Has(path + ".level") {
 		c.oneOf(path+".level", "level", n.Level, NoticeLevels()...)

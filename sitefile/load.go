@@ -22,6 +22,9 @@ type Known struct {
 	Profiles []string // shipped register maps of meters
 	// UnitProfiles are the shipped SNMP profiles of power distribution units.
 	UnitProfiles []string
+	// Address says what is wrong with what stands behind a notice's reference: a warning, since
+	// the controller may run elsewhere. Nil: nobody looks.
+	Address func(f *File, ref string) error
 }
 
 // Load reads and checks the site file at path. It blocks on the disk. Where the file has

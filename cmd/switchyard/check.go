@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"switchyard/notify"
 	"switchyard/sitefile"
 	"switchyard/strictyaml"
 	"switchyard/unit"
@@ -47,7 +48,7 @@ func (c *cli) checkCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "check FILE",
 		Short:   "Check a site file and name every fault",
-		Long:    "Check a site file: every fault at once, each with its line, its key and what would be right.\nThe exit code is 2 where there are faults, 0 where there are none or only warnings.",
+		Long:    "Check a site file: every fault at once, each with its line, its key and what would be right.\nThe exit code is 2 where there are faults, 0 where there are none or only warnings. The addresses\nof notices are looked at as far as their secrets can be read here; a wrong one is a warning.",
 		Example: "  switchyard check site.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(_ *cobra.Command, args []string) error { return c.check(args[0]) },
@@ -55,7 +56,7 @@ func (c *cli) checkCmd() *cobra.Command {
 }
 
 func (c *cli) check(path string) error {
-	f, err := loadSite(path)
+	f, err := loadKnowing(path, func(f *sitefile.File, ref string) error { return notify.CheckAddress(f.Secret, ref) })
 	var faults strictyaml.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return err

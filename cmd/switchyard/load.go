@@ -15,8 +15,11 @@ import (
 
 // loadSite reads and checks a site file, the profiles of meters and power distribution units
 // beside it included.
-func loadSite(path string) (*sitefile.File, error) {
-	f, err := sitefile.Load(path, sitefile.Known{Drivers: all.Names(), Ports: all.Ports(), Profiles: all.Profiles(), UnitProfiles: all.UnitProfiles()})
+func loadSite(path string) (*sitefile.File, error) { return loadKnowing(path, nil) }
+
+// loadKnowing is loadSite that also looks at the notices' addresses, which are secrets.
+func loadKnowing(path string, address func(*sitefile.File, string) error) (*sitefile.File, error) {
+	f, err := sitefile.Load(path, sitefile.Known{Address: address, Drivers: all.Names(), Ports: all.Ports(), Profiles: all.Profiles(), UnitProfiles: all.UnitProfiles()})
 	if err != nil {
 		var faults strictyaml.Faults
 		if errors.As(err, &faults) {

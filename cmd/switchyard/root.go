@@ -76,7 +76,7 @@ func (c *cli) root() *cobra.Command {
 			root.AddCommand(k)
 		}
 	}
-	add(groupStart, c.demoCmd(), c.initCmd(), c.checkCmd(), c.runCmd(), c.emulateCmd())
+	add(groupStart, c.demoCmd(), c.initCmd(), c.checkCmd(), c.runCmd(), c.notifyCmd(), c.emulateCmd())
 	add(groupOperate, c.statusCmd(), c.whyCmd(), c.limitCmd(), c.limitsCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd())
 	add(groupFleet, c.deviceCommands()...)
 	add(groupTools, c.scanCmd(), c.clearCmd(), c.tokenCmd(), c.versionCmd())
