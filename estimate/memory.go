@@ -51,7 +51,28 @@ type memory struct {
 	readings float64             // since the change
 	draw     float64             // figure of the last step
 	levels   [pastLevels]float32 // what it drew of late by its readings alone, one each tick
-	moved    float64             // by how much that has changed, signed
+	sources  [pastLevels]source  // and what each was known by
+	moved    float64             // by how much that has changed, signed; from 0 W where it was not known
+	swung    float64             // the same, of what was known by the same source only
+}
+
+// source is what a level was known by. The outlet and all else differ without any change.
+type source uint8
+
+const (
+	nothing source = iota
+	byOutlet
+	byDevice
+)
+
+func (r *raw) source(mem *memory) source {
+	switch {
+	case r.kind == fixed && r.method == Outlet:
+		return byOutlet
+	case r.method == Unknown || mem.at == 0:
+		return nothing
+	}
+	return byDevice
 }
 
 // takeMiners remembers the readings, works out each miner's figure by itself, and adds up what
@@ -78,7 +99,7 @@ func (e *Estimator) takeMiners(in Input) {
 		r := c.judge(m, mem, p, now)
 		mem.draw = r.power
 		if tick {
-			mem.levels[e.ticks%pastLevels] = float32(r.level)
+			mem.levels[e.ticks%pastLevels], mem.sources[e.ticks%pastLevels] = float32(r.level), r.source(mem)
 		}
 		e.count(c, m, mem, &r, p, now)
 		e.raws[i] = r
@@ -221,8 +242,8 @@ func (c *cell) judge(m *Miner, mem *memory, p scale, now int64) raw {
 	if r.method == Unknown {
 		return r
 	}
-	mem.shift(r.level)
-	r.single += sq(0.5 * mem.moved)
+	mem.shift(r.level, r.source(mem))
+	r.single += sq(0.5 * mem.swung)
 	if told := m.Told; !told.IsZero() && told.UnixNano() > mem.at-int64(obeying) && r.kind != loose {
 		r.single += sq(0.3 * p.watts)
 	}
@@ -322,12 +343,17 @@ func (c *cell) starter(mem *memory, reported site.Opt[float64], p scale) raw {
 	return raw{power: w, single: sq(0.15 * p.watts), method: Nameplate, kind: loose}
 }
 
-// shift finds by how much what it draws differs from any time of late.
-func (m *memory) shift(level float64) {
-	m.moved = 0
-	for _, l := range m.levels {
-		if d := level - float64(l); math.Abs(d) > math.Abs(m.moved) {
+// shift finds by how much what it draws differs from any time of late. Learning waits until the
+// past is known; for the figure itself what was not known did not change.
+func (m *memory) shift(level float64, by source) {
+	m.moved, m.swung = 0, 0
+	for i, l := range m.levels {
+		d := level - float64(l)
+		if math.Abs(d) > math.Abs(m.moved) {
 			m.moved = d
+		}
+		if m.sources[i] == by && by != nothing && math.Abs(d) > math.Abs(m.swung) {
+			m.swung = d
 		}
 	}
 }

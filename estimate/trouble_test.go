@@ -45,6 +45,53 @@ func TestRestart(t *testing.T) {
 	r.within(0.02)
 }
 
+// TestFirstFigures: once a miner was read its figure is as good as the reading. Before a start
+// nothing is known, which is no change from 0 W, nor from the nameplate.
+func TestFirstFigures(t *testing.T) {
+	for name, asleep := range map[string]bool{"at work": false, "asleep": true} {
+		r := newRig(t, 6, threeHerds(), nil)
+		for _, m := range r.order {
+			if asleep {
+				m.Sleep()
+			}
+		}
+		for range 300 { // of a controller that is not there
+			r.world.Step(r.world.Now().Add(time.Second))
+		}
+		r.outlets = "a"
+		r.run(20 * time.Second)
+		for i, m := range r.order {
+			most, method := 300.0, estimate.Device // 4 % of its own and 6 % of all its sensors
+			if m.Group() == "a" {
+				most, method = 45, estimate.Outlet
+			}
+			truth, _, _ := m.Truth()
+			f := r.out.Miners[i]
+			off, e := math.Abs((f.Power.V - truth).Watts()), f.Error.Watts()
+			if f.Method != method || e > most || off > 4*e {
+				t.Errorf("%s: %s draws %v ± %v by %v, and in truth %v", name, m.ID(), f.Power.V, f.Error, f.Method, truth)
+				break
+			}
+		}
+	}
+}
+
+// TestOutletAppears: the first reading of an outlet is no change of what the miner draws, however
+// far off the figure before it was.
+func TestOutletAppears(t *testing.T) {
+	herds := threeHerds()
+	herds[0].plateOff, herds[0].mute = -0.08, true
+	r := newRig(t, 7, herds, nil)
+	r.run(5 * time.Minute)
+	r.outlets = "a"
+	r.run(20 * time.Second)
+	for i, m := range r.order {
+		if f := r.out.Miners[i]; m.Group() == "a" && (f.Method != estimate.Outlet || f.Error > 45*unit.Watt) {
+			t.Fatalf("%s: %v ± %v by %v", m.ID(), f.Power.V, f.Error, f.Method)
+		}
+	}
+}
+
 func TestKeptText(t *testing.T) {
 	r := newRig(t, 1, threeHerds(), nil)
 	r.run(2 * time.Minute)
