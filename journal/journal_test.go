@@ -382,6 +382,55 @@ func TestWhy(t *testing.T) {
 	}
 }
 
+// What befell a device of late stands among the steps: where it is, and who answers in its place.
+func TestWhyShowsTheNewestNote(t *testing.T) {
+	j, _ := open(t, Options{})
+	const day = 24 * 60 * 60
+	put(t, j,
+		Entry{At: at(0), Device: "s21-001", Kind: KindNote, Text: "another device answers"},
+		Entry{At: at(5), Device: "s21-001", Kind: KindNote, Text: "found again"},
+		command(10, "s21-001", 5, site.ModeSleep),
+		Entry{At: at(11), Device: "s21-001", Kind: KindNote, Code: site.ReasonHold, Text: "eva: reboot"},
+		Entry{At: at(12), Device: "s21-002", Kind: KindNote, Text: "another's"},
+		Entry{At: at(30), Device: "s21-001", Kind: KindNote, Text: "another device answers again"},
+		Entry{At: at(30), Device: "s21-003", Kind: KindNote, Text: "never told"},
+	)
+	for _, flushed := range []bool{false, true} {
+		if flushed {
+			if err := j.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			device site.DeviceID
+			at     int
+			want   string
+		}{
+			{"s21-001", 4, "note another device answers"},
+			{"s21-001", 20, "note found again, reason, plan, command, ack, confirm"},
+			{"s21-001", 40, "reason, plan, command, note another device answers again, ack, confirm"},
+			{"s21-001", 29 + day, "reason, plan, command, note another device answers again, ack, confirm"},
+			{"s21-001", 30 + day, "reason, plan, command, ack, confirm"},
+			{"s21-003", 40, "note never told"},
+			{"s21-004", 40, ""},
+		} {
+			a, err := j.Why(t.Context(), Question{Device: c.device, At: at(c.at)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range a.Steps {
+				if got = append(got, s.Kind); s.Kind == "note" {
+					got[len(got)-1] += " " + s.Text
+				}
+			}
+			if steps := strings.Join(got, ", "); steps != c.want {
+				t.Errorf("%s at %d (on disk: %v): %s, want %s", c.device, c.at, flushed, steps, c.want)
+			}
+		}
+	}
+}
+
 func TestWhyNamesReasonPowerAndFailure(t *testing.T) {
 	j, _ := open(t, Options{})
 	c := site.Command{

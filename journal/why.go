@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -72,8 +73,27 @@ func (j *Journal) Why(ctx context.Context, q Question) (Answer, error) {
 			award = &awards[n-1]
 		}
 	}
+	note, err := j.lately(ctx, q.Device, a.At)
+	if err != nil {
+		return a, fmt.Errorf("why %s: %w", q.Device, err)
+	}
 	a.answer(award, told, cmd)
+	for _, e := range note {
+		a.insert(e.At, string(e.Kind), e.Text)
+	}
 	return a, nil
+}
+
+// lately returns the newest note about a device of the day before at, if there is one: it was
+// found elsewhere, another one answers in its place, a person repaired it. Notes with a code are
+// of its commands.
+func (j *Journal) lately(ctx context.Context, id site.DeviceID, at time.Time) ([]Entry, error) {
+	from, until := nanos(at.Add(-24*time.Hour)), nanos(at)
+	notes, err := j.lookup(ctx, "device = ? AND kind = 'note' AND code = '' AND at > ? AND at <= ?", 1,
+		func(e Entry) bool {
+			return e.Device == id && e.Kind == KindNote && e.Code == "" && nanos(e.At) > from && nanos(e.At) <= until
+		}, string(id), from, until)
+	return notes[max(len(notes)-1, 0):], err
 }
 
 func ofDevice(k Kind) bool {
@@ -144,6 +164,15 @@ func sentence(c Entry, seen map[Kind]*Entry) string {
 
 func (a *Answer) step(at time.Time, kind, text string) {
 	a.Steps = append(a.Steps, Step{At: at, Kind: kind, Text: text})
+}
+
+// insert puts a step among those of its time; what did not happen stays last.
+func (a *Answer) insert(at time.Time, kind, text string) {
+	i := 0
+	for i < len(a.Steps) && !a.Steps[i].At.IsZero() && !a.Steps[i].At.After(at) {
+		i++
+	}
+	a.Steps = slices.Insert(a.Steps, i, Step{At: at, Kind: kind, Text: text})
 }
 
 // lookup returns the newest entries that match, oldest first, at most limit from the disk.
