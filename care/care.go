@@ -122,8 +122,12 @@ type Histories interface {
 	DeviceHistory(ctx context.Context, id string, from, to time.Time, step time.Duration) (api.DeviceHistoryView, error)
 }
 
-// Teller tells people; *notify.Notifier is one. It does not block.
-type Teller interface{ Tell(notify.Notice) }
+// Teller tells people, and says by which services it cannot; *notify.Notifier is one. It does
+// not block.
+type Teller interface {
+	Tell(n notify.Notice)
+	Faults() []notify.Fault
+}
 
 // Options are what a Care is made from. Those from Places on may be nil.
 type Options struct {

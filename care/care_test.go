@@ -190,8 +190,58 @@ func TestAHallThatIsCutOffIsOneNotice(t *testing.T) {
 	}
 	r.silent = map[int]bool{}
 	r.run(10 * time.Minute)
-	if count(); began != 1 || over != 2 {
+	if count(); began != 1 || over != 1 {
 		t.Errorf("when all are back: %d began, %d over: %+v", began, over, r.notices)
+	}
+}
+
+// A device that failed alone and then with its hall is over once, and one that fails again
+// after its hall's alert fell apart is news.
+func TestAlertsThatFoldAndFallApart(t *testing.T) {
+	r := newRig(t)
+	took := func() string {
+		var out []string
+		for _, n := range r.notices {
+			s := n.Subject
+			if n.Over {
+				s = "over " + s
+			}
+			out = append(out, s)
+		}
+		r.notices = nil
+		return strings.Join(out, ", ")
+	}
+	steps := []struct {
+		silent int // the first so many give no readings
+		want   string
+	}{{1, "s21-001"}, {8, "connection"}, {2, ""}, {1, ""}, {2, "s21-002"}, {0, "over connection, over s21-002"}}
+	for i, s := range steps {
+		for d := range 8 {
+			r.silent[d] = d < s.silent
+		}
+		r.run(12 * time.Minute)
+		got := took()
+		if i == len(steps)-1 && got == "over s21-002, over connection" {
+			got = s.want
+		}
+		if got != s.want {
+			t.Errorf("step %d, %d silent: told %q, want %q", i+1, s.silent, got, s.want)
+		}
+	}
+}
+
+func TestAServiceThatCannotBeToldIsAnAlert(t *testing.T) {
+	r := newRig(t)
+	r.faults = []notify.Fault{{Service: "night", Text: "read secret env:X: it is empty or not set"}}
+	r.run(2 * time.Minute)
+	live := r.Alerts()
+	if len(live) != 1 || live[0].Subject != "notice night" || live[0].Since.After(noon.Add(time.Minute)) || !strings.HasSuffix(live[0].Text, "env:X: it is empty or not set") {
+		t.Errorf("live %+v", live)
+	}
+	r.faults = nil
+	r.run(time.Minute)
+	if len(r.Alerts()) != 0 || len(r.notices) != 2 || !r.notices[1].Over {
+		t.Errorf("afterwards: %+v, told %+v", r.Alerts(), r.notices)
 	}
 }
 

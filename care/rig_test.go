@@ -61,6 +61,7 @@ type rig struct {
 	told    []string // what the operator was told
 	holdErr error
 	alarms  []api.Alert
+	faults  []notify.Fault
 	places  map[site.DeviceID]Place
 	samples []site.Sample
 	silent  map[int]bool
@@ -131,6 +132,12 @@ func (r *rig) Tell(n notify.Notice) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.notices = append(r.notices, n)
+}
+
+func (r *rig) Faults() []notify.Fault {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.faults
 }
 
 func (r *rig) Place(id site.DeviceID) Place { return r.places[id] }

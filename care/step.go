@@ -30,10 +30,11 @@ const (
 
 // board is what is wrong now. It is immutable.
 type board struct {
-	at     time.Time
-	alerts []alert
-	firing map[site.DeviceID]health.RuleSet
-	single map[site.DeviceID][]health.Alert
+	at      time.Time
+	alerts  []alert
+	firing  map[site.DeviceID]health.RuleSet
+	single  map[site.DeviceID][]health.Alert
+	notices []api.Alert // services that people cannot be told by
 }
 
 // alert is an alert with who silenced it.
@@ -230,6 +231,7 @@ func (c *Care) makeBoard(now time.Time) *board {
 			b.firing[id], b.single[id] = f, p.engine.Of(&p.devices[i], i)
 		}
 	}
+	b.notices = c.noticeAlarms(now, c.board.Load().notices)
 	all := p.engine.Alerts(p.devices)
 	hush := c.hush(b)
 	b.alerts = make([]alert, len(all))
