@@ -69,8 +69,10 @@ func (d *device) identify(ctx context.Context, turn, due bool, failed error) {
 		d.vain = 0
 	}
 	never := d.slow.info.Type == ""
-	if never && !due || !never && !turn && !(d.doubt && d.vain < mostVain) {
-		d.doubt = d.doubt && !never
+	if never {
+		d.doubt = false // there is nobody that it could be taken for
+	}
+	if ask := turn || never && due || d.doubt && d.vain < mostVain; !ask {
 		return
 	}
 	d.vain++
