@@ -12,7 +12,6 @@ import (
 	"switchyard/app/plant"
 	"switchyard/driver"
 	"switchyard/journal"
-	"switchyard/reconcile"
 	"switchyard/site"
 	"switchyard/telemetry"
 )
@@ -93,7 +92,7 @@ func (c *control) hour(now time.Time) hour {
 }
 
 // alarmsAt brings the alarms about meters, limits and miners up to this step.
-func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings, out reconcile.Output) {
+func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings) {
 	for i := range c.a.plant.Tree.Len() {
 		n := c.a.plant.Tree.Node(i)
 		if n.Meter == "" {
@@ -123,19 +122,23 @@ func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings, out reconcile.
 			c.alarm(key, "", "", "")
 		}
 	}
-	c.groupAlarms(snap, out)
+	c.groupAlarms(snap)
 }
 
 // groupAlarms says, a group, how many of its miners need a person, and the commonest cause.
-func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
+// Those that a rollout has restart are not among them yet.
+func (c *control) groupAlarms(snap *telemetry.Snapshot) {
+	now := c.a.clk.Now()
 	for i := range c.a.plant.Groups {
 		g := &c.a.plant.Groups[i]
-		l := out.Loads[g.Load]
+		unreachable, quarantined := 0, 0
 		key, causes := "group "+g.ID, map[string]int{}
 		for j := g.First; j < g.First+g.Count && j < len(c.status); j++ {
 			if c.status[j].Quarantined {
+				quarantined++
 				causes[trimID(c.status[j].Note, &c.a.plant.Miners[j])]++
-			} else if c.devices[j].Unreachable {
+			} else if c.devices[j].Unreachable && !c.a.care.Hushed(c.devices[j].ID, now) {
+				unreachable++
 				r, _ := snap.Get(c.devices[j].ID)
 				causes[cause(r.Err)]++
 			}
@@ -151,7 +154,7 @@ func (c *control) groupAlarms(snap *telemetry.Snapshot, out reconcile.Output) {
 			}
 		}
 		c.alarm(key, "warning", g.ID, fmt.Sprintf("%d of %s out of reach of the market (%d unreachable, %d in quarantine), most of them because: %s",
-			l.Unreachable+l.Quarantined, plural(g.Count, "miner"), l.Unreachable, l.Quarantined, worst))
+			unreachable+quarantined, plural(g.Count, "miner"), unreachable, quarantined, worst))
 	}
 }
 

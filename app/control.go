@@ -199,7 +199,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 	c.send(ctx, out.Commands)
 	c.settle(now, r)
 	c.record(now, r, bounds)
-	c.alarmsAt(snap, r, out)
+	c.alarmsAt(snap, r)
 	c.publish(now, snap, r, all)
 }
 

@@ -173,6 +173,9 @@ type Care struct {
 	told     map[site.DeviceID]time.Time // what rollouts told, and restarts a device
 
 	keeping sync.Mutex // one document at a time goes to the disk
+
+	actedMu sync.Mutex
+	acted   map[site.DeviceID]time.Time // when a rollout last told a device something
 }
 
 var (
@@ -190,7 +193,7 @@ func Open(ctx context.Context, opt Options) (*Care, error) {
 	if opt.Note == nil {
 		opt.Note = func(journal.Entry) {}
 	}
-	c := &Care{opt: opt, lim: limitsOf(opt.File.Health), byID: make(map[site.DeviceID]int, len(opt.Miners)), told: map[site.DeviceID]time.Time{}}
+	c := &Care{opt: opt, lim: limitsOf(opt.File.Health), byID: make(map[site.DeviceID]int, len(opt.Miners)), told: map[site.DeviceID]time.Time{}, acted: map[site.DeviceID]time.Time{}}
 	for i := range opt.Miners {
 		c.byID[opt.Miners[i].ID] = i
 	}
@@ -340,7 +343,28 @@ func (c *Care) wasTold(id site.DeviceID, at time.Time, who, what string) {
 	c.mu.Lock()
 	c.told[id] = at
 	c.mu.Unlock()
+	c.actedMu.Lock()
+	c.acted[id] = at
+	c.actedMu.Unlock()
 	c.opt.Note(journal.Entry{At: at, Subject: string(id), Device: id, Kind: journal.KindNote, Code: site.ReasonHold, Text: who + ": " + what})
+}
+
+// Hushed says whether a device may be away because of what a rollout told it: for as long as
+// it takes to come back, and some minutes more. It does not block.
+func (c *Care) Hushed(id site.DeviceID, now time.Time) bool {
+	c.actedMu.Lock()
+	at, ok := c.acted[id]
+	c.actedMu.Unlock()
+	if !ok {
+		return false
+	}
+	d := health.Device{Acted: at, Ramp: c.ramp(id)}
+	return d.Hushed(now)
+}
+
+// ramp is how long a device takes to be at work again.
+func (c *Care) ramp(id site.DeviceID) time.Duration {
+	return max(leastRamp, c.opt.Fleet.Capabilities(id).V.WakeTime)
 }
 
 // cause is why no reading comes, for people.

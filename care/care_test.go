@@ -545,3 +545,27 @@ func TestARolloutFromEndToEnd(t *testing.T) {
 }
 
 var _ Teller = (*notify.Notifier)(nil)
+
+// A miner that a rollout has restart may be away for a while without a word, and no longer.
+func TestARestartOfOursIsNotLost(t *testing.T) {
+	r := newRig(t)
+	r.run(time.Minute)
+	r.wasTold("s21-001", r.Now(), "eva", "reboot s21-001 (rollout 1)")
+	r.silent[0], r.silent[1] = true, true
+	r.run(7 * time.Minute)
+	if got := r.alertIDs(); got != "stale:s21-002" {
+		t.Errorf("while it restarts: %s", got)
+	}
+	if !r.Hushed("s21-001", r.Now()) || r.Hushed("s21-002", r.Now()) {
+		t.Error("the wrong one is hushed")
+	}
+	r.run(3 * time.Minute)
+	if got := r.alertIDs(); got != "stale:s21-001 stale:s21-002" && got != "stale:s21-002 stale:s21-001" || r.Hushed("s21-001", r.Now()) {
+		t.Errorf("when it should be back: %s", got)
+	}
+	r.wasTold("s21-002", r.Now(), "eva", "reboot s21-002 (rollout 2)")
+	r.run(time.Minute)
+	if got := r.alertIDs(); !strings.Contains(got, "stale:s21-002") {
+		t.Errorf("what was lost before is over without a reading: %s", got)
+	}
+}

@@ -61,6 +61,7 @@ type memo struct {
 	known  bool
 	target site.Opt[unit.Power]
 	told   time.Time // when it was last told something else
+	acted  time.Time // when a rollout last told it something
 	host   string    // for which pools is
 	pools  []site.Pool
 }
@@ -161,8 +162,9 @@ func (c *Care) fill(now time.Time) {
 			d.Sample = &c.steps.samples[i]
 		}
 		if t, ok := told[m.ID]; ok {
-			k.told = t
+			k.told, k.acted = t, t
 		}
+		d.Acted = k.acted
 		host := m.Address
 		if c.opt.Places != nil {
 			p := c.opt.Places.Place(m.ID)

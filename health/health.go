@@ -165,6 +165,9 @@ type Device struct {
 	// never. Ramp is how long it then takes.
 	Told time.Time
 	Ramp time.Duration
+	// Acted is when people last had it do something that may take it off the network for a
+	// while, such as a reboot; zero if never.
+	Acted time.Time
 	// Pools are those that it is to work for; empty: not checked.
 	Pools []site.Pool
 	// Known is who it is known to be; empty fields are not checked. Stranger names who else

@@ -468,3 +468,26 @@ func BenchmarkAlerts(b *testing.B) {
 		h.e.Alerts(h.devices)
 	}
 }
+
+// Restarts that people ordered are not counted, also where the market spoke to the device since.
+func TestRestartsThatWereOrderedAreNoFlapping(t *testing.T) {
+	for _, ordered := range []bool{true, false} {
+		h := newHall(t, 1, Limits{})
+		for range 4 {
+			h.run(10 * time.Minute)
+			if ordered {
+				h.devices[0].Acted = h.now
+			}
+			h.booted[0] = h.now.Add(time.Minute)
+			h.silent[0] = true
+			h.run(4 * time.Minute)
+			h.devices[0].Told = h.now
+			h.silent[0] = false
+		}
+		want := ""
+		if !ordered {
+			want = "flapping:s21-000"
+		}
+		h.run(time.Minute).wants(fmt.Sprint("ordered: ", ordered), want)
+	}
+}

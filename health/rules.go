@@ -18,6 +18,9 @@ const (
 // verdicts says for every rule how things stand with one device.
 func (e *Engine) verdicts(now time.Time, d *Device, s *slot) (v [ruleCount]verdict) {
 	v[Stale] = judge(now.Sub(e.lastHeard(d, s)) > e.lim.Stale)
+	if v[Stale] == bad && !s.firing.Has(Stale) && d.Hushed(now) {
+		v[Stale] = unknown // it restarts because it was told to
+	}
 	if d.Sample == nil {
 		v[Stranger] = judge(d.Stranger != "")
 		if v[Stale] == good {
@@ -27,7 +30,7 @@ func (e *Engine) verdicts(now time.Time, d *Device, s *slot) (v [ruleCount]verdi
 	}
 	x := d.Sample
 	v[Stranger] = judge(stranger(d) != "")
-	if v[Stale] == bad || v[Stranger] == bad {
+	if v[Stale] != good || v[Stranger] == bad {
 		return v // what it told is of long ago, or of another device
 	}
 	s.learn(d)
@@ -84,12 +87,21 @@ func (s *slot) learn(d *Device) {
 // ours says whether a restart is what we told the device to do: many firmwares count their
 // uptime from the mining process, which sleep, wake and another target start anew.
 func ours(d *Device, boot time.Time) bool {
-	if d.Told.IsZero() {
+	return d.after(d.Told, boot) || d.after(d.Acted, boot)
+}
+
+// after says whether a time is soon after the device was told something.
+func (d *Device) after(told, t time.Time) bool {
+	if told.IsZero() {
 		return false
 	}
-	after := boot.Sub(d.Told)
+	after := t.Sub(told)
 	return after > -restartGap && after < d.Ramp+settle
 }
+
+// Hushed says whether the device may be away because of what people had it do: for its ramp
+// and some minutes more.
+func (d *Device) Hushed(now time.Time) bool { return d.after(d.Acted, now) }
 
 func (e *Engine) flapping(now time.Time, s *slot) verdict {
 	n := 0
