@@ -77,9 +77,9 @@ type service struct {
 	// their ends.
 	unheard map[string]bool
 	fault   string // why it cannot be told anything; empty: nothing is known of that
-	lost  int // that were left out since the last message
-	kick  chan struct{}
-	hung  chan struct{} // holds one for each exchange under way
+	lost    int    // that were left out since the last message
+	kick    chan struct{}
+	hung    chan struct{} // holds one for each exchange under way
 }
 
 // New makes a Notifier; without notices in the site file it tells nobody.
