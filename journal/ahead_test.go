@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -168,7 +169,7 @@ func TestTheFileIsEmptiedAndBounded(t *testing.T) {
 		t.Error("a closed file takes entries")
 	}
 	done.size = aheadMost - 10
-	if err := done.write(make([]byte, 11), 1); err != errAheadFull {
+	if err := done.write(make([]byte, 11), 1); !errors.Is(err, errAheadFull) {
 		t.Errorf("beyond the bound: %v", err)
 	}
 }

@@ -74,7 +74,7 @@ type Journal struct {
 	waiters []waiter
 	// A wave of AppendNow is under way: the database waits until till. Machine time.
 	since, till time.Time
-	subs    map[*Subscription]struct{}
+	subs        map[*Subscription]struct{}
 }
 
 type waiter struct {

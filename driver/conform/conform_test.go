@@ -70,7 +70,7 @@ func toyDriver() driver.Driver {
 	return driver.Driver{
 		Name: "toy", About: "A device for tests.", Ports: map[string]int{"rpc": rpc.Port},
 		Abilities: driver.Abilities{Devices: "Toys", Auth: "none", Power: "some", Checked: "itself", Source: "this file"},
-		Open: func(t driver.Target) (driver.Device, error) { return &toy{t}, nil },
+		Open:      func(t driver.Target) (driver.Device, error) { return &toy{t}, nil },
 		Probe: func(ctx context.Context, t driver.Target) (site.Identity, error) {
 			_, err := (&toy{t}).ask(ctx, "summary")
 			return site.Identity{Make: "Toy"}, err

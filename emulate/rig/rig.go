@@ -61,7 +61,7 @@ func One(t testing.TB, k *plant.Make, serve Serve, model string, change func(*pl
 	r.User, r.Password = r.Miner.Credentials()
 	listeners := map[string]net.Listener{}
 	for name := range k.Ports {
-		l, err := net.Listen("tcp", net.JoinHostPort(r.Host, "0"))
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(r.Host, "0"))
 		if err != nil {
 			t.Fatal(err)
 		}
