@@ -66,6 +66,8 @@ type control struct {
 	toldAt    []time.Time // per miner: when it was last told something
 	learned   time.Time   // machine time when what was learned of the miners' power was last kept
 	savedAt   time.Time   // machine time
+	keeping   bool        // the state is being written beside the loop
+	kept      chan error  // room for one: how that went
 	dirty     bool
 	// limitsWait says that an operator's limit is in force and not on disk yet.
 	limitsWait bool

@@ -11,13 +11,19 @@ import (
 	"switchyard/journal"
 	"switchyard/site"
 	"switchyard/store"
-	"switchyard/unit"
 )
 
-// keep writes the loop's state at most once a machine second, and always when last is set.
-// What happens in between is in the journal: commands are written there before they are sent.
+// keep has the loop's state written, beside the loop, at most once a machine second, and at
+// once when last is set. What happens in between is in the journal: commands are written
+// there before they are sent.
 func (c *control) keep(ctx context.Context, last bool) {
-	if !last && (!c.dirty || time.Since(c.savedAt) < time.Second) {
+	select {
+	case err := <-c.kept:
+		c.keeping = false
+		c.keptOr(err)
+	default:
+	}
+	if !last && (!c.dirty || c.keeping || time.Since(c.savedAt) < time.Second) {
 		return
 	}
 	c.savedAt, c.dirty = time.Now(), false
@@ -38,15 +44,41 @@ func (c *control) keep(ctx context.Context, last bool) {
 			}
 		}
 	}
-	if err == nil {
-		err = c.put(ctx, doc)
+	switch {
+	case err != nil:
+		c.keptOr(err)
+	case last:
+		if c.keeping {
+			<-c.kept // an older state must not follow this one
+		}
+		c.keptOr(c.putAfter(ctx, doc))
+	default:
+		c.keeping = true
+		go func() { c.kept <- c.putAfter(ctx, doc) }()
 	}
-	if err != nil {
+}
+
+// keepTime bounds one writing of the state, machine time.
+const keepTime = 30 * time.Second
+
+// putAfter writes the state once the journal that it speaks of is in the database: a state
+// that counts a command as confirmed must not outlive the confirmation.
+func (c *control) putAfter(ctx context.Context, doc stateDoc) error {
+	ctx, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	if err := c.a.journal.Settle(ctx); err != nil {
+		return err
+	}
+	return c.put(ctx, doc)
+}
+
+// keptOr takes note of how the writing of the state went.
+func (c *control) keptOr(err error) {
+	switch {
+	case err != nil:
 		c.dirty = true
 		c.storeFault(fmt.Errorf("keep the controller's state: %w", err))
-		return
-	}
-	if !c.a.journal.Full() {
+	case !c.a.journal.Full():
 		c.storeFault(nil)
 	}
 }
@@ -107,31 +139,11 @@ func (c *control) restore(ctx context.Context) error {
 		return err
 	}
 	for _, e := range after {
-		if cmd, ok := commandOf(e); ok {
+		if cmd, ok := journal.CommandOf(e); ok {
 			c.told = append(c.told, cmd)
 		}
 	}
 	return nil
-}
-
-// commandOf reads a command back from its journal entry.
-func commandOf(e journal.Entry) (site.Command, bool) {
-	var d struct {
-		Reason site.Reason `json:"reason"`
-		Mode   string      `json:"mode"`
-		PowerW *float64    `json:"power_w"`
-	}
-	if json.Unmarshal(e.Detail, &d) != nil {
-		return site.Command{}, false
-	}
-	cmd := site.Command{Device: e.Device, Reason: d.Reason, Plan: e.Plan, At: e.At}
-	if cmd.Setpoint.Mode.UnmarshalText([]byte(d.Mode)) != nil {
-		return site.Command{}, false // not ours: what was told is not known
-	}
-	if d.PowerW != nil {
-		cmd.Setpoint.Power = site.Some(unit.Watts(*d.PowerW))
-	}
-	return cmd, true
 }
 
 // leave does what the site file wants at an orderly stop, and keeps the state.

@@ -94,13 +94,13 @@ func TestCommandsComeBackFromTheJournal(t *testing.T) {
 		if rapid.Bool().Draw(r, "capped") {
 			want.Setpoint.Power = site.Some(unit.Power(rapid.Int64Range(0, 1e12).Draw(r, "mW")))
 		}
-		got, ok := commandOf(journal.CommandEntry(want, "s21"))
+		got, ok := journal.CommandOf(journal.CommandEntry(want, "s21"))
 		if diff := cmp.Diff(want, got); diff != "" || !ok {
 			r.Fatalf("ok %v (-want +got):\n%s", ok, diff)
 		}
 	})
 	for _, detail := range []string{"", "{", "null", "{}", `{"mode":"pause"}`, `{"mode":1}`} {
-		if got, ok := commandOf(journal.Entry{Device: "s21-001", Detail: []byte(detail)}); ok {
+		if got, ok := journal.CommandOf(journal.Entry{Device: "s21-001", Detail: []byte(detail)}); ok {
 			t.Errorf("%q was read as %+v: what was told is not known", detail, got.Setpoint)
 		}
 	}

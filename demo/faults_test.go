@@ -162,7 +162,14 @@ func TestFaultClockSkew(t *testing.T) {
 }
 
 func TestFaultDeadBoard(t *testing.T) {
-	r := newRig(t, tenth("dead-board", nil))
+	r := newRig(t, func(f *sitefile.File) {
+		tenth("dead-board", nil)(f)
+		// A miner that is put to sleep for its poor efficiency shows nothing of its boards.
+		f.Connection.Limit = f.Connection.Limit.Scale(1.5)
+		for i := range f.Nodes {
+			f.Nodes[i].Limit = f.Nodes[i].Limit.Scale(1.5)
+		}
+	})
 	r.settled()
 	for _, g := range r.file.Groups {
 		r.await("an alert about the dead board in "+g.ID, 20*time.Minute, func() bool {

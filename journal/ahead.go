@@ -30,7 +30,7 @@ const (
 	recordMost = maxText + maxDetail + 8<<10
 	// calm is how long after a wave the database waits for the next part of it; waveMost is
 	// the longest that it waits in all. Machine time.
-	calm     = 2 * time.Second
+	calm     = time.Second
 	waveMost = 5 * time.Second
 )
 

@@ -217,7 +217,7 @@ func (j *Journal) makeRoom(k Kind) bool {
 // AppendNow appends the entries and waits until they are on disk: what it has taken survives
 // a kill -9 and a power cut. It costs one synced write, a few milliseconds whatever the
 // number of entries, so commands go in together, before they go out; the database follows
-// when no more have come for two seconds. With a full disk it returns store.ErrFull; the
+// when no more have come for a second. With a full disk it returns store.ErrFull; the
 // entries stay queued.
 func (j *Journal) AppendNow(ctx context.Context, entries ...Entry) error {
 	taken := make([]Entry, len(entries))
@@ -284,6 +284,28 @@ func (j *Journal) Flush(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("flush journal: %w", ctx.Err())
+	}
+}
+
+// Settle waits until no wave is under way and then, as Flush does, until all that was
+// appended before it is in the database.
+func (j *Journal) Settle(ctx context.Context) error {
+	for j.waving() {
+		if err := sleep(ctx, batchWait); err != nil {
+			return fmt.Errorf("flush journal: %w", err)
+		}
+	}
+	return j.Flush(ctx)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

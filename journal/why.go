@@ -223,3 +223,24 @@ func watts(p site.Opt[unit.Power]) *float64 {
 	w := p.V.Watts()
 	return &w
 }
+
+// CommandOf reads a command back from the entry that CommandEntry made; false where it is
+// none of this program's.
+func CommandOf(e Entry) (site.Command, bool) {
+	var d struct {
+		Reason site.Reason `json:"reason"`
+		Mode   string      `json:"mode"`
+		PowerW *float64    `json:"power_w"`
+	}
+	if json.Unmarshal(e.Detail, &d) != nil {
+		return site.Command{}, false
+	}
+	cmd := site.Command{Device: e.Device, Reason: d.Reason, Plan: e.Plan, At: e.At}
+	if cmd.Setpoint.Mode.UnmarshalText([]byte(d.Mode)) != nil {
+		return site.Command{}, false // not ours: what was told is not known
+	}
+	if d.PowerW != nil {
+		cmd.Setpoint.Power = site.Some(unit.Watts(*d.PowerW))
+	}
+	return cmd, true
+}
