@@ -257,7 +257,7 @@ func (a *actor) poll(ctx context.Context, urgent bool) {
 		return
 	}
 	a.fails = 0
-	a.watch.saw(s)
+	a.watch.saw(s, a.caps.Load())
 	a.f.opt.Sink.Put(s)
 	if st, ok := a.dev.(driver.Stager); ok && a.wish.Load() == nil {
 		if err := st.Stage(ctx); err != nil { // the next command asks for itself

@@ -15,6 +15,7 @@ import (
 	"switchyard/clock"
 	"switchyard/driver"
 	"switchyard/site"
+	"switchyard/unit"
 )
 
 func TestTheNewestWishWinsAndTheReplacedOneIsReported(t *testing.T) {
@@ -97,8 +98,11 @@ func testReadings(t *testing.T, mode site.Mode, rest time.Duration, want []time.
 	d.apply = func(context.Context, site.Setpoint) error { now := time.Now(); told.Store(&now); return nil }
 	d.read = func(context.Context) (site.Sample, error) {
 		s := site.Sample{Device: "a", At: time.Now(), State: site.StateHashing}
-		if at := told.Load(); at != nil && mode == site.ModeSleep && s.At.Sub(*at) >= rest {
-			s.State = site.StateSleeping
+		if at := told.Load(); at != nil && mode == site.ModeSleep {
+			s.State, s.Power = site.StateSleeping, site.Some(2*unit.Kilowatt) // it says so, and still draws
+			if s.At.Sub(*at) >= rest {
+				s.Power = site.Some(20 * unit.Watt)
+			}
 		}
 		return s, nil
 	}

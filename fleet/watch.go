@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"switchyard/site"
+	"switchyard/unit"
 )
 
 // The readings that follow the one at once after a command, site time after it. Most
@@ -38,14 +39,20 @@ func (w *watch) begin(m site.Mode, now time.Time, shift time.Duration) {
 	w.told, w.sleep, w.shift = now, m == site.ModeSleep, shift
 }
 
-// saw takes a reading: one that shows the device asleep, as it was told, ends the watch.
-func (w *watch) saw(s site.Sample) {
-	if w.on() && w.sleep && s.State == site.StateSleeping {
+// saw takes a reading: one that shows the device asleep, as it was told, ends the watch. One
+// that says so while its power still falls does not.
+func (w *watch) saw(s site.Sample, caps *site.Capabilities) {
+	if w.on() && w.sleep && s.State == site.StateSleeping && (!s.Power.OK || s.Power.V <= resting(caps)) {
 		if d := s.At.Sub(w.told); d > time.Second { // else it was asleep before
 			w.took = d
 		}
 		w.told = time.Time{}
 	}
+}
+
+// resting is the most that a device draws asleep, as far as it said.
+func resting(c *site.Capabilities) unit.Power {
+	return c.Standby + max((c.Nameplate.Or(3*unit.Kilowatt)-c.Standby)/10, 50*unit.Watt)
 }
 
 // next returns the pause to the next poll, at most the usual one.
