@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/care"
 	"switchyard/dispatch"
 	"switchyard/reconcile"
 	"switchyard/site"
@@ -116,7 +117,7 @@ func (c *control) liveGroups(v *api.LiveView, now time.Time) {
 		var hash unit.Hashrate
 		for j := g.First; j < g.First+g.Count && j < len(c.status); j++ {
 			power += c.status[j].Counted
-			l.States[cellState(c.devices[j].Last, c.devices[j].Unreachable, &c.status[j])]++
+			l.States[care.CellState(c.devices[j].Last, c.devices[j].Unreachable, &c.status[j])]++
 			if d := &c.devices[j]; d.Last.OK && !d.Unreachable {
 				hash += d.Last.V.Hashrate.Or(0)
 			}

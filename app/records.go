@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/care"
 	"switchyard/journal"
-	"switchyard/reconcile"
 	"switchyard/site"
 )
 
@@ -114,7 +114,7 @@ func (a *App) cell(s *screen, j int) api.Cell {
 	if j < len(s.status) {
 		st := &s.status[j]
 		unreachable := r.Failures >= 3
-		c.State = cellState(r.Sample, unreachable, st)
+		c.State = care.CellState(r.Sample, unreachable, st)
 		c.Note = st.Note
 		if unreachable && r.Err != nil && c.Note == "" {
 			c.Note = r.Err.Error()
@@ -124,23 +124,6 @@ func (a *App) cell(s *screen, j int) api.Cell {
 		c.Held, c.Note = true, "held in mode "+h.Mode.String()+" by "+h.By+journal.Because(h.Note)
 	}
 	return c
-}
-
-// cellState is what a miner's cell on the page shows.
-func cellState(last site.Opt[site.Sample], unreachable bool, st *reconcile.DeviceStatus) string {
-	switch {
-	case st.Quarantined:
-		return "quarantined"
-	case unreachable:
-		return "stale"
-	case !last.OK:
-		return site.StateUnknown.String()
-	case st.Pending && st.Mode == site.ModeSleep && last.V.State == site.StateHashing:
-		return "stopping"
-	case st.Pending && st.Mode == site.ModeRun && last.V.State == site.StateSleeping:
-		return "starting"
-	}
-	return last.V.State.String()
 }
 
 // Decisions returns the newest decisions that a person would read: acknowledgements, which
