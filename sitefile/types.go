@@ -25,9 +25,15 @@ type File struct {
 	Market     Market   `yaml:"market"`
 	Limits     []Limit  `yaml:"limits"`
 	Lost       Lost     `yaml:"lost"`
-	Control    Control  `yaml:"control"`
-	Store      Store    `yaml:"store"`
-	API        API      `yaml:"api"`
+	// Ahead, Work, Minimum and Reserves are what the schedule of the coming hours knows of.
+	Ahead    Ahead            `yaml:"schedule"`
+	Work     []Work           `yaml:"work"`
+	Minimum  *Minimum         `yaml:"minimum"`
+	Reserves []ReserveProduct `yaml:"reserves"`
+	Signals  Signals          `yaml:"signals"`
+	Control  Control          `yaml:"control"`
+	Store    Store            `yaml:"store"`
+	API      API              `yaml:"api"`
 	// PDUs are power distribution units that measure the miners plugged into them.
 	PDUs []PDU `yaml:"pdus"`
 	// Racks is the path of a rack map: CSV with the columns device (or address, mac, serial),
@@ -116,8 +122,11 @@ type Group struct {
 	RestartCost unit.Money    `yaml:"restart_cost"`
 	MinRest     time.Duration `yaml:"min_rest"`
 	MinRun      time.Duration `yaml:"min_run"`
-	Poll        time.Duration `yaml:"poll"`    // default 15s
-	Timeout     time.Duration `yaml:"timeout"` // of one exchange, machine time; default 5s
+	// Ramp is how long a started miner draws power before it hashes; default: nothing, and
+	// restart_cost counts the lost hashing. With ramp, restart_cost is the wear alone.
+	Ramp    time.Duration `yaml:"ramp"`
+	Poll    time.Duration `yaml:"poll"`    // default 15s
+	Timeout time.Duration `yaml:"timeout"` // of one exchange, machine time; default 5s
 	// Pools that these miners are to work for, the first first; empty: not checked.
 	Pools []Pool `yaml:"pools"`
 }
@@ -152,17 +161,26 @@ type Tenant struct {
 	Ramp unit.Power `yaml:"ramp"`
 	// Fill says whether mining may use what the tenant leaves of its reservation; default true.
 	Fill *bool `yaml:"fill"`
+	// Curtail is the right to take power back; nil: none.
+	Curtail *CurtailRight `yaml:"curtail"`
 }
 
 // Market says where prices and the Bitcoin network's figures come from.
 type Market struct {
 	Price   Price   `yaml:"price"`
 	Bitcoin Bitcoin `yaml:"bitcoin"`
+	// DayAhead is the day-ahead price, the base of the forecast; nil: not known.
+	DayAhead *Series `yaml:"day_ahead"`
+	// Load is the grid's load, MW, for coincident peaks and the forecast; nil: not known.
+	Load    *Series    `yaml:"load"`
+	Charges Charges    `yaml:"charges"`
+	Blocks  []Purchase `yaml:"blocks"`
 }
 
-// Price is the power price source: exactly one of CSV, URL, Fixed and MadeUp.
+// Price is the power price source: exactly one of CSV, URL, Feed, Fixed and MadeUp.
 type Price struct {
-	CSV string `yaml:"csv"` // path, .gz allowed
+	Feed *Feed  `yaml:"feed"` // a market operator's own report
+	CSV  string `yaml:"csv"`  // path, .gz allowed
 	// Column of the price, by header; default: the first whose name holds "rt_price", else "price".
 	Column string `yaml:"column"`
 	// Interval that one price holds: of the file's rows, by default the commonest distance

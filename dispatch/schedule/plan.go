@@ -1,0 +1,94 @@
+package schedule
+
+import (
+	"sort"
+	"time"
+
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// Method is how a plan came about: each is what is fallen back to from the one before.
+type Method string
+
+// The methods.
+const (
+	Exact  Method = "exact"  // nothing couples the classes: each one's best path, proven
+	MILP   Method = "milp"   // mixed-integer program
+	LP     Method = "lp"     // its relaxation, rounded
+	Merit  Method = "merit"  // each step by itself in merit order
+	Static Method = "static" // all flexible load at rest: the safe limit
+)
+
+// Plan is a schedule.
+type Plan struct {
+	Method Method
+	Steps  []Step
+	// Profit is what the plan earns over the horizon, less energy, charges and penalties;
+	// Bound is the most that any plan could. Gap is their distance over the greater of |Bound|
+	// and one dollar; negative where no bound is known (Merit, Static).
+	Profit, Bound unit.Money
+	Gap           float64
+	Classes       []ClassPlan
+	Firm          []FirmPlan
+	Work          []WorkPlan
+	Reserves      []ReservePlan
+	// Site is the power entering the connection, by step.
+	Site []unit.Power
+	// Marginal is what one more MWh at each node is worth, by step and node: the dual price.
+	Marginal [][]unit.Price
+	// Notes say what was left out and why: a target that cannot be met, a method fallen back from.
+	Notes []string
+}
+
+// ClassPlan is what the machines of a class do.
+type ClassPlan struct {
+	Load site.LoadID
+	Node int
+	// Running is how many run at each level, by step and level.
+	Running [][]float64
+	// Keep is the price at the class's node up to which a running machine is kept running in a
+	// step, Take the one up to which a resting machine is started: what it earns now and what
+	// the state it is left in is worth later. By step, for the level that earns most.
+	Keep, Take []unit.Price
+}
+
+// FirmPlan is what contracted load gets.
+type FirmPlan struct {
+	Load      site.LoadID
+	Curtailed []unit.Power // taken back under the contract, by step
+	Short     []unit.Power // not delivered, by step
+}
+
+// WorkPlan is when flexible work is done.
+type WorkPlan struct {
+	Load  site.LoadID
+	Power []unit.Power // by step
+	Late  unit.Energy  // not done by the deadline
+}
+
+// ReservePlan is how much of a product is held.
+type ReservePlan struct {
+	Name  string
+	Held  []unit.Power // by step
+	Short []unit.Power // sold and not held, by step
+}
+
+// StepAt returns the index of the step that holds t; false outside the horizon.
+func (p *Plan) StepAt(t time.Time) (int, bool) {
+	n := len(p.Steps)
+	i := sort.Search(n, func(i int) bool { return p.Steps[i].Start.After(t) }) - 1
+	if i < 0 || i == n-1 && !t.Before(p.Steps[i].Start.Add(p.Steps[i].Length)) {
+		return 0, false
+	}
+	return i, true
+}
+
+// Guidance is what a plan says to the clearing of one interval.
+type Guidance struct {
+	// Adder is added to the price of every MWh at the connection: coincident peaks, demand.
+	Adder unit.Price
+	// Keep and Take are by class, in the order of the plan's Classes: see ClassPlan. They
+	// stand at the class's node, and are before Adder.
+	Keep, Take []unit.Price
+}
