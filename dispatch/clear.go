@@ -1,6 +1,7 @@
 // Package dispatch owns the clearing of the site's market: who is given how much power
 // this interval and why (Clear), how a mining group and a tenant make their offers
-// (MiningOffer, TenantOffer), and how much must be kept free for a tenant's ramp (Headroom).
+// (MiningOffer, TenantOffer), both together as the one decision that the live site and a
+// backtest share (Decide), and how much must be kept free for a tenant's ramp (Headroom).
 //
 // It never reads a clock, the network, the disk or a log, and never tells a device anything:
 // it turns figures into figures, so that the live site, a backtest and a study clear alike.
@@ -21,6 +22,9 @@ type Problem struct {
 	Tree *site.Tree
 	// Price of power at the connection, $/MWh, positive when the site pays.
 	Price unit.Price
+	// Adder is what a MWh costs beyond Price in the eyes of the hours ahead: the chance of a
+	// coincident peak, the month's demand charge. No bill shows it by the MWh.
+	Adder unit.Price
 	// PriceKnown false judges flexible blocks by the caps alone; the caller decides what is
 	// offered while the price is lost.
 	PriceKnown bool
@@ -231,7 +235,7 @@ func (c *Clearer) serve(p Problem, it item, firm bool, r *Result) {
 	switch {
 	case t.lost:
 		t.cut += b.Power
-	case !firm && p.PriceKnown && it.worth < int64(p.Price):
+	case !firm && p.PriceKnown && it.worth < int64(p.Price+p.Adder):
 		if t.dear == 0 {
 			t.best = b.Value
 		}
@@ -305,7 +309,7 @@ func (c *Clearer) book(node int32, y int64) {
 func (c *Clearer) price(p Problem, r *Result) {
 	base := int64(0)
 	if p.PriceKnown {
-		base = int64(p.Price)
+		base = int64(p.Price + p.Adder)
 	}
 	local := c.cut // overwritten in place, parents first
 	for n := range r.Nodes {

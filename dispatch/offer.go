@@ -18,6 +18,8 @@ type Machine struct {
 	Hashrate unit.Hashrate
 	// Running says that it is awake, or told to be.
 	Running bool
+	// Count is how many alike machines Power, Standby and Hashrate are the sum of; zero is one.
+	Count int
 }
 
 // MiningTerms is what a MWh is worth to a group.
@@ -29,8 +31,17 @@ type MiningTerms struct {
 	// MinRun is how long a machine stays awake at the least; the switch cost is spread over
 	// it, or over an hour where it is zero.
 	MinRun time.Duration
+	// Guide, where a schedule gives it, says what the hours ahead add, in place of SwitchCost.
+	Guide *Guide
 	// Fixed is what the group draws whatever it is awarded, standby of all machines included.
 	Fixed unit.Power
+}
+
+// Guide is what a schedule says of a group for the coming interval, $/MWh beyond what the
+// machines earn in it: Keep is added to the value of running machines, Take to that of
+// resting ones. Keep is what it saves not to stop; Take, mostly negative, what a start costs.
+type Guide struct {
+	Keep, Take unit.Price
 }
 
 // maxBuckets is how many blocks the running and the resting machines of a group may make, each.
@@ -42,7 +53,7 @@ const maxBuckets = 8
 //
 // Stopping and starting has a price, so the offer has hysteresis. Half of the switch cost,
 // spread over the minimum run, is added to the value of running machines and half is taken
-// off that of resting ones: a machine stops only when the price is so far above its value
+// off that of resting ones, unless a schedule's Guide says better: a machine stops only when the price is so far above its value
 // that one minimum run of rest earns its half, and starts likewise, so that a whole cycle
 // pays the whole cost.
 func MiningOffer(load site.LoadID, node int, machines []Machine, t MiningTerms) site.Offer {
@@ -62,7 +73,7 @@ func MiningOffer(load site.LoadID, node int, machines []Machine, t MiningTerms) 
 		if work > 0 {
 			eff = float64(unit.EfficiencyOf(net, work))
 		}
-		groups[k] = append(groups[k], machine{net, work, eff})
+		groups[k] = append(groups[k], machine{net, work, eff, max(m.Count, 1)})
 	}
 	o.Blocks = append(bucket(groups[0], t, 1), bucket(groups[1], t, -1)...)
 	slices.SortStableFunc(o.Blocks, func(a, b site.Block) int { return cmp.Compare(b.Value, a.Value) })
@@ -73,6 +84,7 @@ type machine struct {
 	net  unit.Power
 	work unit.Hashrate
 	eff  float64 // J/TH; +Inf where it does no work
+	n    int
 }
 
 // bucket merges machines into blocks; sign is +1 for running machines and -1 for resting ones.
@@ -98,16 +110,24 @@ func bucket(ms []machine, t MiningTerms, sign int64) []site.Block {
 func block(ms []machine, t MiningTerms, sign int64) site.Block {
 	var net unit.Power
 	var work unit.Hashrate
+	n := 0
 	for _, m := range ms {
 		net += m.net
 		work += m.work
+		n += m.n
+	}
+	value := t.Hashprice.Value(unit.EfficiencyOf(net, work), t.Fee)
+	if t.Guide != nil {
+		if sign > 0 {
+			return site.Block{Power: net, Value: value + t.Guide.Keep}
+		}
+		return site.Block{Power: net, Value: value + t.Guide.Take}
 	}
 	span := t.MinRun
 	if span <= 0 {
 		span = time.Hour
 	}
-	value := t.Hashprice.Value(unit.EfficiencyOf(net, work), t.Fee)
-	cost := float64(t.SwitchCost) / 2 * float64(len(ms))
+	cost := float64(t.SwitchCost) / 2 * float64(n)
 	if spent := net.Over(span); cost > 0 && spent > 0 {
 		value += unit.Price(float64(sign) * math.Round(min(cost/spent.MegawattHours(), math.MaxInt64/4)))
 	}

@@ -45,15 +45,18 @@ func (c *Clearer) reason(p Problem, o *site.Offer, t *tally) (site.Code, site.No
 		c.say("the price is not known: judged by the limits alone")
 		return site.ReasonLost, ""
 	case t.dear == 0:
-		c.price2("worth ", t.low, " $/MWh, ", relation(t.low, p.Price), p.Price)
+		c.price2("worth ", t.low, " $/MWh, ", relation(t.low, p.Price+p.Adder), p.Price)
+		c.adder(p)
 		return site.ReasonValue, ""
 	case t.given == 0:
-		c.price2("worth ", t.best, " $/MWh, ", relation(t.best, p.Price), p.Price)
+		c.price2("worth ", t.best, " $/MWh, ", relation(t.best, p.Price+p.Adder), p.Price)
+		c.adder(p)
 		return site.ReasonPrice, ""
 	}
 	c.power("", t.given, " of ")
 	c.power("", t.asked, " is worth the price of ")
 	c.text = p.Price.AppendShort(c.text)
+	c.adder(p)
 	c.price2(" $/MWh; the best left out is worth ", t.best, "", "", 0)
 	return site.ReasonPrice, ""
 }
@@ -96,6 +99,16 @@ func (c *Clearer) price2(before string, v unit.Price, between, relate string, p 
 	}
 	c.say(relate)
 	c.text = p.AppendShort(c.text)
+}
+
+// adder appends " and 412.00 for the hours ahead" where there is an adder.
+func (c *Clearer) adder(p Problem) {
+	if p.Adder == 0 {
+		return
+	}
+	c.say(" and ")
+	c.text = p.Adder.AppendShort(c.text)
+	c.say(" for the hours ahead")
 }
 
 func relation(v, p unit.Price) string {

@@ -27,6 +27,8 @@ type Block struct {
 	Power unit.Power
 	// Value is what a MWh is worth to the load, $/MWh: it wants the block while the price is at or below it.
 	Value unit.Price
+	// Held marks power that runs because it is sold as reserve: Value counts what lacking it costs.
+	Held bool
 }
 
 // Offer is what one load wants for the coming interval.
