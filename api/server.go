@@ -32,6 +32,7 @@ type Site struct {
 	Rollouts Rollouts
 	Care     Care
 	Silences Silences
+	Ahead    Ahead // what is planned and asked for; nil serves none of it
 	Page     fs.FS // the built dashboard; nil serves none
 	Version  string
 	Log      *slog.Logger
@@ -57,6 +58,9 @@ func Handler(s Site) http.Handler {
 	s.tokens(a)
 	s.stream(a)
 	s.fleet(a)
+	if s.Ahead != nil {
+		s.ahead(a)
+	}
 	mux.HandleFunc("GET /api/v1/session", s.whoAmI)
 	mux.HandleFunc("POST /api/v1/session", s.logIn)
 	mux.HandleFunc("DELETE /api/v1/session", s.logOut)
