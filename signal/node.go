@@ -1,0 +1,24 @@
+package signal
+
+import "switchyard/site"
+
+// NodeHost is a Host that tells of single nodes as well. It is apart from Host because most
+// sources speak of the connection only.
+type NodeHost interface {
+	Host
+	// MeterOf is the newest state of one node: what enters it, the limit in force there, and
+	// the firm and flexible load below it. False where the site has no such node. It never blocks.
+	MeterOf(node site.NodeID) (Meter, bool)
+}
+
+// MeterAt is the newest state of a node, or of the connection for an empty one; false where
+// the host cannot tell of that node. It never blocks.
+func MeterAt(h Host, node site.NodeID) (Meter, bool) {
+	if node == "" {
+		return h.Meter(), true
+	}
+	if n, ok := h.(NodeHost); ok {
+		return n.MeterOf(node)
+	}
+	return Meter{}, false
+}
