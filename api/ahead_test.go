@@ -66,6 +66,12 @@ func TestWithoutAPlannerNothingOfItIsServed(t *testing.T) {
 			t.Errorf("%s: %d", name, w.Code)
 		}
 	}
+	with, _ := newHours(t)
+	for f, want := range map[*face]bool{f: false, with: true} {
+		if v := decode[SiteView](t, f.ask(Viewer, "GET", "/api/v1/site", "")); v.Ahead != want {
+			t.Errorf("the site says that its hours ahead are told: %v, want %v", v.Ahead, want)
+		}
+	}
 }
 
 // Null is unknown: a list of nothing must be told as one, and an unknown value as a null.
@@ -77,7 +83,7 @@ func TestListsOfTheHoursAheadAreNeverNull(t *testing.T) {
 		Reserves: []ReservePlanned{{Name: "rrs"}},
 	}
 	h.signals = SignalsView{Signals: []SignalView{{Key: "vtn/7", Kind: "limit"}}}
-	may := regexp.MustCompile(`"(made_at|age_s|profit_usd|bound_usd|gap|late_mwh|power_w|price_usd|within_s|for_s|ramp_w_min|to)":null`)
+	may := regexp.MustCompile(`"(made_at|age_s|profit_usd|bound_usd|gap|late_mwh|by|power_w|price_usd|within_s|for_s|ramp_w_min|to)":null`)
 	for _, name := range aheadPaths {
 		body := f.ask(Viewer, "GET", "/api/v1/"+name, "").Body.String()
 		rest := strings.ReplaceAll(may.ReplaceAllString(body, ""), "[2000000,null]", "")

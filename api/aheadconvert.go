@@ -27,8 +27,11 @@ func ScheduleOf(pr *schedule.Problem, p *schedule.Plan, about func(site.LoadID) 
 	for i, s := range p.Steps {
 		v.Steps = append(v.Steps, stepOf(pr, p, i, s))
 	}
-	for _, f := range p.Firm {
+	for k, f := range p.Firm {
 		l := loadOf(f.Load, len(p.Steps), about)
+		if k < len(pr.Firm) {
+			l.MostW += most(pr.Firm[k].Draw)
+		}
 		for i, d := range drawOf(pr, f.Load) {
 			if i >= len(l.PowerW) {
 				break
@@ -40,8 +43,14 @@ func ScheduleOf(pr *schedule.Problem, p *schedule.Plan, about func(site.LoadID) 
 		}
 		v.Loads = append(v.Loads, l.LoadPlanView)
 	}
-	for _, w := range p.Work {
+	for k, w := range p.Work {
 		l := loadOf(w.Load, len(p.Steps), about)
+		if k < len(pr.Work) {
+			l.MostW += pr.Work[k].Power.Watts()
+			if by := pr.Work[k].By; !by.IsZero() {
+				l.By = &by
+			}
+		}
 		for i := range l.PowerW {
 			l.PowerW[i] = watts(at(w.Power, i))
 		}
@@ -83,9 +92,10 @@ type planned struct {
 
 func loadOf(id site.LoadID, steps int, about func(site.LoadID) PlanLoad) planned {
 	a := about(id)
+	fixed := a.Fixed.Watts()
 	return planned{
-		LoadPlanView: LoadPlanView{Load: string(id), Name: a.Name, Kind: a.Kind, Node: a.Node, PowerW: make([]*float64, steps)},
-		fixed:        a.Fixed.Watts(),
+		LoadPlanView: LoadPlanView{Load: string(id), Name: a.Name, Kind: a.Kind, Node: a.Node, RestW: fixed, MostW: fixed, PowerW: make([]*float64, steps)},
+		fixed:        fixed,
 	}
 }
 
@@ -105,6 +115,13 @@ func groupsOf(pr *schedule.Problem, p *schedule.Plan, about func(site.LoadID) Pl
 				l.PowerW[i] = &w
 			}
 			out = append(out, l.LoadPlanView)
+		}
+		if c < len(pr.Classes) {
+			var top unit.Power
+			for _, l := range pr.Classes[c].Levels {
+				top = max(top, l.Power)
+			}
+			out[k].MostW += float64(pr.Classes[c].Count) * top.Watts()
 		}
 		for i := range out[k].PowerW {
 			*out[k].PowerW[i] += runningW(pr, class, c, i)
@@ -147,6 +164,14 @@ func drawOf(pr *schedule.Problem, load site.LoadID) []unit.Power {
 		}
 	}
 	return nil
+}
+
+func most(p []unit.Power) float64 {
+	var top unit.Power
+	for _, w := range p {
+		top = max(top, w)
+	}
+	return top.Watts()
 }
 
 func reserveOf(pr *schedule.Problem, r schedule.ReservePlan, steps int) ReservePlanned {

@@ -38,17 +38,18 @@ func TestAPlanIsToldByLoad(t *testing.T) {
 	pr := &schedule.Problem{
 		Tree: tree, Steps: steps,
 		Classes: []schedule.Class{
-			{Load: "s19", Levels: []schedule.Level{{Power: 3 * kW}, {Power: 2 * kW}}},
+			{Load: "s19", Count: 20, Levels: []schedule.Level{{Power: 2 * kW}, {Power: 3 * kW}}},
 			{Load: "s21", Levels: []schedule.Level{{Power: 3 * kW}}},
-			{Load: "s19", Levels: []schedule.Level{{Power: 4 * kW}}},
+			{Load: "s19", Count: 2, Levels: []schedule.Level{{Power: 4 * kW}}},
 		},
 		Firm:     []schedule.Firm{{Load: "tenant", Draw: []unit.Power{300 * kW, 320 * kW, 310 * kW}}},
+		Work:     []schedule.Work{{Load: "train", Power: 80 * kW, By: siteTime.Add(2 * time.Hour)}},
 		Reserves: []schedule.Reserve{{Name: "rrs", Price: []unit.Price{8 * dollar, 9 * dollar}}},
 	}
 	p := &schedule.Plan{
 		Method: schedule.MILP, Steps: steps, Profit: 1200 * unit.Dollar, Bound: 1201 * unit.Dollar, Gap: 0.0008,
 		Classes: []schedule.ClassPlan{
-			{Load: "s19", Running: [][]float64{{10, 5}, {0, 0}, {2.5, 0}}, Keep: []unit.Price{70 * dollar, 71 * dollar, 72 * dollar}, Take: []unit.Price{60 * dollar, 61 * dollar, 62 * dollar}},
+			{Load: "s19", Running: [][]float64{{5, 10}, {0, 0}, {0, 2.5}}, Keep: []unit.Price{70 * dollar, 71 * dollar, 72 * dollar}, Take: []unit.Price{60 * dollar, 61 * dollar, 62 * dollar}},
 			{Load: "s21", Running: [][]float64{{20}, {20}, {0}}},
 			{Load: "s19", Running: [][]float64{{1}, {0}, {0}}, Keep: []unit.Price{75 * dollar, 65 * dollar, 66 * dollar}, Take: []unit.Price{50 * dollar, 66 * dollar, 1 * dollar}},
 		},
@@ -93,6 +94,9 @@ func TestAPlanIsToldByLoad(t *testing.T) {
 	}
 	if l := v.Loads[1]; l.LateMWh == nil || *l.LateMWh != 2 {
 		t.Errorf("late: %v", l.LateMWh)
+	}
+	if s19.RestW != 1e3 || s19.MostW != 69e3 || v.Loads[0].MostW != 320e3 || v.Loads[1].MostW != 80e3 || !v.Loads[1].By.Equal(siteTime.Add(2*time.Hour)) {
+		t.Errorf("rest, most or deadline: %+v", v.Loads[:3])
 	}
 	wantSteps := []StepView{
 		{Start: siteTime, LengthS: 300, PriceUSD: known(40)[0], CoincidentUSD: known(0)[0], MarginalUSD: known(41)[0], BlockW: 100e3, SiteW: known(400e3)[0], CapW: known(900e3)[0]},

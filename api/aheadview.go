@@ -58,6 +58,9 @@ type LoadPlanView struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"` // group, tenant, work
 	Node string `json:"node"`
+	// RestW is what it draws with nothing running, MostW with all of it running.
+	RestW float64 `json:"rest_w"`
+	MostW float64 `json:"most_w"`
 	// PowerW is the load's own, standby and all that the market does not move included, by step.
 	PowerW []*float64 `json:"power_w"`
 	// KeepUSD is the price at its node up to which a group's running machines keep running in a
@@ -70,6 +73,8 @@ type LoadPlanView struct {
 	ShortW     []*float64 `json:"short_w"`
 	// LateMWh is what of a work is not done by its deadline; null for others.
 	LateMWh *float64 `json:"late_mwh"`
+	// By is a work's deadline; null for others and where it has none.
+	By *time.Time `json:"by"`
 }
 
 // ReservePlanned is how much of a capacity product is held: power that is drawn and can drop.

@@ -23,7 +23,8 @@ type SiteView struct {
 	Nodes    []NodeInfo   `json:"nodes"`  // parents before children; the first is the connection
 	Groups   []GroupInfo  `json:"groups"`
 	Tenants  []TenantInfo `json:"tenants"`
-	Role     string       `json:"role"` // of the asker: viewer, operator, admin
+	Role     string       `json:"role"`  // of the asker: viewer, operator, admin
+	Ahead    bool         `json:"ahead"` // there are /schedule, /signals and /forecast
 }
 
 // NodeInfo is one node of the tree.
