@@ -2,6 +2,21 @@
 // a lifetime, whoever sent it and by whichever protocol; how overlapping ones combine; and
 // what holds when a sender is lost.
 //
+// How they combine, at each moment:
+//   - Limits of different sources all hold: at a node the lowest counts. Of one source's limits
+//     at one node the highest priority counts, and the lowest of those that share it.
+//   - Of prices one counts, and it stands in place of the market's: the highest priority's, of
+//     those the one that begins last, of those the one of the source that the site file names
+//     first. Where none stands, the market's price does.
+//   - Reserves of one name add up.
+//   - An emergency yields to nothing: an emergency limit counts whatever a higher priority says
+//     (and cannot loosen what that says), an emergency price goes before all others.
+//   - A source that is lost keeps what it said, is released from it, or limits the connection,
+//     as the site file chose. It is missed once it was not heard of for as long as is allowed.
+//
+// What is over vanishes. A signal that makes no sense is refused with one clear line, and the
+// others of its update hold; one that can be obeyed safely is obeyed and the line says how.
+//
 // It never decides which load gives way and never tells a device anything.
 //
 // Concurrency: a Book is safe for concurrent use; a Source is run once.
@@ -41,6 +56,9 @@ type Signal struct {
 	From, To time.Time
 	// Priority orders signals of one source that overlap: 0 is the highest, as in OpenADR.
 	Priority int
+	// Name is a reserve's product: reserves of one name add up, whoever asks. Empty stands for
+	// the source's name.
+	Name string
 	// Ramp is the fastest change asked for, power per minute; zero means at once.
 	Ramp unit.Power
 	// Emergency marks an alert that a person must see.
