@@ -29,6 +29,8 @@ type Options struct {
 	Firm func(site.NodeID) unit.Power
 	// Meter is the newest state of the site, for sources to tell; nil: nothing is known.
 	Meter func() Meter
+	// MeterOf is the newest state of one node; nil: nothing is known.
+	MeterOf func(site.NodeID) (Meter, bool)
 	// Drawn is what enters a node now: where a ramp begins. Nil: not known.
 	Drawn func(site.NodeID) site.Opt[unit.Power]
 	// Wake is called when something changed that must not wait for the next control period. It
@@ -55,6 +57,7 @@ type Book struct {
 	sources []*source // in the order of the site file
 	tails   []tail
 	events  []Event
+	refused []Refusal
 	missing int // events that were dropped since the last Turn
 	turned  time.Time
 	past    []Span // prices that were in force, as they were found in force
@@ -73,8 +76,9 @@ type source struct {
 	lost     bool
 	since    time.Time       // lost since
 	problems []string        // of the last update
+	troubled time.Time       // when the last of them was new, or an attempt failed
 	said     map[string]bool // problems that were told
-	over     []Signal        // that ended lately: a sender that still names them says nothing new
+	over     []held          // that ended lately: a sender that still names them says nothing new
 }
 
 // held is a signal that is kept.
@@ -97,7 +101,7 @@ func NewBook(o Options) *Book {
 	return b
 }
 
-var _ Host = (*Book)(nil)
+var _ NodeHost = (*Book)(nil)
 
 // Now is site time.
 func (b *Book) Now() time.Time { return b.opt.Now() }
@@ -108,6 +112,14 @@ func (b *Book) Meter() Meter {
 		return Meter{At: b.opt.Now()}
 	}
 	return b.opt.Meter()
+}
+
+// MeterOf is the newest state of a node.
+func (b *Book) MeterOf(n site.NodeID) (Meter, bool) {
+	if b.opt.MeterOf == nil {
+		return Meter{}, false
+	}
+	return b.opt.MeterOf(n)
 }
 
 func (b *Book) find(name string) *source {
@@ -199,7 +211,7 @@ func (b *Book) Heard(name string, t time.Time, err error) {
 	switch {
 	case s == nil:
 	case err != nil:
-		s.fault = short(err.Error())
+		s.fault, s.troubled = short(err.Error()), b.opt.Now()
 	default:
 		if now := b.opt.Now(); t.After(now) {
 			t = now // its clock is not ours
@@ -257,7 +269,7 @@ func (b *Book) expire(s *source, now time.Time) {
 		}
 		over = append(over, h)
 		b.release(h, h.To)
-		s.over = append(s.over, h.Signal)
+		s.over = append(s.over, h)
 		return true
 	})
 	if n := len(s.over) - Most; n > 0 {

@@ -289,8 +289,8 @@ func TestTooManySignals(t *testing.T) {
 	}
 	many = append(many, emergency(limit("last", 3*mw, 5000, 6000)))
 	d.says("utility", many...)
-	_, all := d.View(noon)
-	if len(all) != Most || all[len(all)-1].ID != "last" || all[0].ID != "s0000" {
+	all := d.View(noon).Signals
+	if len(all) != Most || all[len(all)-1].Signal.ID != "last" || all[0].Signal.ID != "s0000" {
 		t.Errorf("%d are kept", len(all))
 	}
 	if got := d.told(0); len(got) != 2 || !strings.Contains(got[0], "more than 1000 signals at a time: the 6 that begin last are not taken") {
@@ -463,7 +463,7 @@ func TestABookSurvivesARestart(t *testing.T) {
 	if got := again.told(30); got != nil {
 		t.Errorf("told %q", got)
 	}
-	_, all := again.View(again.now)
+	all := again.View(again.now).Signals
 	if len(all) != 2 || again.bound("connection") != 3*mw {
 		t.Errorf("%+v, bound %s", all, again.bound("connection"))
 	}
@@ -481,23 +481,51 @@ func TestABookSurvivesARestart(t *testing.T) {
 
 func TestViews(t *testing.T) {
 	d := newDesk(t)
+	d.says("broker", limit("h", 3*mw, 0, 60), at2("connection", limit("i", 3*mw, 0, 60)))
 	d.Put(Update{Source: "utility", At: noon, Problems: []string{"odd"}, Signals: []Signal{
-		prio(1, limit("a", 5*mw, 0, 9)), prio(2, limit("b", 4*mw, 0, 9)), limit("c", 4*mw, 10, 19), emergency(price("d", 4, 0, 9)),
+		prio(1, limit("a", 5*mw, 0, 9)), prio(2, limit("b", 4*mw, 0, 9)), limit("c", 4*mw, 10, 19), emergency(price("d", 4, 0, 9)), price("e", 4, 0, 9),
+		{ID: "f", Kind: Reserve, Power: mw, From: noon}, limit("g", 4*mw, -9, 1), prio(1, at2("hall-b", limit("j", 3*mw, 0, 9))), prio(2, at2("hall-b", limit("k", 2*mw, 0, 9))),
 	}})
 	d.Heard("broker", noon, errors.New("no route"))
-	d.now = at(1)
-	sources, all := d.View(d.now)
+	d.told(2)
+	v := d.View(d.now)
 	states := map[string]string{}
-	for _, s := range all {
-		states[s.ID] = s.State
+	for _, s := range v.Signals {
+		states[s.Signal.ID] = fmt.Sprintf("%v %v %s %s", s.InForce, s.Ended, s.By.ID, s.Why)
 	}
-	if diff := cmp.Diff(map[string]string{"a": "in force", "b": "outranked", "c": "to come", "d": "in force"}, states); diff != "" {
+	if diff := cmp.Diff(map[string]string{
+		"a": "false false i stricter", "b": "false false i stricter", "c": "false false  ", "d": "true false  ", "e": "false false d emergency", "f": "true false  ",
+		"g": "false true  ", "h": "true false  ", "i": "true false  ", "j": "true false  ", "k": "false false j higher priority",
+	}, states); diff != "" {
 		t.Error(diff)
 	}
-	if len(sources) != 2 || sources[0].Problems[0] != "odd" || sources[0].Signals != 4 || !sources[0].Heard.Equal(noon) || !sources[1].Heard.IsZero() || sources[1].Fault != "no route" {
-		t.Errorf("%+v", sources)
+	u, b := v.Sources[0], v.Sources[1]
+	if len(v.Sources) != 2 || u.Problem != "odd" || !u.ProblemAt.Equal(noon) || !u.Heard.Equal(noon) || b.Problem != "no route" || !b.Heard.Equal(noon) {
+		t.Errorf("%+v", v.Sources)
+	}
+	if len(v.Refused) != 1 || v.Refused[0] != (Refusal{noon, "utility", "odd"}) {
+		t.Errorf("%+v", v.Refused)
 	}
 	if n := d.At(d.now).Notices; len(n) != 1 || n[0].Severity != "critical" || !strings.HasPrefix(n[0].Text, "emergency by utility: a MWh costs 4.00 $") {
 		t.Errorf("%+v", n)
+	}
+	if v := d.View(at(60 * 9)); len(v.Signals) != 1 || v.Signals[0].Signal.ID != "f" {
+		t.Errorf("%+v", v.Signals)
+	}
+}
+
+func TestAlikeProblemsAreOneLine(t *testing.T) {
+	d := newDesk(t)
+	var low []Signal
+	for i := range 48 {
+		low = append(low, limit(fmt.Sprintf("e/%d", i), mw, float64(i), float64(i+1)))
+	}
+	d.says("utility", low...)
+	if got := d.told(0); len(got) != 2 || !strings.HasSuffix(got[0], "firm load is not shed (and 47 more like it)") {
+		t.Errorf("%q", got)
+	}
+	d.Put(Update{Source: "utility", At: noon, Signals: low, Problems: []string{"e: 1 MW is below the firm load of 2 MW"}})
+	if got := d.told(0); len(got) != 1 || got[0] != "refused: utility: e: 1 MW is below the firm load of 2 MW" {
+		t.Errorf("%q", got)
 	}
 }

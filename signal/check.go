@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"switchyard/site"
@@ -23,20 +24,22 @@ const (
 // check returns the signals of an update that hold, made plain, and a line about each that
 // does not, or not as it was said.
 func (b *Book) check(s *source, u Update, now time.Time) (good []Signal, problems []problem) {
+	own := false // it has said itself what lies below the firm load
 	for _, p := range u.Problems[:min(len(u.Problems), Most)] {
 		problems = append(problems, problem{text: short(p)})
+		own = own || strings.Contains(p, "firm load")
 	}
 	at := map[string]int{}
 	for _, x := range u.Signals {
 		x, line, ok := b.one(s, x, now)
-		if line != "" {
-			problems = append(problems, problem{x.ID, short(x.ID + " " + line)})
+		if line != "" && !(own && ok && strings.Contains(line, "firm load")) {
+			problems = append(problems, problem{id: x.ID, text: line})
 		}
 		if !ok {
 			continue
 		}
 		if i, twice := at[x.ID]; twice {
-			problems = append(problems, problem{x.ID, short(x.ID + " is named twice: the last one holds")})
+			problems = append(problems, problem{id: x.ID, text: "is named twice: the last one holds"})
 			good[i] = x
 			continue
 		}
@@ -75,8 +78,8 @@ func (b *Book) one(s *source, x Signal, now time.Time) (_ Signal, line string, o
 	case !x.To.IsZero() && !x.To.After(x.From):
 		return x, fmt.Sprintf("ends at %s, before it begins at %s: it is not taken", stamp(x.To), stamp(x.From)), false
 	case !x.To.IsZero() && !x.To.After(now):
-		same := func(o Signal) bool { return o.ID == x.ID && o.To.Equal(x.To) }
-		if slices.ContainsFunc(s.over, same) || slices.ContainsFunc(s.held, func(h held) bool { return same(h.Signal) }) {
+		same := func(o held) bool { return o.ID == x.ID && o.To.Equal(x.To) }
+		if slices.ContainsFunc(s.over, same) || slices.ContainsFunc(s.held, same) {
 			return x, "", false // its sender has not taken it off the list yet
 		}
 		return x, fmt.Sprintf("ended at %s, before it came: it is not taken", stamp(x.To)), false
@@ -97,7 +100,7 @@ func (b *Book) one(s *source, x Signal, now time.Time) (_ Signal, line string, o
 		x.Power, x.Node, x.Name, x.Ramp = 0, "", "", 0
 		return x, line, true
 	case Reserve:
-		if x.Power <= 0 || x.Power > mostPower {
+		if x.Power < 0 || x.Power > mostPower { // of nothing: a word to people alone
 			return x, fmt.Sprintf("asks for a reserve of %s: it is not taken", x.Power.Short()), false
 		}
 		x.Node, x.Ramp = "", 0

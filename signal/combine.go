@@ -153,7 +153,9 @@ func (b *Book) remake() {
 			case Price:
 				prices = append(prices, ranked{h, rank})
 			case Reserve:
-				reserves[h.Name] = append(reserves[h.Name], h)
+				if h.Power > 0 {
+					reserves[h.Name] = append(reserves[h.Name], h)
+				}
 			}
 		}
 		for _, node := range sorted(limits) {

@@ -2,6 +2,7 @@ package signal
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,6 +77,10 @@ func (s *Signal) describe() string {
 	case Limit:
 		fmt.Fprintf(&w, "no more than %s at %s", s.Power.Short(), s.Node)
 	case Reserve:
+		if s.Power == 0 {
+			w.WriteString("a word to people")
+			break
+		}
 		fmt.Fprintf(&w, "%s kept as %s, down within %s for %s", s.Power.Short(), s.Name, s.Within, s.For)
 		if s.Price != 0 {
 			fmt.Fprintf(&w, " at %s $/MW and hour", s.Price.Short())
@@ -123,26 +128,58 @@ func short(s string) string {
 	return s
 }
 
-// refuse tells each problem once for as long as the source repeats it.
+// refuse tells each problem once for as long as the source repeats it; alike ones of one
+// update are one line.
 func (b *Book) refuse(s *source, now time.Time, problems []problem) {
-	s.problems = nil
 	said := make(map[string]bool, len(problems))
-	for i, p := range problems {
+	s.problems = nil
+	for i, p := range alike(problems) {
+		text := p.line()
 		if i == mostProblems {
-			p = problem{text: fmt.Sprintf("%d more problems", len(problems)-i)}
+			text = "there are more problems than these"
 		}
-		if i <= mostProblems {
-			s.problems = append(s.problems, p.text)
+		s.problems = append(s.problems, text)
+		if said[text] = true; !s.said[text] {
+			b.tell(Event{At: now, Kind: Refused, Source: s.terms.Name, ID: p.id, Text: s.terms.Name + ": " + text})
+			b.refused = append(b.refused, Refusal{now, s.terms.Name, text})
+			s.troubled = now
 		}
-		if i > mostProblems || said[p.text] {
-			continue
+		if i == mostProblems {
+			break
 		}
-		if said[p.text] = true; !s.said[p.text] {
-			b.tell(Event{At: now, Kind: Refused, Source: s.terms.Name, ID: p.id, Text: s.terms.Name + ": " + p.text})
-		}
+	}
+	if n := len(b.refused) - mostProblems; n > 0 {
+		b.refused = slices.Delete(b.refused, 0, n)
 	}
 	s.said = said
 }
 
-// problem is one line about one signal of an update.
-type problem struct{ id, text string }
+// problem is one line about one signal of an update, or about more that are alike.
+type problem struct {
+	id, text string
+	more     int
+}
+
+func (p problem) line() string {
+	line := p.text
+	if p.id != "" {
+		line = p.id + " " + line
+	}
+	if p.more > 0 {
+		line += fmt.Sprintf(" (and %d more like it)", p.more)
+	}
+	return short(line)
+}
+
+func alike(in []problem) (out []problem) {
+	at := map[string]int{}
+	for _, p := range in {
+		if i, twice := at[p.text]; twice {
+			out[i].more++
+			continue
+		}
+		at[p.text] = len(out)
+		out = append(out, p)
+	}
+	return out
+}

@@ -22,3 +22,12 @@ func MeterAt(h Host, node site.NodeID) (Meter, bool) {
 	}
 	return Meter{}, false
 }
+
+// Resumer is a Source whose counterpart does not say again what stands. Without Resume its
+// first update after a restart would take back what the book has kept.
+type Resumer interface {
+	Source
+	// Resume hands over what the book has kept of what the source said. It is called before
+	// Run, if at all, and does not block.
+	Resume([]Signal)
+}
