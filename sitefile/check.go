@@ -40,9 +40,11 @@ func (c *checker) all() {
 	c.pdus()
 	c.market()
 	c.limits()
+	c.ahead()
 	c.control()
 	c.care()
 	c.discovery()
+	c.signals()
 	c.emulate()
 }
 

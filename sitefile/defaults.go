@@ -48,6 +48,8 @@ func (f *File) setDefaults(doc *strictyaml.Doc) {
 	}
 	d.pdus(f.PDUs)
 	d.market(&f.Market)
+	d.signals(&f.Signals)
+	d.ahead(f)
 	or(d, "lost.meter", &f.Lost.Meter, "nameplate")
 	or(d, "lost.price", &f.Lost.Price, "hold")
 	or(d, "lost.controller", &f.Lost.Controller, "keep")
