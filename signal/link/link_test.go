@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"switchyard/signal/link"
-	"switchyard/signal/link/linktest"
+	"switchyard/signal/signaltest"
 	"switchyard/sitefile"
 )
 
@@ -58,7 +58,7 @@ func down(e link.Event) bool    { return e.Err != nil }
 func message(e link.Event) bool { return e.Message != nil }
 
 func TestTheBrokerIsKilledAndComesBack(t *testing.T) {
-	b := linktest.Start(t)
+	b := signaltest.Start(t)
 	cfg := func(id string) link.Config {
 		return link.Config{Broker: "tcp://" + b.Addr, ClientID: link.ClientID(t.Name(), id), Topics: map[string]byte{"x/" + id: 1}, MaxPayload: 100}
 	}
@@ -88,7 +88,7 @@ func TestTheBrokerIsKilledAndComesBack(t *testing.T) {
 }
 
 func TestASessionKeepsWhatComesWhileAway(t *testing.T) {
-	b := linktest.Start(t)
+	b := signaltest.Start(t)
 	cfg := link.Config{Broker: "tcp://" + b.Addr, ClientID: link.ClientID(t.Name()), Topics: map[string]byte{"x": 1}, MaxPayload: 100}
 	l, err := link.New(cfg)
 	if err != nil {
@@ -114,7 +114,7 @@ func TestASessionKeepsWhatComesWhileAway(t *testing.T) {
 }
 
 func TestTheWillIsSaidAtALossAndAtTheEnd(t *testing.T) {
-	b := linktest.Start(t)
+	b := signaltest.Start(t)
 	_, watch := open(t, link.Config{Broker: "tcp://" + b.Addr, ClientID: "watch", Topics: map[string]byte{"will": 1}, MaxPayload: 100})
 	watch("the connection", up)
 	l, err := link.New(link.Config{
@@ -139,8 +139,8 @@ func TestTheWillIsSaidAtALossAndAtTheEnd(t *testing.T) {
 }
 
 func TestTLSWithAClientsCertificate(t *testing.T) {
-	c := linktest.Certify(t)
-	b := linktest.Start(t, "allow_anonymous true", "cafile "+c.CA, "certfile "+c.ServerCert, "keyfile "+c.ServerKey, "require_certificate true")
+	c := signaltest.Certify(t)
+	b := signaltest.Start(t, "allow_anonymous true", "cafile "+c.CA, "certfile "+c.ServerCert, "keyfile "+c.ServerKey, "require_certificate true")
 	f := &sitefile.File{Dir: filepath.Dir(c.CA)}
 	cfg, _, err := link.Resolve(f, sitefile.MQTT{Name: "grid", CA: filepath.Base(c.CA), Cert: c.ClientCert, Key: "file:" + c.ClientKey})
 	if err != nil {
@@ -168,7 +168,7 @@ func TestAWrongPasswordIsSaidAndNotShown(t *testing.T) {
 	if err := os.WriteFile(file, []byte("someone:$7$101$bm90IGEgaGFzaA==$bm90IGEgaGFzaA==\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b := linktest.Start(t, "allow_anonymous false", "password_file "+file)
+	b := signaltest.Start(t, "allow_anonymous false", "password_file "+file)
 	_, next := open(t, link.Config{Broker: "tcp://" + b.Addr, ClientID: "one", User: "someone", Password: "hunter2", MaxPayload: 100})
 	e := next("a refusal", down)
 	if text := e.Err.Error(); !strings.Contains(text, "uthor") || strings.Contains(text, "hunter2") {

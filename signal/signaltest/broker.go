@@ -1,11 +1,12 @@
-// Package linktest owns a mosquitto broker for tests: it starts one on a free loopback port
-// with a configuration of its own, kills it, and starts it again on the same port.
+// Package signaltest owns what tests of sources need: a site to tell of, and a mosquitto broker,
+// started on a free loopback port with a configuration of its own, killed, and started again
+// on the same port.
 //
 // It never touches a broker that runs already, and never fails where mosquitto is missing: it
 // skips the test and says so.
 //
-// Concurrency: a Broker belongs to one test.
-package linktest
+// Concurrency: a Broker belongs to one test; a Host is safe for concurrent use.
+package signaltest
 
 import (
 	"crypto/ecdsa"
