@@ -85,6 +85,12 @@ func TestExampleAlternatives(t *testing.T) {
 			{"#     community:", "    community:"},
 			{"#     outlets:", "    outlets:"},
 		},
+		"signals": {{"# signals:\n", "signals:\n"}, {"#   openadr:", "  openadr:"}, {"#     - name: utility", "    - name: utility"}, {"#       url: https://vtn", "      url: https://vtn"},
+			{"#       client:", "      client:"}, {"#       # programs:", "      programs:"}, {"#       # node: connection", "      node: connection"}, {"#       # levels:", "      levels:"},
+			{"#       # poll: 30s", "      poll: 30s"}, {"#       # webhook: ", "      webhook: "}, {"#       # webhook_listen", "      webhook_listen"}, {"#       # webhook_token", "      webhook_token"},
+			{"#       lost: {after: 5m", "      lost: {after: 5m"}, {"#   mqtt:", "  mqtt:"}, {"#     - name: aggregator", "    - name: aggregator"}, {"#       broker:", "      broker:"},
+			{"#       credentials: {user: north", "      credentials: {user: north"}, {"#       topic: north", "      topic: north"}, {"#       status:", "      status:"},
+			{"#   modbus:", "  modbus:"}, {"#     listen: 127.0.0.1:1502", "    listen: 127.0.0.1:1502"}, {"#     # allow: [10.20", "    allow: [10.20"}, {"#     lost: {after: 60s", "    lost: {after: 60s"}},
 		"power faults": {{"    # - {kind: mute-power", "    - {kind: mute-power"}, {"    # - {kind: biased-power", "    - {kind: biased-power"}},
 	} {
 		t.Run(name, func(t *testing.T) {
