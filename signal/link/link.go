@@ -244,7 +244,12 @@ func (l *Link) session(ctx context.Context) error {
 		case err := <-lost:
 			return fmt.Errorf("%s: connection lost: %w", l.cfg.Broker, err)
 		case <-l.more:
-			if err := l.flush(ctx, client, ackWait); err != nil {
+			err := l.flush(ctx, client, ackWait)
+			if ctx.Err() != nil {
+				l.goodbye(client)
+				return nil
+			}
+			if err != nil {
 				return fmt.Errorf("publish to %s: %w", l.cfg.Broker, err)
 			}
 		}
