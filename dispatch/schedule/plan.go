@@ -39,6 +39,9 @@ type Plan struct {
 	Marginal [][]unit.Price
 	// Notes say what was left out and why: a target that cannot be met, a method fallen back from.
 	Notes []string
+
+	adder []unit.Price // by step, for Guidance
+	peak  []unit.Power
 }
 
 // ClassPlan is what the machines of a class do.
@@ -86,9 +89,37 @@ func (p *Plan) StepAt(t time.Time) (int, bool) {
 
 // Guidance is what a plan says to the clearing of one interval.
 type Guidance struct {
-	// Adder is added to the price of every MWh at the connection: coincident peaks, demand.
+	// Adder is added to the price of every MWh at the connection: the chance of a coincident
+	// peak, and less where the minimum load or what cannot be sold back asks for more.
 	Adder unit.Price
+	// Peak is the power entering the connection above which a new peak would be charged; the
+	// clearing takes it as a cap. A demand charge costs nothing up to it and a month's rent
+	// beyond, which no price of a MWh tells. Negative: none.
+	Peak unit.Power
 	// Keep and Take are by class, in the order of the plan's Classes: see ClassPlan. They
 	// stand at the class's node, and are before Adder.
 	Keep, Take []unit.Price
+	// Run is how many machines of each class the plan has running. It decides where Keep or
+	// Take and the price are the same: there the plan runs a part of a class.
+	Run []int
+}
+
+// Guidance returns what the plan says to the clearing of an interval within a step, by the
+// step's index (see StepAt).
+func (p *Plan) Guidance(step int) Guidance {
+	g := Guidance{Peak: -1}
+	if step < 0 || step >= len(p.Steps) {
+		return g
+	}
+	g.Adder, g.Peak = p.adder[step], p.peak[step]
+	for i := range p.Classes {
+		c := &p.Classes[i]
+		n := 0.0
+		for _, v := range c.Running[step] {
+			n += v
+		}
+		g.Keep, g.Take = append(g.Keep, c.Keep[step]), append(g.Take, c.Take[step])
+		g.Run = append(g.Run, int(n+0.5))
+	}
+	return g
 }

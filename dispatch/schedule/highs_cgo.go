@@ -1,0 +1,244 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package schedule
+
+/*
+#include <stdlib.h>
+
+// What is used of the solver's C interface. The library comes with the imported package,
+// which binds only a part of it: no basis, no starting solution, no bounds by range.
+void* Highs_create(void);
+void Highs_destroy(void* highs);
+int Highs_getSizeofHighsInt(const void* highs);
+int Highs_setBoolOptionValue(void* highs, const char* option, const int value);
+int Highs_setIntOptionValue(void* highs, const char* option, const int value);
+int Highs_setDoubleOptionValue(void* highs, const char* option, const double value);
+int Highs_setStringOptionValue(void* highs, const char* option, const char* value);
+int Highs_passModel(void* highs, const int num_col, const int num_row, const int num_nz, const int q_num_nz,
+	const int a_format, const int q_format, const int sense, const double offset,
+	const double* col_cost, const double* col_lower, const double* col_upper,
+	const double* row_lower, const double* row_upper,
+	const int* a_start, const int* a_index, const double* a_value,
+	const int* q_start, const int* q_index, const double* q_value, const int* integrality);
+int Highs_run(void* highs);
+int Highs_getModelStatus(const void* highs);
+int Highs_getSolution(const void* highs, double* col_value, double* col_dual, double* row_value, double* row_dual);
+int Highs_getBasis(const void* highs, int* col_status, int* row_status);
+int Highs_setBasis(void* highs, const int* col_status, const int* row_status);
+int Highs_setSolution(void* highs, const double* col_value, const double* row_value, const double* col_dual, const double* row_dual);
+int Highs_getIntInfoValue(const void* highs, const char* info, int* value);
+int Highs_getInt64InfoValue(const void* highs, const char* info, long long* value);
+int Highs_getDoubleInfoValue(const void* highs, const char* info, double* value);
+int Highs_changeColsBoundsByRange(void* highs, const int from_col, const int to_col, const double* lower, const double* upper);
+int Highs_changeColsIntegralityByRange(void* highs, const int from_col, const int to_col, const int* integrality);
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	// The library itself.
+	_ "github.com/bartolsthoorn/gohighs/highs"
+)
+
+// The solver's words that are used.
+const (
+	highsError    = -1
+	highsOptimal  = 7
+	highsFeasible = 2
+	highsRowwise  = 2
+	highsMinimize = 1
+)
+
+// highs is the solver with one model. It belongs to one goroutine.
+type highs struct {
+	ptr        unsafe.Pointer
+	cols, rows int
+	integer    []C.int
+}
+
+var errSolver = errors.New("the solver refused")
+
+// newEngine makes a solver that works alone, silently, and alike each time.
+func newEngine() (engine, error) {
+	h := &highs{ptr: C.Highs_create()}
+	if h.ptr == nil {
+		return nil, fmt.Errorf("make a solver: %w", errSolver)
+	}
+	if C.Highs_getSizeofHighsInt(h.ptr) != C.sizeof_int {
+		h.close()
+		return nil, fmt.Errorf("make a solver: its integers are not %d bytes", C.sizeof_int)
+	}
+	err := errors.Join(
+		h.setBool("output_flag", false),
+		h.setString("parallel", "off"),
+		h.setInt("threads", 1),
+		h.setInt("random_seed", 20),
+	)
+	if err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *highs) close() {
+	if h.ptr != nil {
+		C.Highs_destroy(h.ptr)
+		h.ptr = nil
+	}
+}
+
+func said(what string, status C.int) error {
+	if status == highsError {
+		return fmt.Errorf("%s: %w", what, errSolver)
+	}
+	return nil
+}
+
+func (h *highs) setBool(name string, v bool) error {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	n := C.int(0)
+	if v {
+		n = 1
+	}
+	return said("set "+name, C.Highs_setBoolOptionValue(h.ptr, c, n))
+}
+
+func (h *highs) setInt(name string, v int) error {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	return said("set "+name, C.Highs_setIntOptionValue(h.ptr, c, C.int(v)))
+}
+
+func (h *highs) setFloat(name string, v float64) error {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	return said("set "+name, C.Highs_setDoubleOptionValue(h.ptr, c, C.double(v)))
+}
+
+func (h *highs) setString(name, v string) error {
+	c, d := C.CString(name), C.CString(v)
+	defer C.free(unsafe.Pointer(c))
+	defer C.free(unsafe.Pointer(d))
+	return said("set "+name, C.Highs_setStringOptionValue(h.ptr, c, d))
+}
+
+func doubles(s []float64) *C.double { return (*C.double)(unsafe.SliceData(s)) }
+func ints(s []int32) *C.int         { return (*C.int)(unsafe.SliceData(s)) }
+
+// load passes the program, its integers relaxed.
+func (h *highs) load(p *program) error {
+	h.cols, h.rows = len(p.cost), len(p.rowLower)
+	h.integer = h.integer[:0]
+	for _, whole := range p.whole {
+		k := C.int(0)
+		if whole {
+			k = 1
+		}
+		h.integer = append(h.integer, k)
+	}
+	return said("pass the program", C.Highs_passModel(h.ptr,
+		C.int(h.cols), C.int(h.rows), C.int(len(p.value)), 0, highsRowwise, 1, highsMinimize, 0,
+		doubles(p.cost), doubles(p.lower), doubles(p.upper), doubles(p.rowLower), doubles(p.rowUpper),
+		ints(p.begin), ints(p.index), doubles(p.value), nil, nil, nil, nil))
+}
+
+// bounds replaces all columns' bounds; the basis stays.
+func (h *highs) bounds(lower, upper []float64) error {
+	if h.cols == 0 {
+		return nil
+	}
+	return said("set bounds", C.Highs_changeColsBoundsByRange(h.ptr, 0, C.int(h.cols-1), doubles(lower), doubles(upper)))
+}
+
+// relaxed solves the program without its integers, from the basis given, if any.
+func (h *highs) relaxed(from *basis, iterations int) (answer, error) {
+	if err := h.setInt("simplex_iteration_limit", iterations); err != nil {
+		return answer{}, err
+	}
+	if from != nil && len(from.cols) == h.cols && len(from.rows) == h.rows {
+		// A basis that does not fit is no error: the solver begins anew.
+		C.Highs_setBasis(h.ptr, ints(from.cols), ints(from.rows))
+	}
+	if err := said("solve the relaxed program", C.Highs_run(h.ptr)); err != nil {
+		return answer{}, err
+	}
+	if s := C.Highs_getModelStatus(h.ptr); s != highsOptimal {
+		return answer{}, fmt.Errorf("solve the relaxed program: it ended with the solver's status %d", int(s))
+	}
+	return h.answer(true)
+}
+
+// wholly solves the program with its integers, from a solution to begin with, if any.
+func (h *highs) wholly(start []float64, gap float64, nodes, iterations int) (answer, error) {
+	err := errors.Join(
+		h.setFloat("mip_rel_gap", gap), h.setFloat("mip_abs_gap", 0),
+		h.setInt("mip_max_nodes", nodes), h.setInt("mip_max_leaves", nodes), h.setInt("simplex_iteration_limit", iterations),
+		said("set integers", C.Highs_changeColsIntegralityByRange(h.ptr, 0, C.int(h.cols-1), unsafe.SliceData(h.integer))),
+	)
+	if err != nil {
+		return answer{}, err
+	}
+	if start != nil {
+		C.Highs_setSolution(h.ptr, doubles(start), nil, nil, nil)
+	}
+	if err := said("solve the program", C.Highs_run(h.ptr)); err != nil {
+		return answer{}, err
+	}
+	if h.info("primal_solution_status") != highsFeasible {
+		return answer{}, fmt.Errorf("solve the program: no solution, the solver's status is %d", int(C.Highs_getModelStatus(h.ptr)))
+	}
+	a, err := h.answer(false)
+	a.bound = h.infoFloat("mip_dual_bound")
+	return a, err
+}
+
+func (h *highs) answer(relaxed bool) (answer, error) {
+	a := answer{
+		x: make([]float64, h.cols), dual: make([]float64, h.rows),
+		objective: h.infoFloat("objective_function_value"),
+	}
+	colDual, row := make([]float64, h.cols), make([]float64, h.rows)
+	if err := said("read the solution", C.Highs_getSolution(h.ptr, doubles(a.x), doubles(colDual), doubles(row), doubles(a.dual))); err != nil {
+		return answer{}, err
+	}
+	a.bound = a.objective
+	if relaxed {
+		a.iterations = h.info("simplex_iteration_count")
+		a.basis = &basis{cols: make([]int32, h.cols), rows: make([]int32, h.rows)}
+		if C.Highs_getBasis(h.ptr, ints(a.basis.cols), ints(a.basis.rows)) == highsError {
+			a.basis = nil
+		}
+	} else {
+		a.nodes = h.info64("mip_node_count")
+	}
+	return a, nil
+}
+
+func (h *highs) info(name string) int {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	var v C.int
+	C.Highs_getIntInfoValue(h.ptr, c, &v)
+	return int(v)
+}
+
+func (h *highs) info64(name string) int {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	var v C.longlong
+	C.Highs_getInt64InfoValue(h.ptr, c, &v)
+	return int(v)
+}
+
+func (h *highs) infoFloat(name string) float64 {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	var v C.double
+	C.Highs_getDoubleInfoValue(h.ptr, c, &v)
+	return float64(v)
+}

@@ -1,0 +1,332 @@
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"switchyard/unit"
+)
+
+// The bounds on the work of one plan: steps of the solver, and never seconds.
+const (
+	maxIterations = 60_000 // simplex iterations of one relaxed program
+	maxNodes      = 400    // of the search for whole machines
+	defaultGap    = 1e-4
+)
+
+// Planner plans again and again, and begins each search where the last one ended. Make it
+// with NewPlanner; it belongs to one goroutine at a time.
+type Planner struct {
+	engine engine
+	broken error // why there is no engine
+	model  model
+	last   *basis
+	shape  [3]int
+	// from is the first method to try, for tests of what is fallen back to.
+	from Method
+}
+
+// NewPlanner returns a planner without a past. Its solver is made when it is first needed.
+func NewPlanner() *Planner { return &Planner{from: Exact} }
+
+// Close frees the solver. The planner must not be used after.
+func (p *Planner) Close() {
+	if p.engine != nil {
+		p.engine.close()
+		p.engine = nil
+	}
+}
+
+// Plan schedules pr: by each class's best path where nothing couples them, else by the
+// mixed-integer program, else by the relaxed one, else step by step, else all at rest; Notes
+// say why. It blocks for as long as a bounded number of the solver's steps takes. The error
+// names what makes pr malformed; a limit that cannot be kept is a price in the plan and no error.
+func (p *Planner) Plan(pr Problem) (Plan, error) {
+	if err := check(&pr); err != nil {
+		return Plan{}, err
+	}
+	clean, notes := sound(&pr)
+	f := newFigures(&clean)
+	r := p.solve(f)
+	r.notes = append(notes, r.notes...)
+	return f.plan(r), nil
+}
+
+// result is a solution with what is known about it.
+type result struct {
+	method Method
+	s      *solution
+	bound  float64 // $ above the solution's worth that no plan can earn more; negative: not known
+	tags   *tags
+	model  *model
+	x      []float64
+	notes  []string
+}
+
+func (p *Planner) solve(f *figures) result {
+	if p.from == Exact {
+		if s, ok := f.exact(&p.model); ok {
+			return result{method: Exact, s: s, tags: f.plain()}
+		}
+	}
+	var notes []string
+	if p.from != Merit && p.from != Static {
+		r, err := p.program(f)
+		if err == nil {
+			return r
+		}
+		notes = append(notes, fmt.Sprintf("the program was not solved, each step is planned by itself in merit order: %v", err))
+	}
+	if p.from != Static {
+		if s := f.merit(); sane(f, s) {
+			return result{method: Merit, s: s, bound: -1, tags: f.plain(), notes: notes}
+		}
+		notes = append(notes, "the merit order came to no figure: all flexible load rests")
+	}
+	return result{method: Static, s: f.static(), bound: -1, tags: f.plain(), notes: notes}
+}
+
+// sane says whether a solution comes to a figure at all.
+func sane(f *figures, s *solution) bool {
+	a := f.account(s)
+	return !math.IsNaN(a.weighed) && !math.IsInf(a.weighed, 0)
+}
+
+// program solves the program: relaxed first; whole if that happens to be; else rounded; and
+// by a search only where rounding is too far from the bound.
+func (p *Planner) program(f *figures) (r result, err error) {
+	if err := p.start(); err != nil {
+		return r, err
+	}
+	m := &p.model
+	m.build(f)
+	if err := p.engine.load(&m.program); err != nil {
+		return r, p.drop(err)
+	}
+	relaxed, err := p.engine.relaxed(p.guess(), maxIterations)
+	if err != nil {
+		return r, p.drop(err)
+	}
+	p.last, p.shape = relaxed.basis, m.shapeOf()
+	r = result{method: MILP, model: m, tags: m.tags(relaxed.dual)}
+	if m.settled(relaxed.x) && p.from != LP {
+		r.x, r.s = relaxed.x, m.read(relaxed.x)
+		return r, r.check(f)
+	}
+	wide := p.gap(f, relaxed.objective)
+	rounded, err := p.rounded(relaxed)
+	if err == nil && (p.from == LP || rounded.objective-relaxed.objective <= wide) {
+		r.x, r.s, r.bound = rounded.x, m.read(rounded.x), (rounded.objective-relaxed.objective)/scale
+		if p.from == LP {
+			r.method = LP
+		}
+		return r, r.check(f)
+	}
+	return p.search(f, r, relaxed, rounded)
+}
+
+// search lets the solver branch, from the rounded solution if there is one.
+func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result, error) {
+	m := &p.model
+	if err := p.engine.bounds(m.lower, m.upper); err != nil {
+		return r, p.drop(err)
+	}
+	found, err := p.engine.wholly(rounded.x, p.relative(f), maxNodes, maxIterations)
+	if err != nil {
+		if rounded.x == nil {
+			return r, p.drop(err)
+		}
+		r.method, r.x, r.s = LP, rounded.x, m.read(rounded.x)
+		r.bound = (rounded.objective - relaxed.objective) / scale
+		r.notes = append(r.notes, fmt.Sprintf("the search for whole machines failed, the relaxed program is rounded: %v", err))
+		return r, r.check(f)
+	}
+	if rounded.x != nil && rounded.objective < found.objective {
+		found.x, found.objective = rounded.x, rounded.objective
+	}
+	r.x, r.s = found.x, m.read(found.x)
+	r.bound = (found.objective - math.Max(found.bound, relaxed.objective)) / scale
+	return r, r.check(f)
+}
+
+// rounded fixes what must be whole near the relaxed solution and solves for the rest.
+func (p *Planner) rounded(relaxed answer) (answer, error) {
+	lower, upper := p.model.round(relaxed.x)
+	if err := p.engine.bounds(lower, upper); err != nil {
+		return answer{}, err
+	}
+	return p.engine.relaxed(nil, maxIterations)
+}
+
+var errWorthless = errors.New("its solution comes to no figure")
+
+func (r *result) check(f *figures) error {
+	if !sane(f, r.s) {
+		return errWorthless
+	}
+	return nil
+}
+
+func (p *Planner) start() error {
+	if p.engine != nil || p.broken != nil {
+		return p.broken
+	}
+	p.engine, p.broken = newEngine()
+	return p.broken
+}
+
+// drop throws the solver away with its state, so that the next plan begins anew.
+func (p *Planner) drop(err error) error {
+	p.Close()
+	p.last = nil
+	return err
+}
+
+func (m *model) shapeOf() [3]int { return [3]int{len(m.cost), len(m.rowLower), len(m.value)} }
+
+// guess is the last plan's basis where this one's program has the same shape.
+func (p *Planner) guess() *basis {
+	if p.last == nil || p.shape != p.model.shapeOf() {
+		return nil
+	}
+	return p.last
+}
+
+func (p *Planner) relative(f *figures) float64 {
+	if f.p.Gap > 0 {
+		return f.p.Gap
+	}
+	return defaultGap
+}
+
+// gap is how far from the bound the search may end, in the program's units.
+func (p *Planner) gap(f *figures, objective float64) float64 {
+	return p.relative(f) * math.Max(math.Abs(objective), scale)
+}
+
+// plan tells a result as a Plan.
+func (f *figures) plan(r result) Plan {
+	a := f.account(r.s)
+	pl := Plan{Method: r.method, Steps: make([]Step, f.steps), Profit: dollars(a.profit), Gap: -1, Notes: r.notes}
+	if r.bound >= 0 {
+		pl.Bound = dollars(a.profit + r.bound)
+		pl.Gap = r.bound / math.Max(math.Abs(a.profit+r.bound), 1)
+	}
+	for t, s := range f.p.Steps {
+		s.Caps = slices.Clone(s.Caps)
+		pl.Steps[t] = s
+		pl.Site = append(pl.Site, powerOf(a.site[t]))
+		prices := make([]unit.Price, len(f.parent))
+		for i := range prices {
+			prices[i] = perMWh(r.tags.node[t][i])
+		}
+		pl.Marginal = append(pl.Marginal, prices)
+	}
+	var w walk
+	for c := range f.classes {
+		pl.Classes = append(pl.Classes, f.classPlan(c, r, &w))
+	}
+	f.tellTargets(&pl, r.s, &a)
+	f.tellGuidance(&pl, r, &a)
+	pl.Notes = append(pl.Notes, f.breaches(r.s, &a)...)
+	return pl
+}
+
+func (f *figures) classPlan(c int, r result, w *walk) ClassPlan {
+	k := &f.classes[c]
+	cp := ClassPlan{Load: f.p.Classes[c].Load, Node: k.node, Running: make([][]float64, f.steps)}
+	for t := range f.steps {
+		cp.Running[t] = r.s.run[c][t*len(k.levels) : (t+1)*len(k.levels) : (t+1)*len(k.levels)]
+	}
+	cp.Keep, cp.Take = f.guide(c, r.tags, w)
+	return cp
+}
+
+func (f *figures) tellTargets(pl *Plan, s *solution, a *account) {
+	powers := func(kw []float64) []unit.Power {
+		out := make([]unit.Power, len(kw))
+		for t, v := range kw {
+			out[t] = powerOf(v)
+		}
+		return out
+	}
+	for i := range f.firm {
+		pl.Firm = append(pl.Firm, FirmPlan{Load: f.p.Firm[i].Load, Curtailed: powers(s.taken[i]), Short: powers(s.short[i])})
+	}
+	for i := range f.work {
+		pl.Work = append(pl.Work, WorkPlan{
+			Load: f.p.Work[i].Load, Power: powers(s.done[i]), Late: unit.WattHours(clampTo(a.late[i]*1000, 1e15)),
+		})
+	}
+	for r := range f.products {
+		pl.Reserves = append(pl.Reserves, ReservePlan{Name: f.p.Reserves[r].Name, Held: powers(a.held[r]), Short: powers(a.lacking[r])})
+	}
+}
+
+// tellGuidance fills what clearing needs beyond the classes' own prices.
+func (f *figures) tellGuidance(pl *Plan, r result, a *account) {
+	for t := range f.steps {
+		pl.adder = append(pl.adder, perMWh(r.tags.adder[t]))
+		peak := math.Inf(1)
+		for _, d := range f.demand {
+			if d.rate <= 0 || d.counts != nil && !d.counts[t] {
+				continue
+			}
+			most := d.soFar
+			for u, x := range a.site {
+				if d.counts == nil || d.counts[u] {
+					most = math.Max(most, x)
+				}
+			}
+			peak = math.Min(peak, most)
+		}
+		limit := unit.Power(-1)
+		if !math.IsInf(peak, 1) && peak >= 0 {
+			limit = powerOf(peak)
+		}
+		pl.peak = append(pl.peak, limit)
+	}
+}
+
+// breaches tells which soft limits the plan breaks, each kind once.
+func (f *figures) breaches(s *solution, a *account) []string {
+	var notes []string
+	say := func(format string, v ...any) { notes = append(notes, fmt.Sprintf(format, v...)) }
+	at := func(t int) string { return f.p.Steps[t].Start.Format(time.RFC3339) }
+	const small = 1e-3 // kW
+	for i := range f.parent {
+		for t := range f.steps {
+			if over := a.excess[t]; over != nil && over[i] > small {
+				say("%s stands %v above its cap at %s: nothing is left to shed there", f.p.Tree.Node(i).ID, powerOf(over[i]), at(t))
+				break
+			}
+		}
+	}
+	for i := range f.firm {
+		if t := slices.IndexFunc(s.short[i], func(v float64) bool { return v > small }); t >= 0 {
+			say("%s lacks %v of its contracted power at %s: the caps leave no more", f.p.Firm[i].Load, powerOf(s.short[i][t]), at(t))
+		}
+	}
+	for r := range f.products {
+		if t := slices.IndexFunc(a.lacking[r], func(v float64) bool { return v > small }); t >= 0 {
+			say("reserve %s lacks %v of what is sold at %s", f.p.Reserves[r].Name, powerOf(a.lacking[r][t]), at(t))
+		}
+	}
+	for i := range f.work {
+		if a.late[i] > small && f.work[i].late > 0 {
+			say("work %s is not done by its deadline: %v are left", f.p.Work[i].Load, unit.WattHours(a.late[i]*1000))
+		}
+	}
+	if f.minimum > 0 && f.lack > 0 {
+		if t := slices.IndexFunc(a.site, func(x float64) bool { return x < f.minimum-small }); t >= 0 {
+			say("the site draws %v at %s, less than its minimum of %v", powerOf(a.site[t]), at(t), f.p.Minimum)
+		}
+	}
+	if a.early > small {
+		say("machines stop before their minimum run is over: a cap leaves them no room")
+	}
+	return notes
+}
