@@ -26,6 +26,8 @@ import (
 
 	"switchyard/api"
 	"switchyard/app/bounds"
+	"switchyard/app/calm"
+	"switchyard/app/inbox"
 	"switchyard/app/places"
 	"switchyard/app/plant"
 	"switchyard/app/points"
@@ -85,7 +87,7 @@ type App struct {
 	market  *market.Market
 	fleet   *fleet.Fleet
 	tokens  *api.Tokens
-	inbox   *inbox
+	inbox   *inbox.Inbox
 	books   bookkeeper
 	meters  []site.DeviceID
 
@@ -104,7 +106,7 @@ type App struct {
 	changed   chan struct{}
 	dayProfit atomic.Pointer[float64]
 	commands  atomic.Int64
-	calm      calm
+	calm      calm.Calm
 }
 
 // New opens the store and makes every part; nothing is told to any device. The caller closes it.
@@ -139,7 +141,7 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	if a.fleet, err = fleet.New(fleet.Options{Clock: a.clk, Sink: a.inbox, Log: a.log}, a.plant.Specs); err != nil {
 		return a, err
 	}
-	a.inbox.caps, a.inbox.places, a.inbox.truth = a.fleet.Capabilities, a.places, a.truth
+	a.inbox.Caps, a.inbox.Places, a.inbox.Truth = a.fleet.Capabilities, a.places, a.truth
 	if a.ctl, err = a.newControl(ctx); err != nil {
 		return a, err
 	}
@@ -186,9 +188,9 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 			return fmt.Errorf("take up the metering where it stopped: %w; if this store belongs to another run of site time, choose another store.dir", err)
 		}
 	}
-	a.inbox = newInbox(a.plant, a.hub, a.integ)
+	a.inbox = inbox.New(a.plant, a.hub, a.integ)
 	for _, s := range sources {
-		a.inbox.source[s.Device] = s
+		a.inbox.Source[s.Device] = s
 	}
 	return nil
 }
@@ -243,7 +245,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.opt.Bound != nil {
 		a.opt.Bound(l.Addr())
 	}
-	defer thrift(len(a.plant.Miners))()
+	defer calm.Thrift(len(a.plant.Miners))()
 	parts, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
@@ -263,7 +265,7 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	a.ctl.loop(parts)
 	close(a.ended)
-	a.calm.release()
+	a.calm.Release()
 	a.ctl.leave(context.WithoutCancel(ctx))
 	hangUp()
 	stop()

@@ -120,7 +120,7 @@ func (c *control) loop(ctx context.Context) {
 		case <-ctx.Done():
 		case <-timer.C():
 			next = c.full(ctx, next, period)
-		case <-c.a.inbox.kick: // a meter was read: the limiter looks at once
+		case <-c.a.inbox.Kick: // a meter was read: the limiter looks at once
 			c.guard(ctx)
 		case f := <-c.a.requests:
 			f(c)
@@ -246,7 +246,7 @@ func (c *control) begin(now time.Time, snap *telemetry.Snapshot) bool {
 }
 
 func (c *control) takeAcks() {
-	for _, a := range c.a.inbox.take() {
+	for _, a := range c.a.inbox.Take() {
 		k := reconcile.Ack{Device: a.Command.Device, Sent: a.Command.At, At: a.At, Kind: ackKind(a)}
 		if a.Err != nil {
 			k.Text = a.Err.Error()
@@ -455,7 +455,7 @@ var errStopping = fmt.Errorf("%w: the controller is stopping", api.ErrUnavailabl
 func (a *App) Quiet(ctx context.Context, now time.Time, patience time.Duration) {
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) && ctx.Err() == nil {
-		if !a.inbox.waiting(patience) && a.metersFresh(now) {
+		if !a.inbox.Waiting(patience) && a.metersFresh(now) {
 			return
 		}
 		_ = clock.Sleep(ctx, clock.System(), 500*time.Microsecond)

@@ -331,3 +331,10 @@ func (a *App) CommandCounts(ctx context.Context, from, to time.Time) (c journal.
 
 // Period returns the length of a control period.
 func (a *App) Period() time.Duration { return a.plant.File.Control.Period }
+
+// Counters returns what was counted since the start, for the metrics.
+func (a *App) Counters() map[string]int64 {
+	return map[string]int64{
+		"commands": a.commands.Load(), "polls": a.inbox.Polls.Load(), "poll_failures": a.inbox.Fails.Load(), "journal_lost": a.journal.Lost(),
+	}
+}

@@ -51,19 +51,19 @@ func TestTheInboxKeepsWhatIsNotAnswered(t *testing.T) {
 	a, _ := still(t, parse(t, siteDoc), summer)
 	b := a.inbox
 	cmd := site.Command{Device: "s21-001", Plan: 1}
-	b.sent("s21-001")
-	if !b.waiting(time.Minute) {
+	b.Sent("s21-001")
+	if !b.Waiting(time.Minute) {
 		t.Error("a wish on its way is not waited for")
 	}
 	b.Acked(fleet.Ack{Command: cmd, Replaced: true})
-	if !b.waiting(time.Minute) || len(b.take()) != 0 {
+	if !b.Waiting(time.Minute) || len(b.Take()) != 0 {
 		t.Error("a replaced wish ended its successor's wait")
 	}
 	b.Acked(fleet.Ack{Command: cmd, Err: driver.ErrRefused})
-	if b.waiting(time.Minute) {
+	if b.Waiting(time.Minute) {
 		t.Error("an answered wish is waited for")
 	}
-	if got := b.take(); len(got) != 1 || !errors.Is(got[0].Err, driver.ErrRefused) || len(b.take()) != 0 {
+	if got := b.Take(); len(got) != 1 || !errors.Is(got[0].Err, driver.ErrRefused) || len(b.Take()) != 0 {
 		t.Errorf("taken: %v", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"switchyard/app/calm"
 	"switchyard/fleet"
 	"switchyard/journal"
 	"switchyard/site"
@@ -31,8 +32,8 @@ func (c *control) send(ctx context.Context, cmds []site.Command) {
 	if len(cmds) == 0 {
 		return
 	}
-	if len(cmds) >= calmFrom {
-		c.a.calm.hold()
+	if len(cmds) >= calm.From {
+		c.a.calm.Hold()
 	}
 	ahead, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
@@ -60,7 +61,7 @@ func (c *control) tell(cmd site.Command) {
 	if j, ok := c.a.plant.Index(cmd.Device); ok {
 		c.toldAt[j] = cmd.At
 	}
-	c.a.inbox.sent(cmd.Device)
+	c.a.inbox.Sent(cmd.Device)
 	if err := c.a.places.Mine(cmd.Device); err != nil {
 		c.a.inbox.Acked(fleet.Ack{Command: cmd, SentAt: cmd.At, At: cmd.At, Err: err})
 		return

@@ -1,4 +1,10 @@
-package app
+// Package calm owns the garbage collector's settings: thrift for a large site, and holding
+// back while thousands of commands are on their way.
+//
+// It never leaves a setting changed for longer than that, and never overrules a person's own.
+//
+// Concurrency: a Calm is safe for concurrent use; Thrift is called once.
+package calm
 
 import (
 	"os"
@@ -9,8 +15,8 @@ import (
 )
 
 const (
-	// calmFrom is how many commands make a wave during which no garbage is collected.
-	calmFrom = 1000
+	// From is how many commands make a wave during which no garbage is collected.
+	From = 1000
 	// calmTime is how long after its last part a wave may still be on its way, machine time.
 	calmTime = time.Second
 	// calmRoom is how much memory a wave may take before it is collected all the same.
@@ -24,9 +30,9 @@ const (
 	largeSitePercent = 50
 )
 
-// thrift sets the collector up for the size of the site, where the person who started the
+// Thrift sets the collector up for the size of the site, where the person who started the
 // program has not, and returns what puts it back.
-func thrift(miners int) (back func()) {
+func Thrift(miners int) (back func()) {
 	if miners < largeSite || os.Getenv("GOGC") != "" {
 		return func() {}
 	}
@@ -34,18 +40,18 @@ func thrift(miners int) (back func()) {
 	return func() { debug.SetGCPercent(percent) }
 }
 
-// calm holds the garbage collector back while a whole site is told to shed: a collection is
+// Calm holds the garbage collector back while a whole site is told to shed: a collection is
 // a tenth of the work just then, and would come in the middle of it. The memory that it may
 // take meanwhile is bounded, and everything is as before a second later.
-type calm struct {
+type Calm struct {
 	mu      sync.Mutex
 	timer   *time.Timer // nil while nothing is held back
 	percent int
 	limit   int64
 }
 
-// hold begins, or goes on, holding back.
-func (c *calm) hold() {
+// Hold begins, or goes on, holding back.
+func (c *Calm) Hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer != nil {
@@ -56,10 +62,11 @@ func (c *calm) hold() {
 	runtime.ReadMemStats(&m)
 	c.limit = debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + calmRoom) //nolint:gosec // bytes of this process
 	c.percent = debug.SetGCPercent(-1)
-	c.timer = time.AfterFunc(calmTime, c.release)
+	c.timer = time.AfterFunc(calmTime, c.Release)
 }
 
-func (c *calm) release() {
+// Release ends it.
+func (c *Calm) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer == nil {

@@ -1,4 +1,4 @@
-package app
+package calm
 
 import (
 	"runtime/debug"
@@ -9,9 +9,9 @@ import (
 func TestCalmPutsEverythingBack(t *testing.T) {
 	percent, limit := debug.SetGCPercent(77), debug.SetMemoryLimit(1<<40)
 	defer func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) }()
-	var c calm
-	c.hold()
-	c.hold() // a second part of the same wave
+	var c Calm
+	c.Hold()
+	c.Hold() // a second part of the same wave
 	if now := debug.SetMemoryLimit(-1); now >= 1<<40 {
 		t.Errorf("a wave may take memory up to %d bytes", now)
 	}
@@ -29,5 +29,5 @@ func TestCalmPutsEverythingBack(t *testing.T) {
 	if p, l := debug.SetGCPercent(77), debug.SetMemoryLimit(-1); p != 77 || l != 1<<40 {
 		t.Errorf("afterwards the percentage is %d and the limit %d", p, l)
 	}
-	c.release() // a late call changes nothing
+	c.Release() // a late call changes nothing
 }
