@@ -25,16 +25,33 @@ const (
 	maxBody  = 1 << 20
 )
 
+// bounds are of the answer to one question.
+type bounds struct {
+	deadline time.Duration
+	body     int64 // bytes
+}
+
+// small is for answers of a figure or two.
+func small() bounds { return bounds{deadline, maxBody} }
+
+// errStatus is an HTTP status that says no.
+type errStatus struct {
+	code int
+	text string
+}
+
+func (e *errStatus) Error() string { return e.text }
+
 // errFinal marks an answer that asking again will not better.
 type errFinal struct{ error }
 
 func (e errFinal) Unwrap() error { return e.error }
 
-// fetch asks a server and returns its answer, at most maxBody bytes of it. It tries again
-// after a failure that may pass. It blocks, for less than a minute at worst.
-func fetch(ctx context.Context, client *http.Client, request func(context.Context) (*http.Request, error)) ([]byte, error) {
+// fetch asks a server and returns its answer. It tries again after a failure that may pass.
+// It blocks for three deadlines and a few seconds at worst.
+func fetch(ctx context.Context, client *http.Client, b bounds, request func(context.Context) (*http.Request, error)) ([]byte, error) {
 	for try := 1; ; try++ {
-		body, err := fetchOnce(ctx, client, request)
+		body, err := fetchOnce(ctx, client, b, request)
 		var final errFinal
 		if err == nil || errors.As(err, &final) || try == tries || ctx.Err() != nil {
 			return body, err
@@ -47,19 +64,19 @@ func fetch(ctx context.Context, client *http.Client, request func(context.Contex
 	}
 }
 
-func fetchOnce(ctx context.Context, client *http.Client, request func(context.Context) (*http.Request, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+func fetchOnce(ctx context.Context, client *http.Client, b bounds, request func(context.Context) (*http.Request, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.deadline)
 	defer cancel()
 	req, err := request(ctx)
 	if err != nil {
-		return nil, errFinal{withoutURL(err)}
+		return nil, errFinal{withoutURL(err, b)}
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, withoutURL(err, b)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, b.body+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the answer broke off: %w", err)
@@ -68,21 +85,19 @@ func fetchOnce(ctx context.Context, client *http.Client, request func(context.Co
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
 		return nil, fmt.Errorf("the server answers %s", resp.Status)
 	case resp.StatusCode != http.StatusOK:
-		return nil, errFinal{fmt.Errorf("the server answers %s: check the address", resp.Status)}
-	case len(body) > maxBody:
-		return nil, errFinal{fmt.Errorf("the answer has more than the %d bytes allowed", maxBody)}
-	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
-		return nil, errFinal{errors.New("the answer is a web page (HTML), not JSON: check the address, and whether it asks for a login")}
+		return nil, errFinal{&errStatus{resp.StatusCode, fmt.Sprintf("the server answers %s: check the address", resp.Status)}}
+	case int64(len(body)) > b.body:
+		return nil, errFinal{fmt.Errorf("the answer has more than the %d bytes allowed", b.body)}
 	}
 	return body, nil
 }
 
 // withoutURL drops the address from an error of net/http: its query may hold a key.
-func withoutURL(err error) error {
+func withoutURL(err error, b bounds) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		if u.Timeout() {
-			return fmt.Errorf("no answer within %v", deadline)
+			return fmt.Errorf("no answer within %v", b.deadline)
 		}
 		return u.Err
 	}
@@ -100,7 +115,7 @@ func publicURL(s string) string {
 
 // getJSON fetches an address and reads its answer as one JSON value.
 func getJSON(ctx context.Context, client *http.Client, address string) (any, error) {
-	body, err := fetch(ctx, client, func(ctx context.Context) (*http.Request, error) {
+	body, err := fetch(ctx, client, small(), func(ctx context.Context) (*http.Request, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err == nil {
 			req.Header.Set("Accept", "application/json")
@@ -113,7 +128,18 @@ func getJSON(ctx context.Context, client *http.Client, address string) (any, err
 	return parseJSON(body)
 }
 
+// noPage refuses a web page where JSON is wanted.
+func noPage(body []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+		return errors.New("the answer is a web page (HTML), not JSON: check the address, and whether it asks for a login")
+	}
+	return nil
+}
+
 func parseJSON(body []byte) (any, error) {
+	if err := noPage(body); err != nil {
+		return nil, err
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var v any

@@ -9,15 +9,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"switchyard/market/iso"
 	"switchyard/sitefile"
 	"switchyard/unit"
 )
 
-// PriceFile says how to read a file of power prices: CSV, packed with gzip or not, a header
-// line, then for each interval its start (RFC 3339) and its price in $/MWh.
+// PriceFile says how to read a file of prices: CSV, packed with gzip or not, a header line,
+// then for each interval its start (RFC 3339) and its price in $/MWh.
 type PriceFile struct {
 	Path     string
-	Column   string        // of the price; default: the first whose name holds "rt_price", else "price"
+	Column   string        // of the price; default: the first whose name holds one of Names
+	Names    []string      // default: "rt_price", then "price"
 	Interval time.Duration // that a row holds; default: the commonest distance between rows
 	Stale    time.Duration // how long after the end of its interval a price still counts
 	Log      *slog.Logger  // tells of later readings of the file; nil: nobody
@@ -35,14 +37,22 @@ func OpenPriceFile(o PriceFile) (*FilePrices, error) {
 }
 
 func readPrices(in io.Reader, p *problems, o PriceFile) (*table[unit.Price], error) {
-	var rows []row[unit.Price]
-	var when, price int
+	if o.Names == nil {
+		o.Names = []string{"rt_price", "price"}
+	}
+	return readSeries(in, p, o, "price", plausible)
+}
+
+// readSeries reads a file of what, each figure judged by value.
+func readSeries[T any](in io.Reader, p *problems, o PriceFile, what string, value func(float64) (T, error)) (*table[T], error) {
+	var rows []row[T]
+	var when, figure int
 	twice := seen{}
 	header := func(h []string) (err error) {
 		if when, err = column(h, "", "interval_start", "start", "time", "date"); err != nil {
 			return err
 		}
-		price, err = column(h, o.Column, "rt_price", "price")
+		figure, err = column(h, o.Column, o.Names...)
 		return err
 	}
 	each := func(line int, fields []string) error {
@@ -57,32 +67,35 @@ func readPrices(in io.Reader, p *problems, o PriceFile) (*table[unit.Price], err
 		if err != nil {
 			return fmt.Errorf("the time %.40q is not like 2026-07-01T16:00:00Z", s)
 		}
-		v, err := number(fields, price, "price")
+		v, err := number(fields, figure, what)
 		if err != nil {
 			return err
 		}
-		p0, err := plausible(v)
+		kept, err := value(v)
 		if err != nil {
 			return err
 		}
 		twice.check(t.Unix(), line, p)
-		rows = append(rows, row[unit.Price]{t.Unix(), p0})
+		rows = append(rows, row[T]{start: t.Unix(), value: kept})
 		return nil
 	}
 	if err := readCSV(in, p, header, each); err != nil {
 		return nil, err
 	}
 	if len(rows) == 0 {
-		return nil, fmt.Errorf("%s: no line holds a time and a price%s", p.name, firstOf(p))
+		return nil, fmt.Errorf("%s: no line holds a time and a %s%s", p.name, what, firstOf(p))
 	}
 	return newTable(rows, o.Interval, o.Stale, p.name), nil
 }
 
-// plausible refuses a price that no market has ever had.
+// plausible refuses a price that no market has ever had, and figures that stand for none.
 func plausible(dollars float64) (unit.Price, error) {
 	low, high := sitefile.MinPrice.DollarsPerMWh(), sitefile.MaxPrice.DollarsPerMWh()
 	if dollars < low || dollars > high || dollars != dollars {
 		return 0, fmt.Errorf("a price of %.6g $/MWh is outside %.0f to %.0f and is not believed", dollars, low, high)
+	}
+	if iso.Filler(dollars) {
+		return 0, fmt.Errorf("%.10g stands for a price that is not there; it counts as missing", dollars)
 	}
 	return unit.DollarsPerMWh(dollars), nil
 }

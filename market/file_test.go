@@ -296,7 +296,7 @@ func TestTableProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var rows []row[unit.Price]
 		for i, s := range rapid.SliceOfN(rapid.Int64Range(0, 200), 1, 40).Draw(t, "starts") {
-			rows = append(rows, row[unit.Price]{s * 60, unit.Price(i + 1)})
+			rows = append(rows, row[unit.Price]{start: s * 60, value: unit.Price(i + 1)})
 		}
 		interval := time.Duration(rapid.IntRange(0, 20).Draw(t, "interval")) * time.Minute
 		stale := time.Duration(rapid.IntRange(0, 30).Draw(t, "stale")) * time.Minute

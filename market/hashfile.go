@@ -65,7 +65,7 @@ func readNetwork(in io.Reader, p *problems, o HashFile) (*table[networkDay], err
 			return err
 		}
 		twice.check(t.Unix(), line, p)
-		rows = append(rows, row[networkDay]{t.Unix(), v})
+		rows = append(rows, row[networkDay]{start: t.Unix(), value: v})
 		return nil
 	}
 	if err := readCSV(in, p, header, each); err != nil {

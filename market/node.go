@@ -202,7 +202,7 @@ func (f *NodeHash) call(ctx context.Context, calls []rpcCall) ([]json.RawMessage
 	if err != nil {
 		return nil, fmt.Errorf("ask the node: %w", err)
 	}
-	body, err := fetch(ctx, f.client, func(ctx context.Context) (*http.Request, error) {
+	body, err := fetch(ctx, f.client, small(), func(ctx context.Context) (*http.Request, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.o.URL, bytes.NewReader(data))
 		if err == nil {
 			req.Header.Set("Content-Type", "application/json")
@@ -225,6 +225,9 @@ func results(body []byte, calls []rpcCall) ([]json.RawMessage, error) {
 			Code    int    `json:"code"`
 			Message string `json:"message"`
 		} `json:"error"`
+	}
+	if err := noPage(body); err != nil {
+		return nil, err
 	}
 	if err := json.Unmarshal(body, &replies); err != nil {
 		return nil, fmt.Errorf("the answer is no JSON-RPC batch: %w", err)

@@ -106,7 +106,7 @@ func (f *PolledPrices) Series(from, to time.Time) []Quote {
 }
 
 // polled is what a polled feed remembers. Only the goroutine of Run writes it.
-type polled[T any] struct {
+type polled[T comparable] struct {
 	source   string
 	interval time.Duration
 	stale    time.Duration
@@ -117,13 +117,26 @@ type polled[T any] struct {
 // keep adds an answer. An answer for a start that is already there replaces it, so that an
 // old price sent again stays as old as it is.
 func (p *polled[T]) keep(start time.Time, value T) {
-	var rows []row[T]
+	p.keepAll([]row[T]{{start: start.Unix(), value: value}}, kept)
+}
+
+// keepAll adds rows, up to the newest so many in all, and returns how many of those that were
+// there already have another value now.
+func (p *polled[T]) keepAll(rows []row[T], most int) (revised int) {
+	var all []row[T]
 	if old := p.table.Load(); old != nil {
-		rows = slices.Clone(old.rows)
+		for _, r := range rows {
+			i := old.next(time.Unix(r.start, 0)) - 1
+			if i >= 0 && old.rows[i].start == r.start && old.rows[i].value != r.value {
+				revised++
+			}
+		}
+		all = slices.Clone(old.rows)
 	}
-	t := newTable(append(rows, row[T]{start.Unix(), value}), p.interval, p.stale, p.source)
-	t.rows = t.rows[max(len(t.rows)-kept, 0):]
+	t := newTable(append(all, rows...), p.interval, p.stale, p.source)
+	t.rows = t.rows[max(len(t.rows)-most, 0):]
 	p.table.Store(t)
+	return revised
 }
 
 // note remembers how the last asking went.

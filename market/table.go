@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// row is one interval of a table; its length is the table's or ends at the next row.
+// row is one interval of a table. It ends after its length, or sooner at the next row.
 type row[T any] struct {
-	start int64 // Unix seconds
-	value T
+	start  int64 // Unix seconds
+	value  T
+	length int64 // seconds; zero: the table's interval
 }
 
 // table is a file's rows by time. It is immutable once made.
@@ -34,6 +35,9 @@ func (t *table[T]) start(i int) time.Time { return time.Unix(t.rows[i].start, 0)
 // end returns where row i ends: after the interval, or where the next row begins.
 func (t *table[T]) end(i int) time.Time {
 	end := t.start(i).Add(t.interval)
+	if n := t.rows[i].length; n > 0 {
+		end = t.start(i).Add(time.Duration(n) * time.Second)
+	}
 	if i+1 < len(t.rows) && t.start(i+1).Before(end) {
 		return t.start(i + 1)
 	}

@@ -18,6 +18,11 @@ type Feed struct {
 	URL string `yaml:"url"`
 	// Token is a reference to a key or token that the operator asks for.
 	Token string `yaml:"token"`
+	// Market is "real-time" or "day-ahead"; default by the feed's place: reserves and day_ahead
+	// are day-ahead, the price is real-time.
+	Market string `yaml:"market"`
+	// Product is a reserve as the operator calls it; default the reserve's name.
+	Product string `yaml:"product"`
 	// Time, Price and Filter map a csv or json feed: the columns or dotted paths of an interval's
 	// start and price; Rows is the dotted path of a JSON answer's list; Filter keeps rows whose
 	// field has a value. TimeZone and TimeFormat read times without an offset; Length is the interval's.
