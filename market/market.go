@@ -138,7 +138,7 @@ func (s *Sources) openSeries(f *sitefile.File, c clock.Clock, log *slog.Logger) 
 	}
 	for _, charge := range f.Market.Charges.Coincident {
 		var load LoadFeed
-		if charge.Load != nil {
+		if charge.Load != nil && charge.Load != f.Market.Load {
 			if load, err = OpenLoad(f, *charge.Load, o); err != nil {
 				return fmt.Errorf("open the load of charge %s: %w", charge.Name, err)
 			}

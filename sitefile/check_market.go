@@ -43,12 +43,15 @@ func (c *checker) only(path, source, owner string, keys ...string) {
 
 func (c *checker) market() {
 	p := c.f.Market.Price
-	source := c.exactlyOne("market.price", "csv", "url", "fixed", "made_up")
+	source := c.exactlyOne("market.price", "csv", "url", "feed", "fixed", "made_up")
 	c.only("market.price", source, "csv", "column")
 	c.only("market.price", source, "url", "time_field", "price_field", "poll")
 	if source == "fixed" || source == "made_up" {
 		c.only("market.price", source, "csv or url", "interval", "stale")
+	} else if source == "feed" {
+		c.only("market.price", source, "csv or url", "interval")
 	}
+	c.feeds()
 	switch source {
 	case "csv":
 		c.file("market.price.csv", p.CSV)

@@ -76,7 +76,11 @@ func (d defaults) market(m *Market) {
 	or(d, p+"time_field", &m.Price.TimeField, "time")
 	or(d, p+"price_field", &m.Price.PriceField, "price")
 	or(d, p+"poll", &m.Price.Poll, time.Minute)
-	or(d, p+"stale", &m.Price.Stale, 15*time.Minute)
+	stale := 15 * time.Minute
+	if m.Price.Feed != nil {
+		stale = 30 * time.Minute // operators publish an interval's price after it
+	}
+	or(d, p+"stale", &m.Price.Stale, stale)
 	or(d, b+"price_field", &m.Bitcoin.PriceField, "price")
 	or(d, b+"poll", &m.Bitcoin.Poll, 10*time.Minute)
 	or(d, b+"stale", &m.Bitcoin.Stale, 48*time.Hour)

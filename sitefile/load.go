@@ -81,7 +81,7 @@ func mustExist(path string) error {
 	}
 	defer in.Close()
 	if st, err := in.Stat(); err == nil && st.IsDir() {
-		return errors.New("it is a folder")
+		return errFolder
 	}
 	return nil
 }

@@ -71,6 +71,7 @@ func TestExampleAlternatives(t *testing.T) {
 		"csv price":   {{"    fixed: 45 $/MWh\n    # csv: ", "    csv: "}},
 		"url price":   {{"    fixed: 45 $/MWh\n", ""}, {"    # url: ", "    url: "}},
 		"made up":     {{"fixed: 45 $/MWh", "made_up: 7"}},
+		"feed price":  {{"    fixed: 45 $/MWh\n", ""}, {"    # feed: ", "    feed: "}, {"  # day_ahead: ", "  day_ahead: "}, {"  # load: {feed", "  load: {feed"}},
 		"csv bitcoin": {{"    hashprice: 50 $/PH/day\n    # csv: ", "    csv: "}},
 		"rpc bitcoin": {{"    hashprice: 50 $/PH/day\n", ""}, {"    # rpc: ", "    rpc: "}, {"    # price_url: ", "    price_url: "}, {"    # credentials: {user: sw", "    credentials: {user: sw"}},
 		"ports":       {{"    # ports: {http: 8080, rpc", "    ports: {http: 8080, rpc"}},

@@ -194,7 +194,7 @@ type Price struct {
 	Fixed      *unit.Price   `yaml:"fixed"`
 	// MadeUp makes days of plausible 5-minute prices from this seed, for rehearsals; every screen says so.
 	MadeUp *uint64 `yaml:"made_up"`
-	// Stale is how long after the end of its interval a price still counts; default 15m.
+	// Stale is how long after the end of its interval a price still counts; default 15m, of a feed 30m.
 	Stale time.Duration `yaml:"stale"`
 	// Adder is added to every price: delivery and taxes.
 	Adder unit.Price `yaml:"adder"`
