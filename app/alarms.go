@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/app/grid"
 	"switchyard/app/plant"
 	"switchyard/driver"
 	"switchyard/journal"
@@ -19,7 +20,7 @@ import (
 const maxAlerts = 50
 
 // alarm raises, changes or (with an empty severity) ends an alarm, and journals its beginning
-// and its end. The store's own alarm is not journalled: the journal may be what is broken.
+// and its end, where nobody else does.
 func (c *control) alarm(key, severity, subject, text string) {
 	old, was := c.alarms[key]
 	now := c.a.clk.Now()
@@ -29,7 +30,7 @@ func (c *control) alarm(key, severity, subject, text string) {
 	case severity == "":
 		delete(c.alarms, key)
 		c.a.log.Info("alarm over", "subject", old.Subject, "reason", old.Text)
-		if key != "store" {
+		if journalled(key) {
 			c.note(journal.Entry{At: now, Subject: old.Subject, Kind: journal.KindRestore, Text: "over: " + old.Text})
 		}
 		return
@@ -44,10 +45,14 @@ func (c *control) alarm(key, severity, subject, text string) {
 	} else {
 		c.a.log.Warn("alarm", "subject", subject, "reason", text)
 	}
-	if key != "store" {
+	if journalled(key) {
 		c.note(journal.Entry{At: now, Subject: subject, Kind: journal.KindLost, Code: site.ReasonLost, Text: text})
 	}
 }
+
+// journalled says whether an alarm's beginning and end are noted by the alarm: not the store's,
+// since the journal may be what is broken, nor those of signals, whose own notes say it.
+func journalled(key string) bool { return key != "store" && !strings.HasPrefix(key, grid.KeyPrefix) }
 
 func (c *control) alertViews() []api.Alert {
 	out := make([]api.Alert, 0, len(c.alarms))
@@ -65,7 +70,7 @@ func (c *control) alertViews() []api.Alert {
 
 // hour looks at the market and says what it means for this step.
 func (c *control) hour(now time.Time) hour {
-	q, h := c.a.market.Price(now), c.a.market.Hashprice(now)
+	q, h := c.a.price(now), c.a.market.Hashprice(now)
 	out := hour{Price: q.Price, Hashprice: h.Hashprice}
 	c.lost = ""
 	if !q.Known {
@@ -123,6 +128,7 @@ func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings) {
 		}
 	}
 	c.groupAlarms(snap)
+	c.signalAlarms()
 }
 
 // groupAlarms says, a group, how many of its miners need a person, and the commonest cause.

@@ -27,6 +27,7 @@ import (
 	"switchyard/api"
 	"switchyard/app/bounds"
 	"switchyard/app/calm"
+	"switchyard/app/grid"
 	"switchyard/app/inbox"
 	"switchyard/app/places"
 	"switchyard/app/plant"
@@ -93,6 +94,7 @@ type App struct {
 
 	places   *places.Places
 	truth    *truth.Truth
+	grid     *grid.Grid
 	points   *points.Points
 	notifier *notify.Notifier
 	care     *care.Care
@@ -166,6 +168,9 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 		return err
 	}
 	f := a.opt.File
+	if a.grid, err = grid.Open(ctx, grid.Options{Plant: a.plant, DB: a.db, Clock: a.clk, Log: a.log}); err != nil {
+		return err
+	}
 	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants}); err != nil {
 		return err
 	}
@@ -215,7 +220,7 @@ func (a *App) sources() []telemetry.Source {
 func (a *App) newControl(ctx context.Context) (*control, error) {
 	p := a.plant
 	c := &control{
-		a: a, limits: bounds.Limits{Plant: p, File: market.FileLimits(p.File)}, state: &reconcile.State{}, house: make([]telemetry.House, p.Tree.Len()),
+		a: a, limits: bounds.Limits{Plant: p, File: market.FileLimits(p.File), Signals: a.grid.Limits}, state: &reconcile.State{}, house: make([]telemetry.House, p.Tree.Len()),
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
 		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),
@@ -255,6 +260,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { a.fleet.Run(sockets) })
 	wg.Go(func() { _ = a.market.Run(parts) }) // nil unless it is told to end
 	wg.Go(func() { a.keepBooks(parts) })
+	wg.Go(func() { a.grid.Run(parts) })
 	wg.Go(func() { a.points.Run(parts) })
 	wg.Go(func() { a.places.Run(parts) })
 	wg.Go(func() { a.notifier.Run(parts) })
@@ -272,6 +278,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Wait()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	a.grid.Close(end)
 	return errors.Join(served, a.settleOnce(end, true))
 }
 

@@ -71,8 +71,11 @@ type control struct {
 	dirty     bool
 	// limitsWait says that an operator's limit is in force and not on disk yet.
 	limitsWait bool
-	history    time.Time // site time of the last point
-	loosened   time.Time // site time when a limit last ended
+	// deciding is the limit that binds each node, by the last look; nil: the node's own.
+	deciding []*site.Limit
+	woken    time.Time // machine time when a signal last made a step
+	history  time.Time // site time of the last point
+	loosened time.Time // site time when a limit last ended
 }
 
 // readings is what the meters say at one step, per node.
@@ -122,12 +125,30 @@ func (c *control) loop(ctx context.Context) {
 			next = c.full(ctx, next, period)
 		case <-c.a.inbox.Kick: // a meter was read: the limiter looks at once
 			c.guard(ctx)
+		case <-c.a.grid.Wake: // the grid asks for something else: at once, and then not so soon again
+			if since := time.Since(c.woken); since < wakeGap {
+				next = sooner(next, now.Add(time.Duration(float64(wakeGap-since)*c.a.clk.Speed())))
+				break
+			}
+			next = c.full(ctx, c.a.clk.Now(), period)
+			c.woken = time.Now()
 		case f := <-c.a.requests:
 			f(c)
 			next = c.full(ctx, c.a.clk.Now(), period) // a person waits for it
 		}
 		timer.Stop()
 	}
+}
+
+// wakeGap is the shortest time between two steps that signals make, machine time: a sender
+// that never stops must not keep the loop from all else.
+const wakeGap = 200 * time.Millisecond
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // full is one whole control period; it returns when the next is due.
@@ -162,19 +183,7 @@ func (c *control) waits() bool {
 // step takes up what came in, clears, and tells the devices.
 func (c *control) step(ctx context.Context, now time.Time) {
 	c.takeAcks()
-	for _, m := range c.limits.Expire(now) {
-		c.loosened = now
-		c.note(journal.LimitEntry(now, m, m.By, "ended"))
-	}
-	began, ended, active := c.limits.File.Turns(c.limits.Active, now)
-	c.limits.Active = active
-	for _, m := range began {
-		c.note(journal.LimitEntry(now, m, m.By, "began"))
-	}
-	for _, m := range ended {
-		c.loosened = now
-		c.note(journal.LimitEntry(now, m, m.By, "ended"))
-	}
+	c.turn(now)
 	snap := c.a.hub.Snapshot()
 	c.fill(now, snap)
 	if !c.ready && !c.begin(now, snap) {
@@ -187,7 +196,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 		c.send(ctx, first.Commands)
 	}
 	all := c.limits.At(now)
-	bounds := c.limits.Bounds(now, all, c.lead())
+	bounds := c.bind(now, all)
 	r := c.read(now, snap)
 	c.limit(ctx, now, r, bounds)
 	c.estimate(ctx, now, snap, r)
@@ -202,6 +211,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 	c.settle(now, r)
 	c.record(now, r, bounds)
 	c.alarmsAt(snap, r)
+	c.tellGrid(now, r, all)
 	c.publish(now, snap, r, all)
 }
 
@@ -212,7 +222,7 @@ func (c *control) guard(ctx context.Context) {
 	}
 	now := c.a.clk.Now()
 	snap := c.a.hub.Snapshot()
-	c.limit(ctx, now, c.read(now, snap), c.limits.Bounds(now, c.limits.At(now), c.lead()))
+	c.limit(ctx, now, c.read(now, snap), c.bind(now, c.limits.At(now)))
 }
 
 // lead is how long before a known limit begins the site starts to get below it.
@@ -324,6 +334,7 @@ func (c *control) newPlan(now time.Time, h hour) {
 		if h.Lost != "" && a.Reason.Code == site.ReasonLost {
 			a.Reason.Text = h.Lost + ": " + a.Reason.Text
 		}
+		a.Reason = c.asked(a.Reason)
 		next[a.Load] = a
 		if old, ok := c.announced[a.Load]; !ok || news(old, a) {
 			c.announced[a.Load] = a

@@ -33,7 +33,7 @@ func (c *control) limit(ctx context.Context, now time.Time, r *readings, bounds 
 		if !ok {
 			continue
 		}
-		cmds = append(cmds, site.Command{Device: o.Device, Setpoint: site.Setpoint{Mode: site.ModeSleep}, Reason: o.Reason, Plan: c.plan, At: now})
+		cmds = append(cmds, site.Command{Device: o.Device, Setpoint: site.Setpoint{Mode: site.ModeSleep}, Reason: c.asked(o.Reason), Plan: c.plan, At: now})
 		st := &c.status[j] // until the next step knows better: told, and falling
 		st.Sheddable, st.Mode, st.Known = false, site.ModeSleep, true
 		st.Falling = max(st.Counted-c.standby(j), 0)

@@ -159,7 +159,7 @@ func (a *App) prices(start time.Time) (price site.Opt[unit.Price], hashprice sit
 	var sum unit.Price
 	price.OK = true
 	for m := range minutes {
-		q := a.market.Price(start.Add(time.Duration(m) * time.Minute))
+		q := a.price(start.Add(time.Duration(m) * time.Minute))
 		price.OK = price.OK && q.Known && !q.Stale
 		sum += q.Price
 	}
@@ -216,7 +216,7 @@ func (c *control) record(now time.Time, r *readings, bounds []unit.Power) {
 	t := c.a.plant.Tree
 	var pts []telemetry.Point
 	add := func(key string, v float64) { pts = append(pts, telemetry.Point{Key: key, Value: v}) }
-	price, hp := c.a.market.Price(now), c.a.market.Hashprice(now)
+	price, hp := c.a.price(now), c.a.market.Hashprice(now)
 	if price.Known {
 		add("price_usd_mwh", price.Price.DollarsPerMWh())
 	}

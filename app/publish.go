@@ -56,7 +56,7 @@ func (c *control) mode() string {
 }
 
 func (c *control) liveMarket(v *api.LiveView, now time.Time) {
-	if q := c.a.market.Price(now); q.Known {
+	if q := c.a.price(now); q.Known {
 		v.PriceUSDMWh, v.PriceStale, v.PriceSource = ptr(q.Price.DollarsPerMWh()), q.Stale, q.Source
 	}
 	if h := c.a.market.Hashprice(now); h.Known {
@@ -211,7 +211,7 @@ func (c *control) headline(v *api.LiveView) string {
 
 func (c *control) curveView(now time.Time, bounds []unit.Power) api.CurveView {
 	v := api.CurveView{At: now, Blocks: make([]api.CurveBlock, 0, len(c.result.Blocks))}
-	if q := c.a.market.Price(now); q.Known {
+	if q := c.a.price(now); q.Known {
 		v.PriceUSDMWh = ptr(q.Price.DollarsPerMWh())
 	}
 	if bounds[0] >= 0 {

@@ -130,7 +130,8 @@ func (a *App) cell(s *screen, j int) api.Cell {
 // are many and say little, are left to `why`.
 func (a *App) Decisions(ctx context.Context, limit int) ([]api.Decision, error) {
 	entries, err := a.journal.Feed(ctx, limit, journal.KindAward, journal.KindCommand, journal.KindConfirm, journal.KindFail, journal.KindQuarantine,
-		journal.KindRelease, journal.KindLimit, journal.KindHold, journal.KindLost, journal.KindRestore, journal.KindNote, journal.KindAudit)
+		journal.KindRelease, journal.KindLimit, journal.KindHold, journal.KindLost, journal.KindRestore, journal.KindNote, journal.KindAudit,
+		journal.KindSignal, journal.KindPlan)
 	if err != nil {
 		return nil, err
 	}

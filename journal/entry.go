@@ -30,6 +30,8 @@ const (
 	KindQuarantine Kind = "quarantine" // it does not obey: its watts count as stuck
 	KindRelease    Kind = "release"    // out of quarantine, or a person let go of it
 	KindLimit      Kind = "limit"      // a limit was set, ended or cleared
+	KindSignal     Kind = "signal"     // the grid asked for something, changed it, took it back, or was refused
+	KindPlan       Kind = "schedule"   // how the hours ahead are planned, when that changes
 	KindHold       Kind = "hold"       // a person holds it
 	KindLost       Kind = "lost"       // a feed, a meter or a part was lost
 	KindRestore    Kind = "restore"    // and came back

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -38,4 +39,18 @@ func Because(note string) string {
 		return ""
 	}
 	return ": " + note
+}
+
+// SignalEntry makes the entry of what befell a signal of the grid, or of a source of them
+// being lost or back. id is the sender's word for the signal; empty where it is about the source.
+func SignalEntry(at time.Time, kind Kind, source, id, what, text string) Entry {
+	detail, err := json.Marshal(map[string]string{"source": source, "id": id, "event": what})
+	if err != nil { // texts always marshal
+		detail = nil
+	}
+	e := Entry{At: at, Subject: "signal:" + source, Kind: kind, Text: text, Detail: detail}
+	if kind == KindLost {
+		e.Code = site.ReasonLost
+	}
+	return e
 }

@@ -29,6 +29,8 @@ type Limits struct {
 	Plant  *plant.Plant
 	File   market.Limits
 	Manual []site.Limit // set by people
+	// Signals, if set, returns the limits that the grid asks for, in force and to come.
+	Signals func(now time.Time) []site.Limit
 	// Active are the file's timed limits that were in force at the last look.
 	Active map[string]site.Limit
 	next   int
@@ -105,23 +107,40 @@ func (l *Limits) Expire(now time.Time) []site.Limit {
 
 // At returns every limit that holds at now or is to come within a day, the site file's included.
 func (l *Limits) At(now time.Time) []site.Limit {
-	return append(slices.Clone(l.Manual), l.File.Between(now, now.Add(24*time.Hour))...)
+	out := append(slices.Clone(l.Manual), l.File.Between(now, now.Add(24*time.Hour))...)
+	if l.Signals == nil {
+		return out
+	}
+	for _, m := range l.Signals(now) {
+		if m.From.Before(now.Add(24 * time.Hour)) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // Bounds returns the limit in force per node, negative where there is none. A limit that is
 // known to come within ahead counts already: the site is to be below it when it begins.
 func (l *Limits) Bounds(now time.Time, all []site.Limit, ahead time.Duration) []unit.Power {
-	out := make([]unit.Power, l.Plant.Tree.Len())
+	out, _ := l.Decide(now, all, ahead)
+	return out
+}
+
+// Decide is Bounds, with which of the limits decides at each node: its index in all, -1 where
+// the node's own limit does, or none.
+func (l *Limits) Decide(now time.Time, all []site.Limit, ahead time.Duration) (out []unit.Power, which []int) {
+	out, which = make([]unit.Power, l.Plant.Tree.Len()), make([]int, l.Plant.Tree.Len())
 	for i := range out {
 		if out[i] = l.Plant.Tree.Node(i).Limit; out[i] <= 0 {
 			out[i] = -1
 		}
+		which[i] = -1
 	}
-	for _, m := range all {
+	for k, m := range all {
 		i, ok := l.Plant.Tree.Index(m.Node)
 		if ok && !m.From.After(now.Add(ahead)) && (m.To.IsZero() || now.Before(m.To)) && (out[i] < 0 || m.Power < out[i]) {
-			out[i] = m.Power
+			out[i], which[i] = m.Power, k
 		}
 	}
-	return out
+	return out, which
 }
