@@ -19,14 +19,13 @@ var nyisoReserves = []struct{ column, product string }{
 
 // nyisoReport is how one of New York's reports is read.
 type nyisoReport struct {
-	r                 *reader
-	loc               *time.Location
-	when, zone, name  int
-	value             int            // of a price or a load
-	products          map[int]string // columns of reserves
-	load              *sum
-	ends              map[string]time.Time // newest end of each name, for runs off the 5-minute clock
-	realTime, hourly5 bool
+	r                *reader
+	loc              *time.Location
+	when, zone, name int
+	value            int            // of a price or a load
+	products         map[int]string // columns of reserves
+	load             *sum
+	ends             map[string]time.Time // newest end of each name, for runs off the 5-minute clock
 }
 
 // nyiso reads realtime_zone, rtlbmp_zone, damlbmp_zone (and their _gen), rtasp, damasp, pal and
@@ -103,7 +102,7 @@ func (n *nyisoReport) row(f []string) error {
 			return nil
 		}
 	}
-	if n.load == nil && ending != n.wantsEnding() {
+	if n.load == nil && (ending != n.wantsEnding() || n.r.ask.Kind == DayAhead && n.integrated()) {
 		return ErrOther
 	}
 	if n.load == nil && !n.r.wants(name) {
@@ -136,11 +135,12 @@ func (n *nyisoReport) row(f []string) error {
 
 // wantsEnding says whether the report asked for is one of 5-minute real-time figures.
 func (n *nyisoReport) wantsEnding() bool {
-	if n.r.ask.Kind == RealTime && strings.Contains(n.r.name, "rtlbmp") {
-		return false
-	}
-	return n.r.ask.Kind == RealTime || n.r.ask.Kind == Reserve && !n.r.ask.Ahead
+	return n.r.ask.Kind == RealTime && !n.integrated() || n.r.ask.Kind == Reserve && !n.r.ask.Ahead
 }
+
+// integrated says whether the report is of hourly real-time prices, which look as day-ahead
+// ones do but for the name.
+func (n *nyisoReport) integrated() bool { return strings.Contains(n.r.name, "rtlbmp") }
 
 func (n *nyisoReport) figures(start time.Time, length time.Duration, f []string, name string) {
 	if n.products == nil {
