@@ -12,7 +12,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 export CHROMIUM
 PACKAGES = $(shell $(GO) list ./... | grep -v /node_modules/)
 
-.PHONY: build demo test test-go test-web bench lint fuzz clean chromium docs
+.PHONY: build demo test test-go test-web bench lint fuzz clean chromium peers docs
 
 build: bin/switchyard
 
@@ -36,7 +36,23 @@ demo: bin/switchyard
 
 test: test-go test-web
 
-test-go: web/dist/index.html
+# What our protocols and our optimiser are tested against: other people's programs.
+peers: tools/prism/node_modules/.done
+	@missing=; command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$$missing mosquitto"; \
+	command -v cbc >/dev/null || missing="$$missing coinor-cbc"; \
+	/usr/bin/python3 -c 'import pymodbus' 2>/dev/null || missing="$$missing python3-pymodbus"; \
+	[ -z "$$missing" ] || { \
+	  echo "== installing Debian's packages$$missing, for the tests against them"; \
+	  s=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && s=; \
+	  { $$s apt-get update -qq && $$s apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+	  || echo "== they are not to be had here: the tests that need them will say that they are skipped"; }
+
+tools/prism/node_modules/.done: tools/prism/package-lock.json
+	@echo "== installing the mock server of published interfaces into tools/prism/node_modules (npm ci)"
+	cd tools/prism && npm ci --omit=dev --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test-go: web/dist/index.html peers
 	@echo "== testing the Go packages"
 	$(GO) vet $(PACKAGES)
 	$(GO) test -timeout 20m $(PACKAGES)
