@@ -6,10 +6,22 @@ export interface Change {
 }
 
 export class Mock {
-  constructor(options?: { speed?: number; start?: string; extra?: number; fleetSize?: number })
+  constructor(options?: { speed?: number; start?: string; extra?: number; fleetSize?: number; hasAhead?: boolean })
   requests: Change[]
   /** How late the answers about miners come. */
   slowMs: number
+  /** How the plan came about: milp, lp, merit, static; none: there is none yet; off: none is made. */
+  planned: 'milp' | 'lp' | 'merit' | 'static' | 'none' | 'off'
+  notes: string[]
+  /** The tenant gives power back at the spike. */
+  curtails: boolean
+  /** More reserve is sold than the plan can hold. */
+  oversold: boolean
+  /** Signals beside those of every day; times in site seconds. */
+  asks: { source: string; id: string; kind: 'price' | 'limit' | 'reserve'; from: number; to: number | null; node?: string; power_w?: number; price_usd?: number; emergency?: boolean; note?: string }[]
+  refused: { at: string; source: string; text: string }[]
+  /** Site time, seconds since 1970. */
+  now(): number
   site: { nodes: { id: string }[]; groups: { id: string; devices: number }[]; tenants: { id: string }[] }
   listen(port?: number): Promise<string>
   close(): Promise<void>

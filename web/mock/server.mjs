@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { ahead } from './ahead.mjs'
 import { fleet } from './fleet.mjs'
 import * as plant from './plant.mjs'
 import { rollouts } from './rollouts.mjs'
@@ -28,8 +29,8 @@ class Refusal extends Error {
 
 /** A running mock: its state, and what was asked of it. */
 export class Mock {
-  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0, fleetSize = 600 } = {}) {
-    Object.assign(this, { speed, extra, fleetSize, epoch: Date.parse(start) / 1000, born: Date.now() })
+  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0, fleetSize = 600, hasAhead = true } = {}) {
+    Object.assign(this, { speed, extra, fleetSize, hasAhead, epoch: Date.parse(start) / 1000, born: Date.now() })
     this.manual = []
     this.holds = new Map()
     this.requests = [] // every change asked for: {method, path, body, guard}
@@ -41,6 +42,14 @@ export class Mock {
     this.views.backfill()
     this.fleet = fleet(this)
     this.rollouts = rollouts(this, this.fleet)
+    // How the plan came about: milp, lp, merit, static; none: there is none yet; off: none is made.
+    this.planned = 'milp'
+    this.notes = []
+    this.curtails = false // the tenant gives power back at the spike
+    this.oversold = false // more reserve is sold than the plan can hold
+    this.asks = [] // signals beside those of every day
+    this.refused = [{ at: new Date((this.epoch - 7200) * 1000).toISOString(), source: 'desk', text: 'a target of 140 is above 100; it was not taken' }]
+    this.ahead = ahead(this)
     this.slowMs = 0 // how late the answers about miners come
     this.server = createServer((q, r) => void this.serve(q, r))
     this.sockets = new Set()
@@ -138,12 +147,15 @@ export class Mock {
 
   view(path, p, who) {
     if (path === '/session') return who
-    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role }
+    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role, ahead: this.hasAhead }
     if (path === '/live') return this.views.live()
     if (path === '/curve') return this.views.curve()
     if (path === '/decisions') return this.feed.slice(0, Number(p.get('limit') ?? 100))
     if (path === '/history') return this.views.history(p.get('from'), p.get('to'), Number(p.get('step')))
     if (path === '/report/day') return this.views.report(p.get('date'))
+    if (path === '/schedule') return this.ahead.schedule()
+    if (path === '/signals') return this.ahead.signals()
+    if (path === '/forecast') return this.ahead.forecast()
     if (path === '/devices') return this.fleet.devices(p)
     if (path === '/health') return this.fleet.health()
     if (path === '/repairs') return this.fleet.repairs()

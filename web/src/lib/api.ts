@@ -1,5 +1,6 @@
 // Calls to the controller's API: one deadline, one error type that says what to do.
 
+import type { ForecastView, ScheduleView, SignalsView } from './aheadtypes'
 import type {
   DeviceHistoryView,
   DevicesAsk,
@@ -106,8 +107,11 @@ export const api = {
   map: (group: string) => call<MapView>('GET', `/groups/${q(group)}/map`),
   decisions: (limit: number) => call<Decision[] | null>('GET', `/decisions?limit=${limit}`),
   why: (device: string, at?: string) => call<WhyView>('GET', `/why/${q(device)}${at ? `?at=${q(at)}` : ''}`),
-  history: (from: Date, to: Date, step: number) =>
-    call<HistoryView>('GET', `/history?from=${q(from.toISOString())}&to=${q(to.toISOString())}&step=${step}`),
+  history: (from: Date, to: Date, step: number, stop?: AbortSignal) =>
+    call<HistoryView>('GET', `/history?from=${q(from.toISOString())}&to=${q(to.toISOString())}&step=${step}`, undefined, stop),
+  schedule: (stop?: AbortSignal) => call<ScheduleView>('GET', '/schedule', undefined, stop),
+  signals: (stop?: AbortSignal) => call<SignalsView>('GET', '/signals', undefined, stop),
+  forecast: (stop?: AbortSignal) => call<ForecastView>('GET', '/forecast', undefined, stop),
   report: (date: string) => call<ReportView>('GET', `/report/day?date=${q(date)}`),
   setLimit: (l: LimitRequest) => call<unknown>('POST', '/limits', l),
   clearLimit: (id: string) => call<unknown>('DELETE', `/limits/${q(id)}`),

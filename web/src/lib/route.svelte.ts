@@ -1,7 +1,7 @@
 // Where the page is: the part of the address after #, so that a miner, a query or a rollout can
 // be linked. Nothing here asks the controller.
 
-export type Page = 'site' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report'
+export type Page = 'site' | 'schedule' | 'signals' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report'
 
 export interface Route {
   page: Page
@@ -10,7 +10,7 @@ export interface Route {
   params: URLSearchParams
 }
 
-const lists = new Set<string>(['miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report'])
+const lists = new Set<string>(['schedule', 'signals', 'miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report'])
 const single: Record<string, Page> = { miners: 'miner', rollouts: 'rollout' }
 
 function decoded(s: string): string {

@@ -45,6 +45,8 @@ export interface SiteView {
   groups: GroupInfo[]
   tenants: TenantInfo[]
   role: Role
+  /** There are a schedule, signals and a forecast to ask for. */
+  ahead?: boolean
 }
 
 export type Quality = 'measured' | 'estimated' | 'missing'
