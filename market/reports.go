@@ -83,10 +83,10 @@ func newReports[T comparable](o Reports, value func(float64) (T, error)) *report
 // sameHost refuses to carry a key to another server.
 func sameHost(req *http.Request, via []*http.Request) error {
 	if len(via) >= 5 {
-		return errors.New("the server sends us on and on")
+		return errFinal{errors.New("the server sends us on and on")}
 	}
 	if req.URL.Host != via[0].URL.Host {
-		return fmt.Errorf("the server sends us to another one, %s: write its address if it is right", req.URL.Host)
+		return errFinal{fmt.Errorf("the server sends us to another one, %s: write its address if it is right", req.URL.Host)}
 	}
 	return nil
 }

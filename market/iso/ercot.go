@@ -76,9 +76,12 @@ func (e *ercotReport) head(f []string) error {
 		if want == "" {
 			want = "total"
 		}
-		if e.value, there = h.has(want); !there && e.day >= 0 {
+		if e.value, there = h.has(want); !there && e.day >= 0 && e.r.ask.Kind == Load {
 			return fmt.Errorf("there is no column %q of loads; there are %s", want, strings.Join(f, ", "))
 		}
+	}
+	if _, total := h.has("total"); kind == Load && total && e.r.ask.Kind != Load {
+		return ErrOther
 	}
 	if !there || e.run < 0 && (e.day < 0 || e.hour < 0) {
 		return fmt.Errorf("the columns are those of none of the ERCOT reports that are known: %.120s", strings.Join(f, ","))
