@@ -1,0 +1,211 @@
+package outlook
+
+import (
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"switchyard/clock"
+	"switchyard/market"
+	"switchyard/sitefile"
+	"switchyard/unit"
+)
+
+// open makes the site of a test with these market lines, or skips where a shared file is missing.
+func open(t testing.TB, lines string, files ...string) (*sitefile.File, *market.Market) {
+	t.Helper()
+	const data = "../../../shared/data/"
+	for _, name := range files {
+		if _, err := os.Stat(data + name); err != nil {
+			t.Skip("../shared/data/" + name + " is missing")
+		}
+	}
+	text := `
+site: {name: Test, timezone: America/Chicago}
+connection: {limit: 5 MW, meter: {address: 10.9.0.1, profile: generic}}
+groups:
+  - {id: s21, node: connection, driver: antminer, addresses: [10.0.0.1-10.0.3.254], nameplate: 3500 W, hashrate: 140 TH/s, ramp: 5m}
+market:
+` + strings.ReplaceAll(lines, "DATA/", data)
+	f, err := sitefile.Parse("site.yaml", []byte(text), sitefile.Known{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := market.Open(f, clock.System(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, m
+}
+
+const (
+	lzWest = "ercot-lz-west-dam-rtm-ancillary-hourly-2024.csv.gz"
+	hbWest = "ercot-hb-west-rt-hourly-2023-07-2024-12.csv.gz"
+)
+
+const ercotMarket = `
+  price: {csv: DATA/` + lzWest + `, adder: 5 $/MWh}
+  day_ahead: {csv: DATA/` + lzWest + `, column: da_price_usd_per_mwh}
+  load: {csv: DATA/` + hbWest + `, column: system_load_mw}
+  bitcoin: {hashprice: 50 $/PH/day}
+  charges: {coincident: [{name: 4cp, rate: 5 $/kW-month, interval: 1h}]}
+reserves:
+  - {name: ecrs, response: 10m, duration: 1h, price: {csv: DATA/` + lzWest + `, column: ecrs_usd_per_mw_h}}
+`
+
+// What is expected on a hot August afternoon is near the day-ahead price, and the afternoon of
+// the month's peak is told apart.
+func TestWatchERCOT(t *testing.T) {
+	f, m := open(t, ercotMarket, lzWest, hbWest)
+	w := NewWatch(f, m)
+	z := f.Location()
+	at := time.Date(2024, 8, 20, 10, 0, 0, 0, z) // the peak came at 16:00
+	if err := w.Advance(at); err != nil {
+		t.Fatal(err)
+	}
+	price, ok := w.Expect(at, at, at.Add(time.Hour))
+	if q := m.Price(at); !ok || price != q.Price-5*unit.DollarPerMWh {
+		t.Errorf("the hour that runs is known: %v, the market has %v", price, q.Price)
+	}
+	off, days := 0.0, 0.0
+	for h := 1; h < 13; h++ {
+		a := at.Add(time.Duration(h) * time.Hour)
+		p, ok := w.Expect(at, a, a.Add(time.Hour))
+		if !ok {
+			t.Fatalf("%v: nothing is expected", a)
+		}
+		off += math.Abs(math.Log(max(p.DollarsPerMWh(), 1)/(m.DayAhead(a).Price.DollarsPerMWh()-5))) / 12
+		days++
+	}
+	t.Logf("the rest of the day is expected %.0f %% off the day-ahead price", 100*off)
+	if off > 1.2 {
+		t.Errorf("the forecast is %v off the day-ahead price in the mean of logarithms", off)
+	}
+	peak := w.Peaks(0, at, at.Add(6*time.Hour), at.Add(7*time.Hour))
+	night := w.Peaks(0, at, at.Add(13*time.Hour), at.Add(14*time.Hour))
+	if peak < 0.01 || night > 0.001 {
+		t.Errorf("chance of a peak at 16:00 %.4f, at 23:00 %.4f", peak, night)
+	}
+	if v, ok := w.Reserve("ecrs", at, at.Add(6*time.Hour), at.Add(7*time.Hour)); !ok || v != m.Reserve("ecrs", at.Add(6*time.Hour)).Price {
+		t.Errorf("a reserve's price that is out: %v %v", v, ok)
+	}
+	tomorrow := at.Add(24 * time.Hour)
+	if v, ok := w.Reserve("ecrs", at, tomorrow, tomorrow.Add(time.Hour)); !ok || v != m.Reserve("ecrs", at).Price {
+		t.Errorf("one that is not out yet is today's: %v %v", v, ok)
+	}
+	if _, ok := w.Reserve("rrs", at, at, at.Add(time.Hour)); ok {
+		t.Error("a price for a reserve that the site file does not name")
+	}
+	few, ok1 := w.HourWorth(0.01)
+	many, ok2 := w.HourWorth(0.5)
+	if !ok1 || !ok2 || few < 3*many {
+		t.Errorf("the dearest hundredth of hours are worth %v, the dearer half %v", few, many)
+	}
+}
+
+// blind is a market whose feed does not reach beyond a time.
+func blind(f *sitefile.File, m *market.Market, until time.Time) *market.Market {
+	cut := func(series func(from, to time.Time) []market.Quote, adder unit.Price, until time.Time) market.PriceFeed {
+		return cutFeed{series, adder, until}
+	}
+	adder := f.Market.Price.Adder
+	y, mo, d := until.In(f.Location()).Date()
+	return market.NewFrom(market.Sources{
+		Price:    cut(m.Prices, adder, until),
+		DayAhead: cut(m.DayAheads, adder, time.Date(y, mo, d+1, 0, 0, 0, 0, f.Location())),
+		Load:     cutLoad{m, until}, Hash: market.FixedHash(1), Adder: adder,
+	})
+}
+
+type cutFeed struct {
+	series func(from, to time.Time) []market.Quote
+	adder  unit.Price
+	until  time.Time
+}
+
+func (c cutFeed) Series(from, to time.Time) (out []market.Quote) {
+	for _, q := range c.series(from, to) {
+		if q.From.Before(c.until) {
+			q.Price -= c.adder
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+func (c cutFeed) At(t time.Time) market.Quote {
+	if s := c.Series(t, t.Add(1)); len(s) > 0 {
+		return s[0]
+	}
+	return market.Quote{}
+}
+
+type cutLoad struct {
+	m     *market.Market
+	until time.Time
+}
+
+func (c cutLoad) Series(from, to time.Time) (out []market.LoadQuote) {
+	for _, q := range c.m.Loads(from, to) {
+		if q.From.Before(c.until) {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+func (c cutLoad) At(t time.Time) market.LoadQuote { return c.m.Load(t) }
+
+// A file that holds the future tells no more than one that ends with the present.
+func TestWatchKnowsNothingOfTheFuture(t *testing.T) {
+	f, m := open(t, ercotMarket, lzWest, hbWest)
+	at := time.Date(2024, 7, 10, 9, 0, 0, 0, f.Location())
+	all, some := NewWatch(f, m), NewWatch(f, blind(f, m, at.Add(time.Nanosecond)))
+	for _, w := range []*Watch{all, some} {
+		if err := w.Advance(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for h := range 36 {
+		a := at.Add(time.Duration(h) * time.Hour)
+		p1, ok1 := all.Expect(at, a, a.Add(time.Hour))
+		p2, ok2 := some.Expect(at, a, a.Add(time.Hour))
+		c1, c2 := all.Peaks(0, at, a, a.Add(time.Hour)), some.Peaks(0, at, a, a.Add(time.Hour))
+		if p1 != p2 || ok1 != ok2 || c1 != c2 {
+			t.Errorf("%v: %v %v with the future at hand, %v %v without; chances %v and %v", a, p1, ok1, p2, ok2, c1, c2)
+		}
+	}
+}
+
+// Hour by hour or all at once, a Watch learns the same.
+func TestWatchGoesOn(t *testing.T) {
+	f, m := open(t, "\n  price: {made_up: 7}\n  bitcoin: {hashprice: 50 $/PH/day}\n")
+	begin := time.Now().Truncate(time.Hour)
+	once, often := NewWatch(f, m), NewWatch(f, m)
+	if err := often.Advance(begin); err != nil {
+		t.Fatal(err)
+	}
+	first := often.told.Add(-priceHistory)
+	for h := 1; h <= 30; h++ {
+		if err := often.Advance(begin.Add(time.Duration(h) * time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := begin.Add(30 * time.Hour)
+	once.told = first.Truncate(5 * time.Minute)
+	if err := once.Advance(end); err != nil {
+		t.Fatal(err)
+	}
+	a, ok1 := often.Expect(end, end.Add(time.Hour), end.Add(2*time.Hour))
+	b, ok2 := once.Expect(end, end.Add(time.Hour), end.Add(2*time.Hour))
+	if !ok1 || !ok2 || math.Abs((a-b).DollarsPerMWh()) > 0.05*math.Abs(b.DollarsPerMWh())+0.5 {
+		t.Errorf("hour by hour %v, at once %v", a, b)
+	}
+	if often.Peaks(0, end, end, end.Add(time.Hour)) != 0 || often.Sources().Peaks != nil {
+		t.Error("no charge, no peaks")
+	}
+}
