@@ -244,7 +244,8 @@ func (c *Client) attend(ctx context.Context, h signal.Host, listening bool) {
 	if c.failing != nil || now.Before(c.enrolled.next) {
 		return
 	}
-	first := c.enrolled.next.IsZero()
+	first := !c.enrolled.tried
+	c.enrolled.tried = true
 	c.enrolled.next = now.Add(again)
 	if c.enrolled.err = c.hide(c.enroll(ctx)); c.enrolled.err != nil && !final(c.enrolled.err) {
 		c.enrolled.next = now.Add(min(again, 2*c.cfg.Poll))

@@ -20,6 +20,7 @@ const again = 10 * time.Minute
 type enrolment struct {
 	ven, resource string // their ids
 	subscribed    map[string]string
+	tried         bool
 	next          time.Time // when to look again, site time
 	err           error     // why something is not registered
 	hookErr       error     // why there are no notifications

@@ -81,14 +81,13 @@ func (c *Client) outcome(h signal.Host, err error) {
 	if err != nil {
 		c.fails++
 		c.failing = c.hide(err)
+		c.show(c.sorted()) // before anybody hears of it and looks
 		h.Heard(c.cfg.Name, now, c.failing)
 		if c.fails == 1 {
 			c.opt.Log.Warn("the VTN cannot be followed", "source", c.cfg.Name, "error", c.failing)
 		}
 		if !c.heard.IsZero() {
 			c.publish(h, false)
-		} else {
-			c.show(nil)
 		}
 		return
 	}
@@ -96,8 +95,10 @@ func (c *Client) outcome(h signal.Host, err error) {
 		c.opt.Log.Info("the VTN is followed again", "source", c.cfg.Name, "polls_lost", c.fails)
 	}
 	c.fails, c.failing, c.heard = 0, nil, now
+	c.show(c.sorted())
 	h.Heard(c.cfg.Name, now, nil)
 	c.publish(h, true)
+	c.report(h, now)
 }
 
 // fetch reads the programs, if they are due, and all events.
@@ -175,6 +176,9 @@ func (c *Client) fetchPrograms(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if c.id.old && !maps.EqualFunc(found, c.programs, func(a, b program) bool { return a.ID == b.ID }) {
+		c.enrolled.next = time.Time{}.Add(1) // 3.0 subscribes to each program
 	}
 	c.programs = found
 	return nil

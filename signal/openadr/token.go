@@ -56,7 +56,7 @@ func (t *tokens) get(ctx context.Context, spent string) (string, error) {
 	t.token = ""
 	if err := t.fetch(ctx); err != nil {
 		t.where = "" // it may have moved
-		t.fail = t.hide(fmt.Errorf("get a token: %w", err))
+		t.fail = &tokenError{t.hide(fmt.Errorf("get a token: %w", err))}
 		t.rest = time.Now().Add(tokenRest)
 		return "", t.fail
 	}

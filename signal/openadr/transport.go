@@ -69,6 +69,14 @@ func final(err error) bool {
 		s.code != http.StatusUnauthorized && s.code != http.StatusRequestTimeout && s.code != http.StatusTooManyRequests
 }
 
+// tokenError says that there is no token. The token server is not asked again at once.
+type tokenError struct{ error }
+
+func untrusted(err error) bool {
+	var t *tokenError
+	return errors.As(err, &t)
+}
+
 // newHTTP is the client that is used where none is lent. It follows no redirect: a token or a
 // secret must not go where a VTN was not configured to be.
 func newHTTP() *http.Client {
@@ -88,7 +96,7 @@ func (t *transport) get(ctx context.Context, path string, query url.Values) ([]b
 				break
 			}
 		}
-		if b, err = t.call(ctx, http.MethodGet, path, query, nil); err == nil || final(err) || ctx.Err() != nil {
+		if b, err = t.call(ctx, http.MethodGet, path, query, nil); err == nil || final(err) || untrusted(err) || ctx.Err() != nil {
 			break
 		}
 	}
