@@ -1,6 +1,9 @@
 package signal
 
-import "switchyard/site"
+import (
+	"switchyard/site"
+	"switchyard/unit"
+)
 
 // NodeHost is a Host that tells of single nodes as well. It is apart from Host because most
 // sources speak of the connection only.
@@ -21,6 +24,25 @@ func MeterAt(h Host, node site.NodeID) (Meter, bool) {
 		return n.MeterOf(node)
 	}
 	return Meter{}, false
+}
+
+// Able is the flexible load that could run: its nameplate, or where that is not told what
+// could be shed now.
+func (m Meter) Able() unit.Power { return max(m.Nameplate, m.Flexible) }
+
+// Known says whether the site has told anything of its load yet: just after a start it has not.
+func (m Meter) Known() bool { return !m.At.IsZero() && (m.Power.OK || m.Able() > 0) }
+
+// Held is what the book keeps of a source, for Resume.
+func (b *Book) Held(source string) (out []Signal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.find(source); s != nil {
+		for _, h := range s.held {
+			out = append(out, h.Signal)
+		}
+	}
+	return out
 }
 
 // Resumer is a Source whose counterpart does not say again what stands. Without Resume its

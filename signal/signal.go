@@ -80,6 +80,7 @@ type Meter struct {
 	Power      site.Opt[unit.Power] // entering the connection
 	Limit      site.Opt[unit.Power] // in force at the connection
 	Flexible   unit.Power           // that can be shed now
+	Nameplate  unit.Power           // of all flexible load, running or not; zero where it is not told
 	ShedWithin time.Duration        // in which that is down
 	Firm       unit.Power
 	Complies   bool // not above the limit in force
@@ -87,7 +88,8 @@ type Meter struct {
 
 // Host is what a source sees of the site that it serves.
 type Host interface {
-	// Put takes over what a source says now. It never blocks.
+	// Put takes over what a source says now. It is no sign of life (a source may say that a
+	// limit's time is over while its counterpart is lost): Heard is. It never blocks.
 	Put(Update)
 	// Heard notes that the source was heard of at t, or that its counterpart could not be
 	// reached. It never blocks.

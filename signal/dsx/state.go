@@ -97,13 +97,13 @@ func (f *feed) active(now time.Time) *target {
 
 // load is what a feed counts as drawing: its meter, or without one the nameplate of all
 // below it, as everywhere else.
-func load(m signal.Meter) unit.Power { return m.Power.Or(m.Firm + m.Flexible) }
+func load(m signal.Meter) unit.Power { return m.Power.Or(m.Firm + m.Able()) }
 
 // follow notices what changed at a feed and tells it.
 func (c *Client) follow(h signal.Host, f *feed, now time.Time) {
 	f.targets = prune(f.targets, now)
 	m, ok := signal.MeterAt(h, f.node)
-	if !ok || m.At.IsZero() {
+	if !ok || !m.Known() {
 		return // nothing is known yet
 	}
 	is := f.active(now)
@@ -129,7 +129,7 @@ func (f *feed) describe(m signal.Meter, free bool) {
 	if !free && f.meta != nil {
 		return
 	}
-	most := m.Firm + m.Flexible
+	most := m.Firm + m.Able()
 	usual := most
 	if free && m.Limit.OK {
 		usual = min(usual, m.Limit.V)
@@ -185,7 +185,7 @@ func (c *Client) state(h signal.Host, of []*feed, trigger, correlation string) {
 	snap := snapshot{Time: iso(now), Feeds: map[string]feedState{}}
 	for _, f := range c.feeds {
 		m, ok := signal.MeterAt(h, f.node)
-		if !ok || m.At.IsZero() {
+		if !ok || !m.Known() {
 			continue // what is not known is not told
 		}
 		f.describe(m, f.active(now) == nil)

@@ -25,17 +25,16 @@ import (
 const (
 	// tick is how often what is due is looked after; a message does not wait for it.
 	tick = 250 * time.Millisecond
-	// staleAfter is how old a message may be that is not retained, unless lost.after says it.
-	staleAfter = 10 * time.Minute
+	// firstReading is how long a target waits for the site to tell anything of its load.
+	firstReading = 15 * time.Second
 	// ahead is how far the sender's clock may run before ours.
 	ahead = 5 * time.Minute
 	// heardEvery is how often contact with the broker is noted, in site time.
 	heardEvery = time.Second
-	// repeats in a row, each within the time after which the source counts as lost, make a
-	// feed of which silence is a loss.
+	// repeats in a row, each within lost.after, make a feed of which silence is a loss.
 	repeats = 3
-	// feedGap is that time where the site file has none.
-	feedGap = 5 * time.Minute
+	// defaultLost is lost.after where the site file has none. A message older than that is stale.
+	defaultLost = 5 * time.Minute
 )
 
 // Client follows one curtailment topic. It is a signal.Source and a signal.Resumer.
@@ -49,7 +48,8 @@ type Client struct {
 	percent float64         // of it
 	have    bool            // a target was taken in this run
 	basis   site.Opt[basis] // of the curtailment in force
-	pending *target         // taken, and waiting for the first meter
+	pending *target         // taken, and waiting for the first reading
+	since   time.Time       // the first target came
 
 	up       bool
 	fault    error
@@ -163,12 +163,13 @@ func (c *Client) due(h signal.Host) {
 	c.status(h)
 }
 
-// gap is the silence after which the source counts as lost.
+// gap is the silence after which the source counts as lost, and the age from which a message
+// counts as stale.
 func (c *Client) gap() time.Duration {
 	if c.cfg.Lost.After > 0 {
 		return c.cfg.Lost.After
 	}
-	return feedGap
+	return defaultLost
 }
 
 // contact notes that the counterpart is there: the broker, or, of a publisher that has shown
@@ -226,10 +227,7 @@ func (c *Client) count(now time.Time, again bool) {
 
 // judge says what speaks against a target's time.
 func (c *Client) judge(t target, now time.Time, retained bool) error {
-	stale := staleAfter
-	if c.cfg.Lost.After > 0 {
-		stale = c.cfg.Lost.After
-	}
+	stale := c.gap()
 	switch age := now.Sub(t.at); {
 	case t.at.IsZero():
 		return nil
@@ -245,7 +243,7 @@ func (c *Client) judge(t target, now time.Time, retained bool) error {
 }
 
 // apply turns a target into a limit: the firm load, and the target's percent of the flexible
-// load as both stood when the curtailment began.
+// load's nameplate, as both stood when the curtailment began.
 func (c *Client) apply(h signal.Host, t target) {
 	if t.percent < 100 && !c.basis.OK {
 		m, ok := signal.MeterAt(h, site.NodeID(c.cfg.Node))
@@ -255,12 +253,15 @@ func (c *Client) apply(h signal.Host, t target) {
 			c.problem(h, fmt.Sprintf("target %s refused: what load is flexible below %s is not known", trim(t.percent), c.cfg.Node))
 			return
 		}
-		if m.At.IsZero() {
-			c.pending, c.last = &t, t.at // no reading yet: what is not known is not 0
+		if c.since.IsZero() {
+			c.since = h.Now()
+		}
+		if !m.Known() && h.Now().Sub(c.since) < firstReading {
+			c.pending, c.last = &t, t.at // what is not known is not 0
 			c.verdict = verdict{State: "accepted", Reason: "waits for the first reading of the site", Target: &t.percent, Said: t.at, At: h.Now()}
 			return
 		}
-		c.basis = site.Some(basis{m.Firm, m.Flexible})
+		c.basis = site.Some(basis{m.Firm, m.Able()})
 	}
 	c.pending, c.have, c.percent, c.last, c.signals = nil, true, t.percent, t.at, nil
 	if t.percent == 100 {

@@ -81,6 +81,11 @@ func TestATargetIsReckonedFromWhatStoodWhenTheCurtailmentBegan(t *testing.T) {
 	if got := limits(take(50).Update); len(got) != 1 || got[0] != 4500*unit.Kilowatt {
 		t.Errorf("a new curtailment takes the site as it is then: %v", got)
 	}
+	take(100)
+	h.Set("", signal.Meter{At: time.Now(), Power: site.Some(6 * mw), Firm: 3 * mw, Flexible: 3 * mw, Nameplate: 10 * mw})
+	if got := limits(take(50).Update); len(got) != 1 || got[0] != 8*mw {
+		t.Errorf("what rests for other reasons counts with its nameplate: %v", got)
+	}
 	if p := h.Problems(); len(p) > 0 {
 		t.Errorf("problems %q", p)
 	}
@@ -102,14 +107,15 @@ func TestALimitOfANodeIsReckonedFromThatNode(t *testing.T) {
 
 func TestATargetWaitsForTheFirstReading(t *testing.T) {
 	c, h := alone(t, sitefile.MQTT{}), &signaltest.Host{}
-	c.take(h, []byte("0"), true)
+	h.Set("", signal.Meter{At: time.Now(), Firm: 3 * mw})
+	c.take(h, []byte("50"), true)
 	if len(h.Updates()) != 0 {
 		t.Fatalf("a limit from nothing: %+v", h.Last())
 	}
 	c.due(h)
 	h.Set("", meter(12*mw))
 	c.due(h)
-	if got := limits(h.Last().Update); len(got) != 1 || got[0] != 3*mw {
+	if got := limits(h.Last().Update); len(got) != 1 || got[0] != 7500*unit.Kilowatt {
 		t.Errorf("limits %v", got)
 	}
 }
@@ -125,7 +131,7 @@ func TestOldMessagesAreRefused(t *testing.T) {
 		problem  string // empty: taken
 		limits   int
 	}{
-		{"stale", say(0, now.Add(-11*time.Minute)), false, "11m", 0},
+		{"stale", say(0, now.Add(-6*time.Minute)), false, "6m", 0},
 		{"stale but retained", say(10, now.Add(-11*time.Minute)), true, "", 1},
 		{"of the future", say(100, now.Add(time.Hour)), false, "ahead of our clock", 1},
 		{"fresh", say(20, now.Add(-time.Minute)), false, "", 1},

@@ -86,7 +86,7 @@ func (c *Client) report(h signal.Host) report {
 		r.Timestamp = &v.Said
 	}
 	m, ok := signal.MeterAt(h, site.NodeID(c.cfg.Node))
-	if !ok || m.At.IsZero() {
+	if !ok || !m.Known() {
 		return r
 	}
 	r.Power, r.Limit = kilowatts(m.Power), kilowatts(m.Limit)
