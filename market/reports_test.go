@@ -101,7 +101,7 @@ func TestReportsAgeAndRecover(t *testing.T) {
 			}
 			return q
 		}
-		// Yesterday's report is gone, and that is told, but does not keep today's back.
+		// Yesterday's report is no longer there; that is no fault.
 		check(2, "stale 55", "")
 		if s := f.Series(instant(t, "2026-07-01T04:00:00Z"), instant(t, "2026-07-01T16:00:00Z")); len(s) != 144 || !s[0].Known {
 			t.Errorf("the day so far has %d intervals", len(s))

@@ -15,7 +15,7 @@ type Place struct {
 	URL string
 	// Listing says that the answer is a list of reports: Listed reads it.
 	Listing bool
-	// Late says that the report may not be out yet: that it is not there is no fault.
+	// Late says that the report may not be out yet, or no longer: that it is not there is no fault.
 	Late bool
 }
 
@@ -93,18 +93,20 @@ func (a Ask) Places(pattern string, now time.Time, back int) []Place {
 	if a.Kind == DayAhead || a.Kind == Reserve && a.Ahead {
 		ahead = 1
 	}
+	of := func(n int) []Place {
+		if pattern != "" {
+			return []Place{{URL: fill(pattern, midnight(n), a.Zone)}}
+		}
+		return a.own(midnight(n), midnight(n+1))
+	}
+	if today := of(0); slices.Equal(today, of(1)) {
+		return today // the same address every day
+	}
 	var out []Place
 	for n := -back; n <= ahead; n++ {
-		from, to := midnight(n), midnight(n+1)
-		places := a.own(from, to)
-		if pattern != "" {
-			places = []Place{{URL: fill(pattern, from, a.Zone)}}
-		}
-		for _, p := range places {
-			p.Late = p.Late || n > 0 || n == 0 && now.Sub(from) < time.Hour
-			if !slices.ContainsFunc(out, func(o Place) bool { return o.URL == p.URL }) {
-				out = append(out, p)
-			}
+		for _, p := range of(n) {
+			p.Late = n != 0 || now.Sub(midnight(0)) < time.Hour
+			out = append(out, p)
 		}
 	}
 	return out

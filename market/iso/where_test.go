@@ -33,7 +33,7 @@ func TestPlaces(t *testing.T) {
 		back    int
 		want    []string
 	}{
-		{Ask{Operator: "nyiso", Kind: RealTime}, "", 1, []string{"http://mis.nyiso.com/public/csv/realtime/20260630realtime_zone.csv", "http://mis.nyiso.com/public/csv/realtime/20260701realtime_zone.csv"}},
+		{Ask{Operator: "nyiso", Kind: RealTime}, "", 1, []string{"http://mis.nyiso.com/public/csv/realtime/20260630realtime_zone.csv (may be late)", "http://mis.nyiso.com/public/csv/realtime/20260701realtime_zone.csv"}},
 		{Ask{Operator: "nyiso", Kind: DayAhead}, "", 0, []string{"http://mis.nyiso.com/public/csv/damlbmp/20260701damlbmp_zone.csv", "http://mis.nyiso.com/public/csv/damlbmp/20260702damlbmp_zone.csv (may be late)"}},
 		{Ask{Operator: "nyiso", Kind: Reserve, Ahead: true}, "", 0, []string{"http://mis.nyiso.com/public/csv/damasp/20260701damasp.csv", "http://mis.nyiso.com/public/csv/damasp/20260702damasp.csv (may be late)"}},
 		{Ask{Operator: "ercot", Kind: Load}, "", 1, []string{"list https://www.ercot.com/misapp/servlets/IceDocListJsonWS?reportTypeId=13101"}},
@@ -45,7 +45,7 @@ func TestPlaces(t *testing.T) {
 			"https://web-api.tp.entsoe.eu/api?documentType=A44&in_Domain=10Y1001A1001A82H&out_Domain=10Y1001A1001A82H&periodStart=202607022200&periodEnd=202607032200 (may be late)",
 		}},
 		{Ask{Operator: "aemo", Kind: DayAhead}, "", 0, []string{"list https://www.nemweb.com.au/Reports/Current/PredispatchIS_Reports/"}},
-		{Ask{Operator: "csv", Kind: RealTime, Zone: "a b"}, "https://x/{day}/{zone}.csv?d={date}", 1, []string{"https://x/2026-06-30/a+b.csv?d=20260630", "https://x/2026-07-01/a+b.csv?d=20260701"}},
+		{Ask{Operator: "csv", Kind: RealTime, Zone: "a b"}, "https://x/{day}/{zone}.csv?d={date}", 1, []string{"https://x/2026-06-30/a+b.csv?d=20260630 (may be late)", "https://x/2026-07-01/a+b.csv?d=20260701"}},
 		{Ask{Operator: "json", Kind: RealTime}, "https://x/now", 1, []string{"https://x/now"}},
 		{Ask{Operator: "octopus", Kind: RealTime}, "", 1, nil},
 	} {
