@@ -113,8 +113,8 @@ type SourceView struct {
 	HeardAt    *time.Time `json:"heard_at"`
 	Problem    string     `json:"problem"` // the last; empty: none since it was last heard
 	ProblemAt  *time.Time `json:"problem_at"`
-	LostAfterS float64    `json:"lost_after_s"`
-	Lost       string     `json:"lost"` // what holds once it is lost, one sentence
+	LostAfterS float64    `json:"lost_after_s"` // 0: its silence is no loss
+	Lost       string     `json:"lost"`         // what holds once it is lost, one sentence
 }
 
 // SignalView is one thing asked for, for a time.
@@ -137,7 +137,8 @@ type SignalView struct {
 	Emergency bool   `json:"emergency"`
 	Note      string `json:"note"`
 	// InForce: now, and it decides. OverruledBy is the Key of the signal that decides instead,
-	// OverruledWhy the rule in a few words: stricter, higher priority, newer.
+	// OverruledWhy the rule in a few words: stricter, higher priority, newer. A signal in its time
+	// that is neither is released with its lost source, and OverruledWhy says so.
 	InForce      bool   `json:"in_force"`
 	OverruledBy  string `json:"overruled_by"`
 	OverruledWhy string `json:"overruled_why"`

@@ -187,12 +187,12 @@ export function ahead(m) {
         { name: 'utility', protocol: 'openadr', address: 'https://vtn.millbrook.example/openadr3/3.1.0', state: 'ok', heard_at: heard(11), problem: '', problem_at: null, lost_after_s: 300, lost: 'what it said last holds until each ends' },
         { name: 'desk', protocol: 'mqtt', address: 'ssl://broker.millbrook.example:8883', state: 'ok', heard_at: heard(2), problem: '', problem_at: null, lost_after_s: 120, lost: 'all that it asked for is released' },
         { name: 'campus', protocol: 'dsx', address: 'ssl://flex.example:8883', state: 'lost', heard_at: heard(2580), problem: 'connect to ssl://flex.example:8883: the certificate has expired', problem_at: heard(40), lost_after_s: 600, lost: 'the connection is limited to 3.6 MW' },
-        { name: 'rtu', protocol: 'modbus', address: '10.0.0.5:1502', state: 'never', heard_at: null, problem: '', problem_at: null, lost_after_s: 60, lost: 'what it wrote last holds' },
+        { name: 'rtu', protocol: 'modbus', address: '10.0.0.5:1502', state: 'never', heard_at: null, problem: '', problem_at: null, lost_after_s: 0, lost: '' },
       ],
       signals: all
         .map((s) => {
           const o = over(s)
-          return { key: key(s), ...s, from: iso(s.from), to: s.to === null ? null : iso(s.to), in_force: runs(s) && !(o && runs(o)), overruled_by: o ? key(o) : '', overruled_why: o ? 'the stricter limit holds' : '' }
+          return { key: key(s), ...s, from: iso(s.from), to: s.to === null ? null : iso(s.to), in_force: runs(s) && !s.released && !(o && runs(o)), overruled_by: o ? key(o) : '', overruled_why: o ? 'stricter' : s.released ? 'its source is lost, and what it said is released' : '' }
         })
         .sort((a, b) => a.from.localeCompare(b.from)),
       refused: m.refused,

@@ -18,7 +18,7 @@ export class Mock {
   /** More reserve is sold than the plan can hold. */
   oversold: boolean
   /** Signals beside those of every day; times in site seconds. */
-  asks: { source: string; id: string; kind: 'price' | 'limit' | 'reserve'; from: number; to: number | null; node?: string; power_w?: number; price_usd?: number; emergency?: boolean; note?: string }[]
+  asks: { source: string; id: string; kind: 'price' | 'limit' | 'reserve'; from: number; to: number | null; node?: string; power_w?: number; price_usd?: number; emergency?: boolean; note?: string; released?: boolean }[]
   refused: { at: string; source: string; text: string }[]
   /** Site time, seconds since 1970. */
   now(): number

@@ -63,7 +63,7 @@ for (const scheme of ['dark', 'light'] as const) {
   })
 }
 
-const screens = ['miners', 'miners?q=state%3Dfault', 'miners/s21-003', 'alerts', 'silences', 'repairs', 'rollouts', 'rollouts/1']
+const screens = ['schedule', 'signals', 'miners', 'miners?q=state%3Dfault', 'miners/s21-003', 'alerts', 'silences', 'repairs', 'rollouts', 'rollouts/1']
 
 for (const scheme of ['dark', 'light'] as const) {
   test(`names, ids and contrast hold on every screen, ${scheme}`, async ({ page, url }) => {

@@ -173,7 +173,7 @@ test.describe('signals, during an emergency', () => {
     await page.goto(`${url}/#/signals`)
     const of = (key: string) => page.locator(`[data-signal="${key}"]`)
     await expect(of('utility/dr-7')).toContainText('in force')
-    await expect(of('desk/target')).toContainText('Overruled by utility’s limit dr-7: the stricter limit holds')
+    await expect(of('desk/target')).toContainText('Overruled by utility’s limit dr-7: stricter')
     await expect(of('desk/target').locator('.tag')).toHaveText('overruled')
     await expect(of('desk/rrs')).toContainText('400 kW able to drop within 10 s for 1 h, at $12.00 per MW and hour')
     await expect(of('desk/rrs').locator('.tag')).toHaveText('to come')
@@ -197,6 +197,7 @@ test.describe('signals, during an emergency', () => {
     await expect(of('campus')).toContainText('Lost after 10 min: the connection is limited to 3.6 MW')
     await expect(of('campus')).toContainText('the certificate has expired')
     await expect(of('rtu')).toContainText('not heard yet')
+    await expect(of('rtu')).toContainText('Its silence is no loss')
     await expect(page.getByRole('region', { name: 'Not taken' })).toContainText('a target of 140 is above 100; it was not taken')
   })
 
@@ -210,7 +211,7 @@ test.describe('signals, during an emergency', () => {
 
   test('that last until they are taken back are open to the right; texts from outside are texts', async ({ page, url, mock }) => {
     const now = mock.now()
-    mock.asks = [{ source: 'rtu', id: '<b>x</b>', kind: 'limit', node: 'hall-a', power_w: 0, from: now - 60, to: null, note: '<img src=x onerror=alert(1)>' }]
+    mock.asks = [{ source: 'campus', id: 'old', kind: 'limit', node: 'connection', power_w: 1e6, from: now - 60, to: null, released: true }, { source: 'rtu', id: '<b>x</b>', kind: 'limit', node: 'hall-a', power_w: 0, from: now - 60, to: null, note: '<img src=x onerror=alert(1)>' }]
     await open(page, url)
     await page.goto(`${url}/#/signals`)
     const row = page.locator('[data-signal="rtu/<b>x</b>"]')
@@ -218,6 +219,9 @@ test.describe('signals, during an emergency', () => {
     await expect(row).toContainText('until it is taken back')
     await expect(row).toContainText('<img src=x onerror=alert(1)>')
     await expect(row.locator('.bar')).toHaveClass(/open/)
+    const released = page.locator('[data-signal="campus/old"]')
+    await expect(released.locator('.tag')).toHaveText('not in force')
+    await expect(released).toContainText('Not in force: its source is lost, and what it said is released')
   })
 })
 

@@ -3,16 +3,17 @@
 import type { SignalView, SourceView } from './aheadtypes'
 import { duration, power, usd, type SiteClock } from './format'
 
-export type Standing = 'force' | 'overruled' | 'coming' | 'ended'
+export type Standing = 'force' | 'overruled' | 'idle' | 'coming' | 'ended'
 
-export const standings: Record<Standing, string> = { force: 'in force', overruled: 'overruled', coming: 'to come', ended: 'ended' }
+export const standings: Record<Standing, string> = { force: 'in force', overruled: 'overruled', idle: 'not in force', coming: 'to come', ended: 'ended' }
 
 const ms = (t: string | null) => (t === null ? Infinity : Date.parse(t))
 
 export function standing(s: SignalView, now: number): Standing {
   if (ms(s.to) <= now) return 'ended'
   if (ms(s.from) > now) return 'coming'
-  return s.in_force ? 'force' : s.overruled_by ? 'overruled' : 'force'
+  if (s.in_force) return 'force'
+  return s.overruled_by ? 'overruled' : 'idle' // its source is lost, and what it said released
 }
 
 /** What is asked for, without by whom and until when. */
@@ -45,7 +46,7 @@ export const protocols: Record<string, string> = { openadr: 'OpenADR', mqtt: 'MQ
 
 /** Signals as a person reads them: what holds first, then what comes, and what has ended last. */
 export function ordered(all: SignalView[], now: number): SignalView[] {
-  const rank: Record<Standing, number> = { force: 0, overruled: 1, coming: 2, ended: 3 }
+  const rank: Record<Standing, number> = { force: 0, overruled: 1, idle: 2, coming: 3, ended: 4 }
   return [...all].sort((a, b) => {
     const by = rank[standing(a, now)] - rank[standing(b, now)]
     if (by !== 0) return by
