@@ -120,6 +120,39 @@ func TestAheadIsChecked(t *testing.T) {
 	}
 }
 
+// What the example shows in comments passes in its place, all of it together.
+func TestExampleAhead(t *testing.T) {
+	var out []string
+	on := false
+	for _, line := range strings.Split(string(Example()), "\n") {
+		text := strings.TrimLeft(line, " ")
+		indent := line[:len(line)-len(text)]
+		bare, comment := strings.CutPrefix(text, "# ")
+		key, _, isKey := strings.Cut(bare, ":")
+		switch key {
+		case "charges", "blocks", "schedule", "reserves", "work", "minimum", "curtail", "load":
+			on = comment && isKey
+		default:
+			on = on && comment && (strings.HasPrefix(bare, " ") || strings.HasPrefix(bare, "-"))
+		}
+		if on {
+			line = indent + bare
+		}
+		out = append(out, line)
+	}
+	f, err := Parse("site.yaml", []byte(strings.Join(out, "\n")), known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Market.Charges.Demand) != 1 || len(f.Market.Charges.Coincident) != 1 || len(f.Market.Blocks) != 1 || len(f.Reserves) != 1 ||
+		len(f.Work) != 1 || f.Minimum == nil || f.Tenants[0].Curtail == nil || f.Ahead.Horizon != 36*time.Hour || len(f.Reserves[0].Sold) != 1 {
+		t.Errorf("not all of it was read: %+v", f.Market)
+	}
+	if len(f.Warnings) > 0 {
+		t.Errorf("warnings: %v", f.Warnings)
+	}
+}
+
 func TestAheadDefaults(t *testing.T) {
 	f, err := Parse("site.yaml", []byte(strings.Replace(aheadDoc, "schedule: {every: 10m, horizon: 30h}\n", "", 1)), known)
 	if err != nil {

@@ -157,7 +157,7 @@ func (d *drawing) svg() string {
 	d.grid()
 	d.areas()
 	d.caps()
-	d.line("price", "#555555", "", func(s api.StepView) *float64 { return s.PriceUSD })
+	d.line("price", "currentColor", "", func(s api.StepView) *float64 { return s.PriceUSD })
 	d.line("worth of one more MWh", "#cc3311", "5 3", func(s api.StepView) *float64 { return s.MarginalUSD })
 	d.hovers()
 	d.put(`</svg>`)
@@ -297,7 +297,7 @@ td:first-child, th:first-child { text-align: left; }
 {{end}}{{range .Notes}}<p>Note: {{.}}</p>
 {{end}}{{.SVG}}
 <p class="legend">{{range .Legend}}<span><i style="background:{{.Colour}}"></i>{{.Name}}</span>{{end}}
-<span><i style="background:#555555"></i>price</span><span><i style="background:#cc3311"></i>what one more MWh is worth (dashed), limit</span></p>
+<span><i style="background:currentColor"></i>price</span><span><i style="background:#cc3311"></i>what one more MWh is worth (dashed), limit</span></p>
 <div class="wide"><table>
 <tr>{{range .Heads}}<th>{{.}}</th>{{end}}</tr>
 {{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>

@@ -78,12 +78,23 @@ func (c *console) plan(ctx context.Context, f *sitefile.File, at time.Time, in f
 		return nil, err
 	}
 	a := view(f, at, p, plan)
-	a.Notes = append(notes, a.Notes...)
+	a.Notes = once(append(notes, a.Notes...))
 	if state.Hashprice.OK {
 		h := state.Hashprice.V.DollarsPerPHDay()
 		a.Hashprice = &h
 	}
 	return a, nil
+}
+
+// once leaves out what was said before: a file that holds several series has its faults once.
+func once(notes []string) []string {
+	out := []string{}
+	for _, n := range notes {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // state is how the site stands by the flags.

@@ -47,7 +47,7 @@ func (a *answer) print(w io.Writer) {
 
 // verdict says how good the plan is.
 func (a *answer) verdict() string {
-	text := fmt.Sprintf("Planned by %s: it earns %s over the horizon", methodName(a.Method), money(a.ProfitUSD))
+	text := fmt.Sprintf("Planned by %s: it earns %s over the horizon, rents and power bought ahead not counted", methodName(a.Method), money(a.ProfitUSD))
 	if a.BoundUSD != nil && a.Gap != nil {
 		return text + fmt.Sprintf("; no plan can earn more than %s, gap %s %%.", money(a.BoundUSD), strconv.FormatFloat(100**a.Gap, 'f', 4, 64))
 	}
