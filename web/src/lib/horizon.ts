@@ -63,9 +63,9 @@ export function horizon(site: SiteView, v: ScheduleView | null, f: ForecastView 
   const cut = times.indexOf(now)
   const past = new Map((h?.series ?? []).map((s) => [s.key, new Map((h?.times ?? []).map((t, i) => [t, s.values[i] ?? null]))]))
   // The newest reading is carried to now: the picture has no hole where it matters most.
-  const was = (key: string, k = 1): Row => {
+  const was = (key: string, unit = 1): Row => {
     const of = past.get(key)
-    const row = times.map((t, i) => (of && i < cut ? of.get(t) ?? null : null)).map((x) => (x == null ? null : x * k))
+    const row = times.map((t, i) => (of && i < cut ? of.get(t) ?? null : null)).map((x) => (x == null ? null : x / unit))
     if (cut > 0) row[cut] = row[cut - 1] ?? null
     return row
   }
@@ -88,17 +88,17 @@ export function horizon(site: SiteView, v: ScheduleView | null, f: ForecastView 
     })
 
   const root = site.nodes[0]?.id ?? ''
-  const rows = layersOf(site, v).map((l) => ({ ...l, was: was(`${l.kind}_w:${l.id}`, 1e-6), will: will((_s, i) => scaled(l.plan[i])) }))
+  const rows = layersOf(site, v).map((l) => ({ ...l, was: was(`${l.kind}_w:${l.id}`, 1e6), will: will((_s, i) => scaled(l.plan[i])) }))
   const layers = stack(rows.filter((l) => l.was.some((x) => x != null) || l.will.some((x) => x != null)))
   const limits = will((s) => scaled(s.cap_w))
-  const before = was(`limit_w:${root}`, 1e-6)
+  const before = was(`limit_w:${root}`, 1e6)
   const ahead = will((s) => scaled(s.site_w))
   const held = sum((v?.reserves ?? []).map((r) => will((_s, i) => scaled(r.held_w[i] ?? 0))), times.length)
   return {
     times,
     now,
     layers,
-    meter: was(`node_w:${root}`, 1e-6),
+    meter: was(`node_w:${root}`, 1e6),
     planned: times.map((t, i) => (i < cut ? scaled(plan(t)?.site_w) : ahead[i]!)),
     limit: times.map((_, i) => (i < cut ? before[i]! : (limits[i] ?? before[i] ?? null))),
     block: will((s) => scaled(s.block_w)),
