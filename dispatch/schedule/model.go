@@ -137,7 +137,10 @@ func (m *model) machineColumns() {
 		if m.needsStarts(k) {
 			m.start[c] = int32(len(m.cost))
 			for t := range f.steps {
-				m.col(k.start[t], 0, float64(k.count))
+				// Whole machines start whole anyway. Saying so spares the solver the one step of
+				// its presolve that was seen to cut off the optimum of such programs.
+				j := m.col(k.start[t], 0, float64(k.count))
+				m.whole[j] = t < f.whole
 			}
 		}
 		m.early = append(m.early, nil)

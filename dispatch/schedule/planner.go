@@ -145,6 +145,8 @@ func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result,
 		return r, r.check(f)
 	}
 	if rounded.x != nil && rounded.objective < found.objective {
+		// A bound that a solution at hand passes proves nothing.
+		found.bound = relaxed.objective
 		found.x, found.objective = rounded.x, rounded.objective
 	}
 	r.x, r.s = found.x, m.read(found.x)

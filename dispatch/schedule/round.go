@@ -10,10 +10,23 @@ const fraction = 1e-6
 
 func isWhole(v float64) bool { return math.Abs(v-math.Round(v)) <= fraction }
 
-// settled says whether every column that must be whole is.
+// settled says whether all machines and hours that must be whole are.
 func (m *model) settled(x []float64) bool {
-	for j, whole := range m.whole {
-		if whole && !isWhole(x[j]) {
+	whole := func(first int32, n int) bool {
+		for j := first; first >= 0 && j < first+int32(n); j++ {
+			if !isWhole(x[j]) {
+				return false
+			}
+		}
+		return true
+	}
+	for c := range m.run {
+		if !whole(m.run[c], m.f.whole*len(m.f.classes[c].levels)) {
+			return false
+		}
+	}
+	for _, first := range m.hours {
+		if !whole(first, m.f.whole) {
 			return false
 		}
 	}
