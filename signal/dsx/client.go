@@ -87,7 +87,13 @@ func (c *Client) open(user, password, sign string) error {
 	if len(d.Feeds) == 0 {
 		return errors.New("dsx.feeds names no feed")
 	}
+	at := map[string]string{}
 	for tag, node := range d.Feeds {
+		if other, twice := at[node]; twice {
+			// Two limits of one node would count as the lower one, and not as their sum.
+			return fmt.Errorf("dsx.feeds: %q and %q are both at node %q: each needs a node of its own", min(tag, other), max(tag, other), node)
+		}
+		at[node] = tag
 		c.feeds = append(c.feeds, &feed{tag: tag, node: site.NodeID(node)})
 	}
 	slices.SortFunc(c.feeds, func(a, b *feed) int { return strings.Compare(a.tag, b.tag) })

@@ -455,6 +455,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		"dsx.isv":         func(_ *sitefile.MQTT, d *sitefile.DSX, _ *string) { d.ISV = "" },
 		"dsx.agent":       func(_ *sitefile.MQTT, d *sitefile.DSX, _ *string) { d.Agent = "a/#" },
 		"names no feed":   func(_ *sitefile.MQTT, d *sitefile.DSX, _ *string) { d.Feeds = nil },
+		"node of its own": func(_ *sitefile.MQTT, d *sitefile.DSX, _ *string) { d.Feeds = map[string]string{"a": "x", "b": "x"} },
 		"keys is missing": func(_ *sitefile.MQTT, d *sitefile.DSX, _ *string) { d.Keys = "" },
 		"read key set":    func(_ *sitefile.MQTT, d *sitefile.DSX, _ *string) { d.Keys = "/missing.json" },
 		"PEM":             func(_ *sitefile.MQTT, _ *sitefile.DSX, s *string) { *s = "hunter2" },
