@@ -81,6 +81,7 @@ func TestReports(t *testing.T) {
 		{"pjm_rt.json", Ask{Operator: "pjm", Kind: RealTime, Zone: "51288"}, []string{"11-02T05:55:00Z 0m 31.42 energy 51288", "11-02T06:00:00Z 0m 30.07 energy 51288"}, nil},
 		{"pjm_da.csv", Ask{Operator: "pjm", Kind: DayAhead, Zone: "WESTERN HUB"}, []string{"11-02T05:00:00Z 60m 30.55 energy WESTERN HUB", "11-02T06:00:00Z 60m 29.44 energy WESTERN HUB"}, nil},
 		{"pjm_as.csv", Ask{Operator: "pjm", Kind: Reserve, Product: "PJM RTO Synchronized Reserve"}, []string{"07-01T20:00:00Z 60m 4.11 PJM RTO Synchronized Reserve"}, nil},
+		{"pjm_as.csv", Ask{Operator: "pjm", Kind: Reserve}, []string{"07-01T20:00:00Z 60m 4.11 PJM RTO Synchronized Reserve", "07-01T20:00:00Z 60m 6.2 Mid-Atlantic/Dominion Synchronized Reserve"}, nil},
 		{"pjm_load.csv", Ask{Operator: "pjm", Kind: Load}, []string{"01-01T04:55:00Z 0m 90210.5 load PJM RTO"}, nil},
 		{"miso_current.json", Ask{Operator: "miso", Kind: RealTime, Zone: "MINN.HUB"}, []string{"07-01T19:05:00Z 5m -6.55 energy MINN.HUB"}, nil},
 		{"miso_consolidated.json", Ask{Operator: "miso", Kind: RealTime, Zone: "INDIANA.HUB"}, []string{"07-01T19:05:00Z 5m 44.18 energy INDIANA.HUB"}, nil},
@@ -169,6 +170,9 @@ func TestHourlyRealTime(t *testing.T) {
 	}
 	if _, err := Read("20251102rtlbmp_zone.csv", sample(t, "20251102damlbmp_zone.csv"), Ask{Operator: "nyiso", Kind: DayAhead, Zone: "WEST"}); !errors.Is(err, ErrOther) {
 		t.Errorf("integrated real-time prices pass for day-ahead ones: %v", err)
+	}
+	if _, err := Read("da_ancillary_services", sample(t, "pjm_as.csv"), Ask{Operator: "pjm", Kind: Reserve}); !errors.Is(err, ErrOther) {
+		t.Errorf("PJM's day-ahead reserves pass for real-time ones: %v", err)
 	}
 	if r, err = Read("renamed.csv", sample(t, "20251102_rt_lmp_final.csv"), Ask{Operator: "miso", Kind: RealTime, Zone: "INDIANA.HUB"}); err != nil || len(r.Rows) != 24 {
 		t.Errorf("%v, %v", r, err)

@@ -32,7 +32,7 @@ type pjmReport struct {
 	r                       *reader
 	when, end               int
 	zones                   []int // columns that may name the zone
-	value, product, current int
+	value, product, current, unit int
 	length                  time.Duration
 }
 
@@ -46,6 +46,7 @@ func pjmHead(r *reader, f []string) (*pjmReport, error) {
 	p.end, _ = h.has("datetime_ending_utc")
 	p.current, _ = h.has("row_is_current")
 	p.product, _ = h.has("ancillary_service")
+	p.unit, _ = h.has("unit")
 	for _, name := range []string{"pnode_name", "name", "pnode_id", "area", "load_area"} {
 		if i, ok := h.has(name); ok {
 			p.zones = append(p.zones, i)
@@ -71,6 +72,9 @@ func pjmHead(r *reader, f []string) (*pjmReport, error) {
 	if r.ask.Kind == DayAhead {
 		p.length = time.Hour
 	}
+	if strings.Contains(r.name, "ancillary_services") && strings.Contains(r.name, "da_ancillary") != r.ask.Ahead {
+		return nil, ErrOther // the two feeds look the same but for their names
+	}
 	return p, nil
 }
 
@@ -92,6 +96,9 @@ func (p *pjmReport) row(f []string) {
 			return
 		}
 	case Reserve:
+		if unit := strings.ToLower(at(f, p.unit)); unit != "" && !strings.Contains(unit, "price") && !strings.Contains(unit, "$") {
+			return // ratios of mileage stand in the same feed
+		}
 		product = at(f, p.product)
 	default:
 		if !p.r.wants(zone) {
