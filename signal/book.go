@@ -147,7 +147,6 @@ func (b *Book) put(u Update) (changed bool) {
 		b.tell(Event{At: now, Kind: Refused, Source: u.Source, Text: fmt.Sprintf("%s is no source of the site file: what it says is not taken", u.Source)})
 		return false
 	}
-	changed = b.hear(s, now)
 	good, problems := b.check(s, u, now)
 	b.refuse(s, now, problems)
 	before := make(map[string]held, len(s.held))
@@ -181,7 +180,7 @@ func (b *Book) put(u Update) (changed bool) {
 		}
 	}
 	if len(fresh)+len(other)+len(gone) == 0 {
-		return changed
+		return false
 	}
 	b.note(now)
 	slices.SortStableFunc(next, inOrder)
@@ -200,6 +199,19 @@ func inOrder(a, b held) int {
 		return -1
 	}
 	return 1
+}
+
+// Said returns what is kept of a source, for one whose counterpart does not say it again.
+func (b *Book) Said(name string) []Signal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []Signal
+	if s := b.find(name); s != nil {
+		for _, h := range s.held {
+			out = append(out, h.Signal)
+		}
+	}
+	return out
 }
 
 // Heard notes that a source was heard of at t, or with err that its counterpart could not be

@@ -60,6 +60,7 @@ func newDesk(t testing.TB, terms ...Terms) *desk {
 
 func (d *desk) says(source string, signals ...Signal) {
 	d.Put(Update{Source: source, At: d.now, Signals: signals})
+	d.Heard(source, d.now, nil)
 }
 
 // told returns what Turn tells at a minute, as "kind: text".
@@ -317,6 +318,7 @@ func TestLostSources(t *testing.T) {
 		d.now = at(3)
 		d.Heard("utility", at(3), nil)
 		d.now = at(4)
+		d.Put(Update{Source: "utility", At: at(4), Signals: d.Said("utility")}) // no sign of life
 		d.Heard("utility", at(4), errors.New("connection refused\n"))
 		if got := d.told(7.9); got != nil || d.bound("connection") != 5*mw {
 			t.Errorf("%s: told %q too soon", c.then, got)
@@ -482,6 +484,7 @@ func TestABookSurvivesARestart(t *testing.T) {
 func TestViews(t *testing.T) {
 	d := newDesk(t)
 	d.says("broker", limit("h", 3*mw, 0, 60), at2("connection", limit("i", 3*mw, 0, 60)))
+	d.Heard("utility", noon, nil)
 	d.Put(Update{Source: "utility", At: noon, Problems: []string{"odd"}, Signals: []Signal{
 		prio(1, limit("a", 5*mw, 0, 9)), prio(2, limit("b", 4*mw, 0, 9)), limit("c", 4*mw, 10, 19), emergency(price("d", 4, 0, 9)), price("e", 4, 0, 9),
 		{ID: "f", Kind: Reserve, Power: mw, From: noon}, limit("g", 4*mw, -9, 1), prio(1, at2("hall-b", limit("j", 3*mw, 0, 9))), prio(2, at2("hall-b", limit("k", 2*mw, 0, 9))),

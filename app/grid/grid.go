@@ -88,6 +88,11 @@ func Open(ctx context.Context, o Options) (*Grid, error) {
 	if err := g.book.Restore(doc, o.Clock.Now()); err != nil {
 		o.Log.Error("the grid's signals of before are lost; their senders are asked anew", "reason", err)
 	}
+	for _, s := range g.sources {
+		if r, ok := s.(signal.Resumer); ok {
+			r.Resume(g.book.Said(s.Name()))
+		}
+	}
 	return g, nil
 }
 
