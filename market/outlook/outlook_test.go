@@ -382,3 +382,15 @@ func TestWindows(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkProblem(b *testing.B) {
+	f := siteFile(b)
+	o, err := New(f, Sources{Prices: flat{30 * unit.DollarPerMWh}, Peaks: func(int, time.Time, time.Time, time.Time) float64 { return 0.001 }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := state(f)
+	for b.Loop() {
+		o.Problem(now, s)
+	}
+}

@@ -209,3 +209,38 @@ func TestWatchGoesOn(t *testing.T) {
 		t.Error("no charge, no peaks")
 	}
 }
+
+// What a site's first plan and the ones after it cost to look ahead for.
+func BenchmarkWatchERCOT(b *testing.B) {
+	f, m := open(b, ercotMarket, lzWest, hbWest)
+	begin := time.Date(2024, 8, 1, 10, 0, 0, 0, f.Location())
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			w := NewWatch(f, m)
+			if err := w.Advance(begin); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("hour", func(b *testing.B) {
+		w := NewWatch(f, m)
+		o, err := New(f, w.Sources())
+		if err != nil {
+			b.Fatal(err)
+		}
+		at := begin
+		for i := 0; b.Loop(); i++ {
+			if i%1000 == 0 {
+				w, at = NewWatch(f, m), begin
+				if o, err = New(f, w.Sources()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			at = at.Add(time.Hour)
+			if err := w.Advance(at); err != nil {
+				b.Fatal(err)
+			}
+			o.Problem(at, State{Groups: Standing(f, true, time.Minute)})
+		}
+	})
+}

@@ -195,6 +195,19 @@ func TestChancesOfADay(t *testing.T) {
 	if p := m.Chance(late, late.Add(time.Hour)); math.IsNaN(p) || p < 0 || p > 1 {
 		t.Errorf("after gaps %v", p)
 	}
+	// A load that nobody has told for days is no load that is low: chances go on.
+	lost := New(Rule{Interval: 15 * time.Minute})
+	lost.Observe(loads...)
+	for days := range 12 {
+		sum := 0.0
+		noon := loads[len(loads)-1].Start.AddDate(0, 0, days).Truncate(24 * time.Hour).Add(12 * time.Hour)
+		for i := range 48 {
+			sum += lost.Chance(noon, noon.Add(time.Duration(i)*15*time.Minute))
+		}
+		if days > 0 && (sum <= 0 || sum > 1) {
+			t.Errorf("%d days after the last load the chances of an afternoon add up to %v", days, sum)
+		}
+	}
 }
 
 // How many hours at rest catch the peaks of real summers: a peak costs 15 $/kW and an hour's

@@ -274,13 +274,17 @@ func (m *Model) ahead(date int) []float64 {
 		}
 		return out
 	}
-	p := m.dayAhead(date, ss)
-	whole := *d
-	whole.date = date
-	for _, s := range m.scenarios(&whole, -1) {
-		for h := range out {
-			out[h] += p * s.weight * s.when[h]
+	p, total := m.dayAhead(date, ss), 0.0
+	for _, s := range m.shapes {
+		w := math.Exp2(-float64(date-s.date) / shapeHalfLife)
+		total += w
+		for h, share := range m.when(s, -1) {
+			out[h] += w * share
 		}
+	}
+	even := float64(max(priorShapes-len(m.shapes), 0)) // few days seen: any hour may be the highest
+	for h := range out {
+		out[h] = p * (out[h] + even/float64(len(out))) / (total + even)
 	}
 	return out
 }
