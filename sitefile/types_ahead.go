@@ -3,41 +3,12 @@ package sitefile
 import (
 	"time"
 
+	"switchyard/sitefile/feed"
 	"switchyard/unit"
 )
 
 // Feed is a market operator's own public report, read as the operator publishes it.
-type Feed struct {
-	// Operator: nyiso, ercot, caiso, pjm, miso, entsoe, aemo, octopus, csv or json. The last two are
-	// mapped by the fields below, the others by the operator's format.
-	Operator string `yaml:"operator"`
-	// Zone is the zone, hub or node as the operator writes it: "WEST", "LZ_WEST", "DE_LU", "NSW1".
-	Zone string `yaml:"zone"`
-	// URL replaces the operator's own address, or is a pattern in which {date} (20060102),
-	// {day} (2006-01-02) and {zone} are filled in; a path or "file:" reads a file or a folder of reports.
-	URL string `yaml:"url"`
-	// Token is a reference to a key or token that the operator asks for.
-	Token string `yaml:"token"`
-	// Market is "real-time" or "day-ahead"; default by the feed's place: reserves and day_ahead
-	// are day-ahead, the price is real-time.
-	Market string `yaml:"market"`
-	// Product is a reserve as the operator calls it; default the reserve's name.
-	Product string `yaml:"product"`
-	// Time, Price and Filter map a csv or json feed: the columns or dotted paths of an interval's
-	// start and price; Rows is the dotted path of a JSON answer's list; Filter keeps rows whose
-	// field has a value. TimeZone and TimeFormat read times without an offset; Length is the interval's.
-	Time       string            `yaml:"time"`
-	Price      string            `yaml:"price"`
-	Rows       string            `yaml:"rows"`
-	Filter     map[string]string `yaml:"filter"`
-	TimeZone   string            `yaml:"timezone"`
-	TimeFormat string            `yaml:"time_format"`
-	Length     time.Duration     `yaml:"length"`
-	Ending     bool              `yaml:"ending"` // times mark the end of the interval
-	// Scale turns the feed's unit into $/MWh: 10 for pence per kWh at one dollar a pound. Default 1.
-	Scale float64       `yaml:"scale"`
-	Poll  time.Duration `yaml:"poll"` // default a fifth of the interval, at least a minute
-}
+type Feed = feed.Feed
 
 // Series is a price or a load over time: exactly one of CSV and Feed.
 type Series struct {

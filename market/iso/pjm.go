@@ -29,11 +29,11 @@ func pjm(r *reader, doc []byte) error {
 }
 
 type pjmReport struct {
-	r                       *reader
-	when, end               int
-	zones                   []int // columns that may name the zone
+	r                             *reader
+	when, end                     int
+	zones                         []int // columns that may name the zone
 	value, product, current, unit int
-	length                  time.Duration
+	length                        time.Duration
 }
 
 func pjmHead(r *reader, f []string) (*pjmReport, error) {
