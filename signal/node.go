@@ -33,18 +33,6 @@ func (m Meter) Able() unit.Power { return max(m.Nameplate, m.Flexible) }
 // Known says whether the site has told anything of its load yet: just after a start it has not.
 func (m Meter) Known() bool { return !m.At.IsZero() && (m.Power.OK || m.Able() > 0) }
 
-// Held is what the book keeps of a source, for Resume.
-func (b *Book) Held(source string) (out []Signal) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s := b.find(source); s != nil {
-		for _, h := range s.held {
-			out = append(out, h.Signal)
-		}
-	}
-	return out
-}
-
 // Resumer is a Source whose counterpart does not say again what stands. Without Resume its
 // first update after a restart would take back what the book has kept.
 type Resumer interface {

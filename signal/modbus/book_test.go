@@ -39,7 +39,7 @@ func TestALimitBelowFirmLoadIsOneLine(t *testing.T) {
 	if c := b.At(time.Now()); len(c.Limits) != 1 || c.Limits[0].Power != mw {
 		t.Errorf("limits %+v", c.Limits)
 	}
-	held := b.Held(Name)
+	held := b.Said(Name)
 	if len(held) != 1 {
 		t.Fatalf("held %+v", held)
 	}
