@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/app/ahead"
 	"switchyard/app/bounds"
 	"switchyard/app/calm"
 	"switchyard/app/grid"
@@ -95,6 +96,7 @@ type App struct {
 	places   *places.Places
 	truth    *truth.Truth
 	grid     *grid.Grid
+	ahead    *ahead.Ahead
 	points   *points.Points
 	notifier *notify.Notifier
 	care     *care.Care
@@ -169,6 +171,9 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 	}
 	f := a.opt.File
 	if a.grid, err = grid.Open(ctx, grid.Options{Plant: a.plant, DB: a.db, Clock: a.clk, Log: a.log}); err != nil {
+		return err
+	}
+	if a.ahead, err = ahead.Open(ctx, ahead.Options{Plant: a.plant, Market: a.market, DB: a.db, Log: a.log, Signals: a.grid.Combined}); err != nil {
 		return err
 	}
 	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants}); err != nil {
@@ -261,6 +266,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { _ = a.market.Run(parts) }) // nil unless it is told to end
 	wg.Go(func() { a.keepBooks(parts) })
 	wg.Go(func() { a.grid.Run(parts) })
+	wg.Go(func() { a.ahead.Run(parts) })
 	wg.Go(func() { a.points.Run(parts) })
 	wg.Go(func() { a.places.Run(parts) })
 	wg.Go(func() { a.notifier.Run(parts) })
@@ -308,7 +314,7 @@ func (a *App) Handler() http.Handler {
 	}
 	return api.Handler(api.Site{
 		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a), History: a.history,
-		Devices: a.care, Rollouts: a.care, Care: a.care, Silences: a.care,
+		Devices: a.care, Rollouts: a.care, Care: a.care, Silences: a.care, Ahead: a,
 		Page: page, Version: a.opt.Version, Log: a.log,
 	})
 }

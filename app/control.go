@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/app/ahead"
 	"switchyard/app/bounds"
 	"switchyard/clock"
 	"switchyard/dispatch"
@@ -29,7 +30,7 @@ type control struct {
 	holds  holds
 
 	limiter  limiter.Limiter
-	clearer  dispatch.Clearer
+	decider  dispatch.Decider
 	state    *reconcile.State
 	headroom []*dispatch.Headroom // per tenant
 	house    []telemetry.House    // per node
@@ -71,6 +72,7 @@ type control struct {
 	dirty     bool
 	// limitsWait says that an operator's limit is in force and not on disk yet.
 	limitsWait bool
+	peaked     bool // the connection's cap is the peak above which a demand charge grows
 	// deciding is the limit that binds each node, by the last look; nil: the node's own.
 	deciding []*site.Limit
 	woken    time.Time // machine time when a signal last made a step
@@ -201,6 +203,7 @@ func (c *control) step(ctx context.Context, now time.Time) {
 	c.limit(ctx, now, r, bounds)
 	c.estimate(ctx, now, snap, r)
 	c.clear(now, r, bounds)
+	c.lookAhead(now, r, bounds, all)
 	out := c.reconcile(now)
 	c.journalEvents(out.Events)
 	c.learnWork(now)
@@ -306,11 +309,11 @@ func (c *control) fill(now time.Time, snap *telemetry.Snapshot) {
 func (c *control) clear(now time.Time, r *readings, bounds []unit.Power) {
 	h := c.hour(now)
 	c.loseMeters(r)
-	offers := c.tenantOffers(now, r)
+	guide := c.a.ahead.Follow(now, h.Lost)
+	round := dispatch.Round{Tree: c.a.plant.Tree, Price: h.Price, PriceKnown: h.Lost == "", Firm: c.tenantOffers(now, r), House: c.houseOffers(now, r), Held: ahead.Sold(c.a.plant.File, c.a.grid.Combined(now), now, c.fast)}
 	for i := range c.a.plant.Groups {
-		offers = append(offers, c.groupOffer(i, h))
+		round.Groups = append(round.Groups, c.group(i, h, guide))
 	}
-	offers = append(offers, c.houseOffers(now, r)...)
 	caps := make([]unit.Power, len(bounds))
 	for i, b := range bounds {
 		caps[i] = b
@@ -321,8 +324,10 @@ func (c *control) clear(now time.Time, r *readings, bounds []unit.Power) {
 			caps[i] = c.caps[i]
 		}
 	}
-	c.result = c.clearer.Clear(dispatch.Problem{Tree: c.a.plant.Tree, Price: h.Price, PriceKnown: h.Lost == "", Caps: caps, Offers: offers})
-	c.offers = offers
+	round.Caps = caps
+	c.peaked = guide.Into(&round)
+	d := c.decider.Decide(round)
+	c.result, c.offers = d.Result, d.Offers
 	c.newPlan(now, h)
 }
 

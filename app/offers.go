@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"switchyard/app/ahead"
 	"switchyard/app/plant"
 	"switchyard/dispatch"
 	"switchyard/limiter"
@@ -21,15 +22,18 @@ type hour struct {
 	Lost string
 }
 
-// groupOffer is what a mining group wants now.
-func (c *control) groupOffer(i int, h hour) site.Offer {
+// group is what a mining group has to offer now; nothing where it must rest.
+func (c *control) group(i int, h hour, guide *ahead.Guide) dispatch.Group {
 	g := &c.a.plant.Groups[i]
-	status := c.loads[g.Load]
+	// A start that must last ten minutes mostly lasts hours: spread over its least time alone, a
+	// restart's cost would keep miners asleep through hours that pay for it many times.
+	out := dispatch.Group{Load: g.Load, Node: g.Node, Terms: dispatch.MiningTerms{
+		Hashprice: h.Hashprice, Fee: g.PoolFee, SwitchCost: g.RestartCost, MinRun: max(g.MinRun, time.Hour), Fixed: c.loads[g.Load].Fixed, Guide: guide.For(g.Load),
+	}}
 	rule := c.a.plant.File.Lost.Price
 	if h.Lost != "" && rule == "shed" || c.shedFor[i] != "" {
-		return site.Offer{Load: g.Load, Node: g.Node, Class: site.Flexible, Fixed: status.Fixed}
+		return out
 	}
-	var ms []dispatch.Machine
 	for j := g.First; j < g.First+g.Count; j++ {
 		d, m := &c.status[j], &c.a.plant.Miners[j]
 		if !d.Free {
@@ -39,13 +43,9 @@ func (c *control) groupOffer(i int, h hour) site.Offer {
 		if h.Lost != "" && rule == "hold" && !running {
 			continue // nothing is started on a guess
 		}
-		ms = append(ms, dispatch.Machine{Power: d.Expected, Standby: c.standby(j), Hashrate: c.hashrate(j, m), Running: running})
+		out.Machines = append(out.Machines, dispatch.Machine{Power: d.Expected, Standby: c.standby(j), Hashrate: c.hashrate(j, m), Running: running})
 	}
-	// A start that must last ten minutes mostly lasts hours: spread over its least time alone, a
-	// restart's cost would keep miners asleep through hours that pay for it many times.
-	return dispatch.MiningOffer(g.Load, g.Node, ms, dispatch.MiningTerms{
-		Hashprice: h.Hashprice, Fee: g.PoolFee, SwitchCost: g.RestartCost, MinRun: max(g.MinRun, time.Hour), Fixed: status.Fixed,
-	})
+	return out
 }
 
 // hashrate is what a miner does awake: as read while it ran at full power, else its nameplate.

@@ -38,7 +38,7 @@ func (c *control) turn(now time.Time) {
 	if loosened {
 		c.loosened = now
 	}
-	for _, e := range notes {
+	for _, e := range append(notes, c.a.ahead.Turn(now)...) {
 		c.note(e)
 	}
 }
@@ -62,6 +62,10 @@ func (c *control) asked(r site.Reason) site.Reason {
 		return r
 	}
 	i, ok := c.a.plant.Tree.Index(r.Node)
+	if ok && i == 0 && c.peaked && r.Code == site.ReasonLimit {
+		r.Text += "; above it the month's demand charge would grow"
+		return r
+	}
 	if !ok || i >= len(c.deciding) || c.deciding[i] == nil || !strings.HasPrefix(c.deciding[i].By, "signal:") {
 		return r
 	}

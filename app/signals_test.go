@@ -39,6 +39,7 @@ func entries(t *testing.T, a *App, kind, subject string) (texts []string) {
 func TestSignalsBoundTheSite(t *testing.T) {
 	a, clk := still(t, parse(t, signalsDoc), summer)
 	h := a.grid.Host()
+	h.Heard("utility", summer, nil)
 	h.Put(signal.Update{Source: "utility", At: summer, Signals: []signal.Signal{
 		{ID: "event-7", Kind: signal.Limit, Power: 70 * kw, From: summer, To: summer.Add(10 * time.Minute), Emergency: true, Note: "heat wave"},
 		{ID: "low", Kind: signal.Limit, Power: 40 * kw, Node: "hall-b", From: summer, To: summer.Add(-time.Minute)},

@@ -1,0 +1,113 @@
+package ahead
+
+import (
+	"slices"
+	"time"
+
+	"switchyard/api"
+	"switchyard/dispatch/schedule"
+	"switchyard/market/outlook"
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// Schedule is the newest plan, for screens.
+func (a *Ahead) Schedule(now time.Time) api.ScheduleView {
+	var v api.ScheduleView
+	m := a.newest.Load()
+	if m != nil && m.class != nil {
+		v = m.view
+		at, age := m.at, max(now.Sub(m.at), 0).Seconds()
+		v.MadeAt, v.AgeS = &at, &age
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v.At, v.EveryS, v.WhyNot, v.Followed = now, a.every.Seconds(), a.whyNot, a.whyNot == ""
+	v.Past = slices.Clone(a.past)
+	return v
+}
+
+// viewOf is a plan as it is shown, made once.
+func (a *Ahead) viewOf(m *made, s *State) api.ScheduleView {
+	fixed := map[site.LoadID]unit.Power{}
+	for _, g := range s.Groups {
+		fixed[g.Load] += g.Fixed
+	}
+	v := api.ScheduleOf(&m.problem, &m.plan, func(l site.LoadID) api.PlanLoad { return a.about(l, fixed[l]) })
+	v.Loads = slices.DeleteFunc(v.Loads, func(l api.LoadPlanView) bool { return outlook.IsFixed(site.LoadID(l.Load)) })
+	return v
+}
+
+func (a *Ahead) about(l site.LoadID, fixed unit.Power) api.PlanLoad {
+	p := a.opt.Plant
+	for i := range p.Groups {
+		if g := &p.Groups[i]; g.Load == l {
+			return api.PlanLoad{Name: g.Name, Kind: "group", Node: g.Group.Node, Fixed: fixed}
+		}
+	}
+	for i := range p.Tenants {
+		if t := &p.Tenants[i]; t.Load == l {
+			return api.PlanLoad{Name: t.Name, Kind: "tenant", Node: t.Tenant.Node}
+		}
+	}
+	for i := range p.File.Work {
+		if w := &p.File.Work[i]; w.ID == string(l) {
+			return api.PlanLoad{Name: w.ID, Kind: "work", Node: w.Node}
+		}
+	}
+	return api.PlanLoad{Name: string(l), Kind: "tenant"}
+}
+
+// Forecast is what prices are expected, for screens.
+func (a *Ahead) Forecast(now time.Time) api.ForecastView {
+	v := api.ForecastView{At: now}
+	if f := a.seen.Load(); f != nil {
+		v = *f
+		v.At = now
+	} else {
+		v.Notes = []string{"nothing is expected yet: the first plan is being made"}
+	}
+	return v
+}
+
+// forecastOf is what is expected of the steps of a horizon, with the site's adder on prices.
+func (a *Ahead) forecastOf(now time.Time, steps []schedule.Step) *api.ForecastView {
+	p := a.prices
+	v := &api.ForecastView{MadeAt: &now, Source: p.source}
+	if p.f == nil {
+		v.Notes = append(v.Notes, "the price has no rhythm to learn from: it is expected to stay as it is")
+	}
+	dayAhead := 0
+	for _, s := range steps {
+		x := api.ForecastStep{Start: s.Start, LengthS: s.Length.Seconds()}
+		if q := p.m.DayAhead(s.Start); q.Known && !q.Stale {
+			x.DayAheadUSD = dollars(q.Price.DollarsPerMWh())
+			dayAhead++
+		}
+		adder := p.adder.DollarsPerMWh()
+		if p.f == nil && p.now.Known {
+			x.P50USD = dollars(p.now.Price.DollarsPerMWh() + adder)
+		} else if p.f != nil {
+			if q, ok := p.f.Quantiles(s.Start.Add(s.Length / 2)); ok {
+				x.P10USD, x.P50USD, x.P90USD = dollars(q[0]+adder), dollars(q[1]+adder), dollars(q[2]+adder)
+			}
+		}
+		if len(p.peaks) > 0 {
+			chance := 0.0
+			for i := range p.peaks {
+				chance = max(chance, p.expected(i, now, s.Start, s.Start.Add(s.Length)))
+			}
+			x.PeakChance = dollars(min(chance, 1))
+		}
+		v.Steps = append(v.Steps, x)
+	}
+	if n := len(steps); dayAhead > 0 && dayAhead < n {
+		last := steps[dayAhead-1].Start.Add(time.Minute)
+		v.Notes = append(v.Notes, "the day-ahead price is known to "+last.In(p.zone).Format("Monday 15:04"))
+	} else if dayAhead == 0 && a.opt.Plant.File.Market.DayAhead != nil {
+		v.Notes = append(v.Notes, "the day-ahead price is not known")
+	}
+	return v
+}
+
+func dollars(v float64) *float64 { return &v }
