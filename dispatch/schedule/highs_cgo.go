@@ -30,6 +30,7 @@ int Highs_getIntInfoValue(const void* highs, const char* info, int* value);
 int Highs_getInt64InfoValue(const void* highs, const char* info, long long* value);
 int Highs_getDoubleInfoValue(const void* highs, const char* info, double* value);
 int Highs_changeColsBoundsByRange(void* highs, const int from_col, const int to_col, const double* lower, const double* upper);
+int Highs_changeRowsBoundsByRange(void* highs, const int from_row, const int to_row, const double* lower, const double* upper);
 int Highs_changeColsIntegralityByRange(void* highs, const int from_col, const int to_col, const int* integrality);
 */
 import "C"
@@ -147,12 +148,15 @@ func (h *highs) load(p *program) error {
 		ints(p.begin), ints(p.index), doubles(p.value), nil, nil, nil, nil))
 }
 
-// bounds replaces all columns' bounds; the basis stays.
-func (h *highs) bounds(lower, upper []float64) error {
-	if h.cols == 0 {
+// bounds replaces all columns' and rows' bounds; the basis stays.
+func (h *highs) bounds(lower, upper, rowLower, rowUpper []float64) error {
+	if h.cols == 0 || h.rows == 0 {
 		return nil
 	}
-	return said("set bounds", C.Highs_changeColsBoundsByRange(h.ptr, 0, C.int(h.cols-1), doubles(lower), doubles(upper)))
+	return errors.Join(
+		said("set bounds", C.Highs_changeColsBoundsByRange(h.ptr, 0, C.int(h.cols-1), doubles(lower), doubles(upper))),
+		said("set bounds", C.Highs_changeRowsBoundsByRange(h.ptr, 0, C.int(h.rows-1), doubles(rowLower), doubles(rowUpper))),
+	)
 }
 
 // relaxed solves the program without its integers, from the basis given, if any.

@@ -117,7 +117,10 @@ func (p *Planner) program(f *figures) (r result, err error) {
 		return r, r.check(f)
 	}
 	wide := p.gap(f, relaxed.objective)
-	rounded, err := p.rounded(relaxed)
+	rounded, err := p.rounded(relaxed.x)
+	if err == nil && rounded.objective-relaxed.objective > wide && p.from != LP {
+		rounded = p.roomier(relaxed, rounded)
+	}
 	if err == nil && (p.from == LP || rounded.objective-relaxed.objective <= wide) {
 		r.x, r.s, r.bound = rounded.x, m.read(rounded.x), (rounded.objective-relaxed.objective)/scale
 		if p.from == LP {
@@ -131,7 +134,7 @@ func (p *Planner) program(f *figures) (r result, err error) {
 // search lets the solver branch, from the rounded solution if there is one.
 func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result, error) {
 	m := &p.model
-	if err := p.engine.bounds(m.lower, m.upper); err != nil {
+	if err := p.engine.bounds(m.lower, m.upper, m.rowLower, m.rowUpper); err != nil {
 		return r, p.drop(err)
 	}
 	found, err := p.engine.wholly(rounded.x, p.relative(f), maxNodes, maxIterations)
@@ -154,13 +157,31 @@ func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result,
 	return r, r.check(f)
 }
 
-// rounded fixes what must be whole near the relaxed solution and solves for the rest.
-func (p *Planner) rounded(relaxed answer) (answer, error) {
-	lower, upper := p.model.round(relaxed.x)
-	if err := p.engine.bounds(lower, upper); err != nil {
+// rounded fixes what must be whole near the relaxed solution x and solves for the rest.
+func (p *Planner) rounded(x []float64) (answer, error) {
+	m := &p.model
+	lower, upper := m.round(x)
+	if err := p.engine.bounds(lower, upper, m.rowLower, m.rowUpper); err != nil {
 		return answer{}, err
 	}
 	return p.engine.relaxed(nil, maxIterations)
+}
+
+// roomier rounds a relaxed solution that leaves room for it, and returns the better rounding.
+func (p *Planner) roomier(relaxed, rounded answer) answer {
+	m := &p.model
+	rowLower, rowUpper := m.tighten(relaxed.x)
+	if p.engine.bounds(m.lower, m.upper, rowLower, rowUpper) != nil {
+		return rounded
+	}
+	roomy, err := p.engine.relaxed(relaxed.basis, maxIterations)
+	if err != nil {
+		return rounded
+	}
+	if better, err := p.rounded(roomy.x); err == nil && better.objective < rounded.objective {
+		return better
+	}
+	return rounded
 }
 
 var errWorthless = errors.New("its solution comes to no figure")
@@ -206,7 +227,22 @@ func (p *Planner) relative(f *figures) float64 {
 
 // gap is how far from the bound the search may end, in the program's units.
 func (p *Planner) gap(f *figures, objective float64) float64 {
-	return p.relative(f) * math.Max(math.Abs(objective), scale)
+	return p.relative(f) * math.Max(math.Abs(objective-f.constant()*scale), scale)
+}
+
+// constant is what a program's figure leaves out of a plan's, $: what no decision changes.
+func (f *figures) constant() float64 {
+	sum := 0.0
+	for i := range f.classes {
+		sum -= f.classes[i].sunk
+	}
+	for _, d := range f.demand {
+		sum += d.rate * d.soFar
+	}
+	for t := range f.steps {
+		sum += f.block[t] * f.spot[t] * f.len[t]
+	}
+	return sum
 }
 
 // plan tells a result as a Plan.

@@ -13,7 +13,7 @@ type program struct {
 // engine is a solver that holds one program at a time.
 type engine interface {
 	load(p *program) error
-	bounds(lower, upper []float64) error
+	bounds(lower, upper, rowLower, rowUpper []float64) error
 	relaxed(from *basis, iterations int) (answer, error)
 	wholly(start []float64, gap float64, nodes, iterations int) (answer, error)
 	close()

@@ -8,6 +8,9 @@ import (
 // fraction is how far from whole a count may be and still be called whole.
 const fraction = 1e-6
 
+// passes is how often each class is rounded: the first ones again once the last ones are.
+const passes = 2
+
 func isWhole(v float64) bool { return math.Abs(v-math.Round(v)) <= fraction }
 
 // settled says whether all machines and hours that must be whole are.
@@ -33,6 +36,38 @@ func (m *model) settled(x []float64) bool {
 	return true
 }
 
+// tighten returns the rows' bounds with so much room left under each shared bound in the
+// first steps as the greatest machine takes that x has not whole, so that it may be rounded up.
+func (m *model) tighten(x []float64) (rowLower, rowUpper []float64) {
+	f := m.f
+	rowLower, rowUpper = slices.Clone(m.rowLower), slices.Clone(m.rowUpper)
+	room := make([]float64, len(f.parent))
+	for c := range f.classes {
+		k := &f.classes[c]
+		part := slices.ContainsFunc(x[m.run[c]:int(m.run[c])+f.whole*len(k.levels)], func(v float64) bool { return !isWhole(v) })
+		for n := k.node; part && n >= 0; n = f.parent[n] {
+			room[n] = math.Max(room[n], k.most*k.exit/f.entry[n])
+		}
+	}
+	for _, b := range m.limits {
+		if b.step < f.whole {
+			rowUpper[b.row] -= room[b.node]
+		}
+	}
+	row := m.peakRow
+	for _, d := range f.demand {
+		for t := range f.steps {
+			if d.counts == nil || d.counts[t] {
+				if t < f.whole {
+					rowLower[row] += room[0]
+				}
+				row++
+			}
+		}
+	}
+	return rowLower, rowUpper
+}
+
 // rounder makes the counts of the first steps whole without breaking what a class's machines
 // may do: its starts and stops, summed from the beginning, are cut to whole numbers at the
 // same fraction, and every minimum run and rest that held between the sums still holds.
@@ -41,21 +76,18 @@ type rounder struct {
 	m            *model
 	x            []float64
 	lower, upper []float64
-	in           [][]float64 // kW entering, by step and node, as rounded so far
-	peak         float64     // kW at the connection above which a peak is charged
-	rate         float64
+	in           [][]float64 // kW entering with all that is reserved, by step and node, as rounded so far
+	site         []float64   // kW drawn at the connection, by step, as rounded so far
 }
 
 // round returns bounds that fix all that must be whole, near the relaxed solution x.
 func (m *model) round(x []float64) (lower, upper []float64) {
-	r := rounder{m: m, x: x, lower: slices.Clone(m.lower), upper: slices.Clone(m.upper), peak: math.Inf(1)}
+	r := rounder{m: m, x: x, lower: slices.Clone(m.lower), upper: slices.Clone(m.upper)}
 	r.flows()
-	for i, d := range m.f.demand {
-		r.peak = math.Min(r.peak, x[m.peak[i]])
-		r.rate += d.rate
-	}
-	for c := range m.f.classes {
-		r.class(c)
+	for range passes {
+		for c := range m.f.classes {
+			r.class(c)
+		}
 	}
 	for i, j := range m.hours {
 		for t := 0; j >= 0 && t < m.f.whole; t++ {
@@ -73,6 +105,7 @@ func (m *model) round(x []float64) (lower, upper []float64) {
 func (r *rounder) flows() {
 	f, m := r.m.f, r.m
 	r.in = make([][]float64, f.whole)
+	r.site = slices.Clone(r.x[m.site : int(m.site)+f.whole])
 	for t := range r.in {
 		in := make([]float64, len(f.parent))
 		for c := range f.classes {
@@ -104,33 +137,85 @@ func (r *rounder) flows() {
 	}
 }
 
-// class fixes one class's counts.
+// class fixes one class's counts, as costs least with the other classes as they are by now.
 func (r *rounder) class(c int) {
 	f := r.m.f
 	k := &f.classes[c]
+	l := len(k.levels)
 	if f.whole == 0 {
 		return
 	}
+	for t := range f.whole { // what is rounded already is taken off and put anew
+		r.move(c, t, r.counts(c, t), -1)
+	}
 	starts, stops := r.sums(c)
-	best, least := []float64(nil), math.Inf(1)
+	best, least := make([]float64, f.whole*l), math.Inf(1)
+	trial := make([]float64, f.whole*l)
 	for _, theta := range fractions(starts, stops) {
-		n := make([]float64, f.whole)
-		cost := 0.0
-		before, was := float64(k.running), float64(k.running)
-		for t := range n {
-			n[t] = float64(k.running) + math.Floor(starts[t]+theta) - math.Floor(stops[t]+theta)
-			cost += r.cost(c, t, n[t]-float64(k.running)-starts[t]+stops[t])
-			cost += k.start[t] * (math.Max(0, n[t]-before) - math.Max(0, float64(k.running)+starts[t]-stops[t]-was))
-			before, was = n[t], float64(k.running)+starts[t]-stops[t]
+		cost, before := 0.0, float64(k.running)
+		for t := range f.whole {
+			n := float64(k.running) + math.Floor(starts[t]+theta) - math.Floor(stops[t]+theta)
+			cost += r.spread(c, t, n, trial[t*l:(t+1)*l])
+			cost += k.start[t] * math.Max(0, n-before)
+			before = n
 		}
 		if cost < least-1e-12 {
-			best, least = n, cost
+			least = cost
+			best, trial = trial, best
 		}
 	}
-	for t, n := range best {
-		r.fix(c, t, n)
-		r.move(c, t, n-float64(k.running)-starts[t]+stops[t])
+	for t := range f.whole {
+		n := best[t*l : (t+1)*l]
+		r.move(c, t, n, 1)
+		for i, v := range n {
+			j := int(r.m.run[c]) + t*l + i
+			r.lower[j], r.upper[j] = v, v
+		}
 	}
+}
+
+// counts are the machines of class c in step t at each level, as they are by now.
+func (r *rounder) counts(c, t int) []float64 {
+	l := len(r.m.f.classes[c].levels)
+	first := int(r.m.run[c]) + t*l
+	if r.lower[first] == r.upper[first] {
+		return r.lower[first : first+l]
+	}
+	return r.x[first : first+l]
+}
+
+// spread puts n machines of class c on the levels in step t, near the relaxed solution and as
+// costs least, and returns that cost.
+func (r *rounder) spread(c, t int, n float64, to []float64) float64 {
+	first := int(r.m.run[c]) + t*len(to)
+	left := n
+	for i := range to {
+		to[i] = math.Floor(snap(r.x[first+i]))
+		left -= to[i]
+	}
+	for ; left > 0.5; left-- {
+		to[r.cheapest(c, t, to, 1)]++
+	}
+	for ; left < -0.5; left++ {
+		to[r.cheapest(c, t, to, -1)]--
+	}
+	return r.cost(c, t, to)
+}
+
+// cheapest is the level at which one machine more, or less, costs least.
+func (r *rounder) cheapest(c, t int, n []float64, more float64) int {
+	best, at := math.Inf(1), 0
+	for i := range n {
+		if n[i]+more < 0 {
+			continue
+		}
+		n[i] += more
+		if v := r.cost(c, t, n); v < best {
+			best, at = v, i
+		}
+		n[i] -= more
+	}
+	return at
 }
 
 // sums returns the starts and stops of class c, summed from the beginning.
@@ -183,66 +268,40 @@ func fractions(starts, stops []float64) []float64 {
 	return out
 }
 
-// cost is what n more machines of class c in step t cost: bounds passed, less what they earn.
-func (r *rounder) cost(c, t int, n float64) float64 {
-	if n == 0 {
-		return 0
-	}
+// cost is what the machines of class c cost in step t: bounds passed, less what they earn.
+func (r *rounder) cost(c, t int, n []float64) float64 {
 	f := r.m.f
 	k := &f.classes[c]
-	l := k.levels[k.top]
-	cost := -n * l.kw * f.len[t] * (l.value - k.exit*f.price[t])
-	more := n * l.kw * k.exit
+	kw, cost := 0.0, 0.0
+	for i, v := range n {
+		kw += v * k.levels[i].kw
+		cost -= v * k.levels[i].kw * f.len[t] * (k.levels[i].value - k.exit*f.price[t])
+	}
+	kw *= k.exit
 	for i := k.node; i >= 0; i = f.parent[i] {
-		add := more / f.entry[i]
-		over := math.Max(0, r.in[t][i]+add-f.cap[t][i]-1e-7) - math.Max(0, r.in[t][i]-f.cap[t][i])
-		cost += over * f.len[t] * f.overload
+		over := r.in[t][i] + kw/f.entry[i] - f.cap[t][i]
+		cost += math.Max(0, over-1e-7) * f.len[t] * f.overload
 	}
-	return cost + r.rate*(math.Max(0, r.in[t][0]+more-r.peak)-math.Max(0, r.in[t][0]-r.peak))
-}
-
-// move books n more machines.
-func (r *rounder) move(c, t int, n float64) {
-	f := r.m.f
-	k := &f.classes[c]
-	for i := k.node; i >= 0; i = f.parent[i] {
-		r.in[t][i] += n * k.levels[k.top].kw * k.exit / f.entry[i]
-	}
-}
-
-// fix sets n machines to run in step t, at the levels of the relaxed solution as near as may be.
-func (r *rounder) fix(c, t int, n float64) {
-	m := r.m
-	l := len(m.f.classes[c].levels)
-	first := m.run[c] + int32(t*l)
-	at, part := make([]float64, l), make([]float64, l)
-	left := n
-	for i := range at {
-		v := snap(r.x[first+int32(i)])
-		at[i] = math.Floor(v)
-		part[i] = v - at[i]
-		left -= at[i]
-	}
-	for ; left > 0.5; left-- {
-		i := argmax(part)
-		at[i]++
-		part[i]--
-	}
-	for ; left < -0.5; left++ {
-		i := argmax(at)
-		at[i]--
-	}
-	for i, v := range at {
-		r.lower[first+int32(i)], r.upper[first+int32(i)] = v, v
-	}
-}
-
-func argmax(s []float64) int {
-	best := 0
-	for i, v := range s {
-		if v > s[best] {
-			best = i
+	site := r.site[t] + kw
+	for i, d := range f.demand {
+		if d.counts == nil || d.counts[t] {
+			cost += d.rate * math.Max(0, site-r.x[r.m.peak[i]]-1e-7)
 		}
 	}
-	return best
+	cost += f.lack * f.len[t] * math.Max(0, f.minimum-site)
+	return cost + f.sellBack[t]*f.len[t]*math.Max(0, f.block[t]-site)
+}
+
+// move books n machines, or takes them off.
+func (r *rounder) move(c, t int, n []float64, sign float64) {
+	f := r.m.f
+	k := &f.classes[c]
+	kw := 0.0
+	for i, v := range n {
+		kw += v * k.levels[i].kw * k.exit * sign
+	}
+	r.site[t] += kw
+	for i := k.node; i >= 0; i = f.parent[i] {
+		r.in[t][i] += kw / f.entry[i]
+	}
 }
