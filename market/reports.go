@@ -222,9 +222,12 @@ func (f *reports[T]) pages(ctx context.Context, address string) (came int, wrong
 		came += len(report.Rows)
 		wrong = append(wrong, report.Problems...)
 		wrong = append(wrong, f.take(report.Rows)...)
-		next, err := u.Parse(report.Next)
-		if report.Next == "" || err != nil {
+		if report.Next == "" {
 			return came, wrong, nil
+		}
+		next, err := u.Parse(report.Next)
+		if err != nil {
+			return came, wrong, errors.New("the next page's address cannot be read")
 		}
 		address = next.String()
 	}

@@ -76,7 +76,7 @@ func TestFeedFaults(t *testing.T) {
 	} {
 		text := strings.Replace(withFeeds, "{operator: ercot, zone: LZ_WEST}", tc.feed, 1)
 		f, err := Parse("site.yaml", []byte(text), known)
-		told := ""
+		var told string
 		if err != nil {
 			told = err.Error()
 		} else {

@@ -46,9 +46,10 @@ func (c *checker) market() {
 	source := c.exactlyOne("market.price", "csv", "url", "feed", "fixed", "made_up")
 	c.only("market.price", source, "csv", "column")
 	c.only("market.price", source, "url", "time_field", "price_field", "poll")
-	if source == "fixed" || source == "made_up" {
+	switch source {
+	case "fixed", "made_up":
 		c.only("market.price", source, "csv or url", "interval", "stale")
-	} else if source == "feed" {
+	case "feed":
 		c.only("market.price", source, "csv or url", "interval")
 	}
 	c.feeds()

@@ -169,6 +169,7 @@ func EIC(zone string) string {
 // eics are the bidding zones by their usual names.
 func eics() map[string]string {
 	return map[string]string{
+		"SI": "10YSI-ELES-----O", //nolint:misspell // the code's own letters
 		"AT": "10YAT-APG------L", "BE": "10YBE----------2", "BG": "10YCA-BULGARIA-R", "CH": "10YCH-SWISSGRIDZ",
 		"CZ": "10YCZ-CEPS-----N", "DE_LU": "10Y1001A1001A82H", "DK_1": "10YDK-1--------W", "DK1": "10YDK-1--------W",
 		"DK_2": "10YDK-2--------M", "DK2": "10YDK-2--------M", "EE": "10Y1001A1001A39I", "ES": "10YES-REE------0",
@@ -177,6 +178,6 @@ func eics() map[string]string {
 		"LV": "10YLV-1001A00074", "NL": "10YNL----------L", "NO1": "10YNO-1--------2", "NO2": "10YNO-2--------T",
 		"NO3": "10YNO-3--------J", "NO4": "10YNO-4--------9", "NO5": "10Y1001A1001A48H", "PL": "10YPL-AREA-----S",
 		"PT": "10YPT-REN------W", "RO": "10YRO-TEL------P", "SE1": "10Y1001A1001A44P", "SE2": "10Y1001A1001A45N",
-		"SE3": "10Y1001A1001A46L", "SE4": "10Y1001A1001A47J", "SI": "10YSI-ELES-----O", "SK": "10YSK-SEPS-----K",
+		"SE3": "10Y1001A1001A46L", "SE4": "10Y1001A1001A47J", "SK": "10YSK-SEPS-----K",
 	}
 }

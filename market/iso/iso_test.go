@@ -356,3 +356,25 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkNYISODay reads a day of New York's real-time report, all 15 names of it.
+func BenchmarkNYISODay(b *testing.B) {
+	var doc strings.Builder
+	doc.WriteString("\"Time Stamp\",\"Name\",\"PTID\",\"LBMP ($/MWHr)\",\"Marginal Cost Losses ($/MWHr)\",\"Marginal Cost Congestion ($/MWHr)\"\n")
+	for i := range 288 {
+		end := time.Date(2025, 7, 1, 0, 5+5*i, 0, 0, time.UTC).Format("01/02/2006 15:04:05")
+		for z := range 14 {
+			fmt.Fprintf(&doc, "%q,\"ZONE %d\",%d,24.80,-1.51,0.00\n", end, z, 61750+z)
+		}
+		fmt.Fprintf(&doc, "%q,\"WEST\",61752,24.80,-1.51,0.00\n", end)
+	}
+	data := []byte(doc.String())
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := Read("x", data, Ask{Operator: "nyiso", Kind: RealTime, Zone: "WEST"})
+		if err != nil || len(r.Rows) != 288 {
+			b.Fatal(err)
+		}
+	}
+}

@@ -99,7 +99,7 @@ func (n *nyisoReport) row(f []string) error {
 	if err != nil {
 		if w, err = time.Parse("01/02/2006 15:04", stamp); err != nil {
 			n.r.bad("time", "the time %.40q is not like 07/01/2026 14:05", stamp)
-			return nil
+			return nil //nolint:nilerr // told, and the line left out
 		}
 	}
 	if n.load == nil && (ending != n.wantsEnding() || n.r.ask.Kind == DayAhead && n.integrated()) {

@@ -92,7 +92,7 @@ func (p *pjmReport) row(f []string) {
 		if product = "load"; want == "" {
 			want = "PJM RTO"
 		}
-		if !strings.EqualFold(zone, want) && !(p.r.ask.Zone == "" && strings.EqualFold(zone, "RTO")) {
+		if !strings.EqualFold(zone, want) && (p.r.ask.Zone != "" || !strings.EqualFold(zone, "RTO")) {
 			return
 		}
 	case Reserve:

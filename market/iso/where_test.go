@@ -116,14 +116,18 @@ func TestMapped(t *testing.T) {
 		want []string
 		told []string
 	}{
-		"csv": {Ask{Operator: "csv", Kind: DayAhead, Map: Map{Time: "WHEN", Price: "price eur", Filter: map[string]string{"Area": "A"}, Format: "02.01.2006 15:04", Zone: berlin, Length: time.Hour}},
+		"csv": {
+			Ask{Operator: "csv", Kind: DayAhead, Map: Map{Time: "WHEN", Price: "price eur", Filter: map[string]string{"Area": "A"}, Format: "02.01.2006 15:04", Zone: berlin, Length: time.Hour}},
 			"Area,when,Price EUR\nA,01.07.2026 00:00,\"1,234.5\"\nB,01.07.2026 00:00,2\nA,1.7.26,3\nA,01.07.2026 02:00,\nA,01.07.2026 03:00,99999\n",
 			[]string{"06-30T22:00:00Z 60m 1234.5 energy"},
-			[]string{`x:4: the time "1.7.26" is not like 02.01.2006 15:04`, "x:5: the figure is missing", "x:6: 99999 stands for a price that is not there; it counts as missing"}},
-		"json objects": {Ask{Operator: "json", Kind: RealTime, Map: Map{Rows: "data.list", Time: "at", Price: "p.0.value", Filter: map[string]string{"zone": "A"}}},
+			[]string{`x:4: the time "1.7.26" is not like 02.01.2006 15:04`, "x:5: the figure is missing", "x:6: 99999 stands for a price that is not there; it counts as missing"},
+		},
+		"json objects": {
+			Ask{Operator: "json", Kind: RealTime, Map: Map{Rows: "data.list", Time: "at", Price: "p.0.value", Filter: map[string]string{"zone": "A"}}},
 			`{"data": {"list": [{"at": "2026-07-01T00:00:00+02:00", "zone": "A", "p": [{"value": "4.5"}]}, {"at": 1782864000, "zone": "A", "p": [{"value": null}]}, {"zone": "B"}, {"zone": "A"}, {"at": 1782864000000, "zone": "A", "p": [{"value": 7}]}]}}`,
 			[]string{"06-30T22:00:00Z 0m 4.5 energy", "07-01T00:00:00Z 0m 7 energy"},
-			[]string{"x:2: the figure is missing", `x:4: the row has no field "at"`}},
+			[]string{"x:2: the figure is missing", `x:4: the row has no field "at"`},
+		},
 		"json lists": {Ask{Operator: "json", Kind: Load, Map: Map{Time: "0", Price: "-1"}}, `[["2026-07-01 00:00", 1, 61000.5]]`, []string{"07-01T00:00:00Z 0m 61000.5 load"}, nil},
 		"json one":   {Ask{Operator: "json", Kind: Reserve, Product: "ecrs", Map: Map{Time: "t", Price: "p"}}, `{"t": "2026-07-01T00:00Z", "p": 3}`, nil, nil},
 	} {
