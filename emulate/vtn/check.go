@@ -168,7 +168,11 @@ func (v *VTN) uniqueLocked(k Kind, o Object) *problem {
 	}
 	for _, x := range v.store[k] {
 		if x[name] == o[name] && x["id"] != o["id"] && (k != Resource || x["venID"] == o["venID"]) {
-			return &problem{http.StatusConflict, fmt.Sprintf("%s: %s %v is taken", k, name, o[name])}
+			status := http.StatusConflict
+			if k == VEN && !v.old { // for which 3.1 lists no 409
+				status = http.StatusBadRequest
+			}
+			return &problem{status, fmt.Sprintf("%s: %s %v is taken", k, name, o[name])}
 		}
 	}
 	return nil

@@ -103,6 +103,9 @@ func (v *VTN) known(h func(http.ResponseWriter, *http.Request, Client)) http.Han
 		c, ok := v.who(r)
 		if !ok {
 			status := http.StatusUnauthorized
+			if v.old { // whose interface knows no 401
+				status = http.StatusForbidden
+			}
 			(&problem{status, "the token is missing, unknown or spent"}).answer(w)
 			return
 		}

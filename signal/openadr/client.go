@@ -149,7 +149,10 @@ func (c *Client) defaults(base *url.URL, old bool) {
 			c.id.resource = name
 		}
 	}
-	c.net = &transport{base: base, http: c.opt.HTTP}
+	c.net = &transport{base: base, http: c.opt.HTTP, spent: []int{http.StatusUnauthorized}}
+	if old { // its interface knows no 401
+		c.net.spent = append(c.net.spent, http.StatusForbidden)
+	}
 	if c.opt.ClientID != "" {
 		c.net.tokens = &tokens{
 			base: base, http: c.opt.HTTP, id: c.opt.ClientID, secret: c.opt.Secret,

@@ -99,7 +99,7 @@ func (c *Client) ensure(ctx context.Context, find, path string, query url.Values
 	}
 	var made named
 	err = c.net.send(ctx, http.MethodPost, path, body, &made)
-	if refused(err, http.StatusConflict) { // somebody was faster
+	if final(err) { // perhaps somebody was faster; VTNs say so in different ways
 		if id, ferr := c.find(ctx, find, query, is); ferr == nil && id != "" {
 			return id, nil
 		}

@@ -32,6 +32,7 @@ type transport struct {
 	base   *url.URL
 	http   *http.Client
 	tokens *tokens // nil: the VTN asks for none
+	spent  []int   // the answers to a token that is spent
 }
 
 // statusError is an answer that is not a success.
@@ -136,7 +137,7 @@ func (t *transport) call(ctx context.Context, method, path string, query url.Val
 			}
 		}
 		b, err := t.once(ctx, method, path, query, body, bearer)
-		if again || t.tokens == nil || !refused(err, http.StatusUnauthorized) {
+		if again || t.tokens == nil || !refused(err, t.spent...) {
 			return b, err
 		}
 	}

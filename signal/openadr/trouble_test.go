@@ -104,9 +104,12 @@ func TestAVTNThatIsOftenWrong(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
-	t.Parallel()
-	s := serve(t, "3.1", func(c *vtn.Config) { c.TokenLife = time.Second })
-	s.follow(t, "3.1")
+	versions(t, testTokens)
+}
+
+func testTokens(t *testing.T, version string) {
+	s := serve(t, version, func(c *vtn.Config) { c.TokenLife = time.Second })
+	s.follow(t, version)
 	s.host.await(t, "the first answer", func(u signal.Update) bool { return !u.At.IsZero() })
 	first := s.vtn.Calls("POST /auth/token")
 	time.Sleep(2 * time.Second)
