@@ -10,7 +10,10 @@ import (
 	"switchyard/dispatch"
 	"switchyard/dispatch/schedule"
 	"switchyard/market/forecast"
+	"switchyard/market/outlook"
 	"switchyard/market/peaks"
+	"switchyard/site"
+	"switchyard/sitefile"
 	"switchyard/unit"
 )
 
@@ -25,17 +28,22 @@ type own struct {
 	told     int // real-time prices up to here are told
 	aheadTo  int // day-ahead prices up to here are told
 	loadTo   int
-	planner  *schedule.Planner
-	plan     schedule.Plan
-	planned  bool
-	guidance schedule.Guidance
-	outlook  []schedule.Step // of the last whole schedule
-	planAt   int64           // when the next plan is due
-	decider  dispatch.Decider
-	draws    []unit.Power // of the tenants, as last seen
-	free     []freedom
-	methods  map[schedule.Method]int
-	failed   error
+	// reserveTo is the first interval whose capacity prices are not out.
+	reserveTo int
+	planner   *schedule.Planner
+	plan      schedule.Plan
+	planned   bool
+	guidance  schedule.Guidance
+	outlook   *outlook.Outlook
+	profiles  []*outlook.Profile // of the tenants' draws
+	at        int                // the interval that is being decided
+	// whole are the steps of the last whole schedule, with what was expected then.
+	whole   []schedule.Step
+	planAt  int64 // when the next plan is due
+	decider dispatch.Decider
+	free    []freedom
+	methods map[schedule.Method]int
+	failed  error
 }
 
 // freedom is what the machines of a group are free to do in an interval.
@@ -45,6 +53,13 @@ type freedom struct{ locked, stoppable, startable int }
 type chance struct {
 	model *peaks.Model
 	rate  unit.CapacityRate
+	spans []span // what the last whole schedule asked
+}
+
+// span is how many peaks were expected of a time.
+type span struct {
+	from, to time.Time
+	expected float64
 }
 
 // end tells by which methods the schedules were made.
@@ -71,9 +86,9 @@ func (w *World) newOwn(o Options, info Information) (*own, error) {
 		rule := peaks.RuleOf(c, w.Zone)
 		rule.Interval = max(rule.Interval, w.Interval)
 		rule.Lag = w.Interval // known one interval late
-		p.chances = append(p.chances, chance{peaks.New(rule), peaks.Rate(c)})
+		p.chances = append(p.chances, chance{model: peaks.New(rule), rate: peaks.Rate(c)})
 	}
-	return p, nil
+	return p, p.lookAhead()
 }
 
 func (p *own) decide(i int, s *sim, wanted []int) {
@@ -106,12 +121,15 @@ func (p *own) decide(i int, s *sim, wanted []int) {
 // reschedule plans the hours ahead anew. A problem that is malformed is a fault of this
 // package and ends the run; what a solver cannot do is in the plan's method.
 func (p *own) reschedule(i int, s *sim) {
+	for k := range p.chances {
+		p.chances[k].spans = p.chances[k].spans[:0]
+	}
 	plan, err := p.planner.Plan(p.problem(i, s))
 	if err != nil {
 		p.failed, p.planned, p.planAt = fmt.Errorf("schedule at %s: %w", p.w.Time(i).Format(time.RFC3339), err), false, math.MaxInt64
 		return
 	}
-	p.plan, p.planned, p.outlook = plan, true, plan.Steps
+	p.plan, p.planned, p.whole = plan, true, plan.Steps
 	p.methods[plan.Method]++
 	every := int64(p.o.Reschedule / time.Second)
 	now := p.w.at(i)
@@ -137,6 +155,12 @@ func (p *own) hear(i int, s *sim) {
 		if w.valid[p.told] {
 			p.forecast.Observe(w.Time(p.told), w.price[p.told].DollarsPerMWh())
 		}
+	}
+	for k := range w.tenants {
+		p.profiles[k].Observe(w.Time(i), w.tenants[k].draw(w.at(i)))
+	}
+	for local := w.Time(i).In(w.Zone); p.reserveTo < w.n && !w.published(p.reserveTo, p.o.DayAheadAt).After(local); {
+		p.reserveTo++
 	}
 	if w.ahead != nil {
 		for local := w.Time(i).In(w.Zone); p.aheadTo < w.n && !w.published(p.aheadTo, p.o.DayAheadAt).After(local); p.aheadTo++ {
@@ -278,95 +302,57 @@ func (p *own) guide(i, k int) *dispatch.Guide {
 	return &dispatch.Guide{Keep: p.guidance.Keep[k] - value, Take: p.guidance.Take[k] - value}
 }
 
+// lookAhead makes the outlook of the site as the simulation has it: its prices hold the adder
+// already, and what is not simulated is not planned.
+func (p *own) lookAhead() error {
+	f := *p.w.File
+	f.Market.Price.Adder, f.Work = 0, nil
+	f.Groups, f.Tenants = slices.Clone(f.Groups), slices.Clone(f.Tenants)
+	for k := range f.Groups {
+		f.Groups[k].MinRun = p.w.groups[k].run
+	}
+	for k := range f.Tenants {
+		f.Tenants[k].Curtail = nil
+		p.profiles = append(p.profiles, outlook.NewProfile(p.w.Zone))
+	}
+	f.Reserves = slices.DeleteFunc(slices.Clone(f.Reserves), func(r sitefile.ReserveProduct) bool { return p.w.reserve(r.Name) == nil })
+	if p.o.Horizon > 0 {
+		f.Ahead.Horizon = p.o.Horizon
+	}
+	if f.Ahead.Horizon <= 0 {
+		f.Ahead.Horizon = 36 * time.Hour
+	}
+	var err error
+	p.outlook, err = outlook.New(&f, outlook.Sources{Prices: p, Peaks: p.peaks, Reserve: p.reservePrice})
+	return err
+}
+
 // problem is the hours ahead, as far as they can be known at interval i.
 func (p *own) problem(i int, s *sim) schedule.Problem {
-	w, now := p.w, p.w.Time(i)
-	horizon := p.o.Horizon
-	if horizon <= 0 {
-		horizon = w.File.Ahead.Horizon
-	}
-	if horizon <= 0 {
-		horizon = 36 * time.Hour
-	}
-	q := schedule.Problem{Tree: w.tree, Steps: w.steps(now, horizon), Minimum: w.least, MinimumPenalty: w.leastFor}
-	for t := range q.Steps {
-		x := &q.Steps[t]
-		end := x.Start.Add(x.Length)
-		if old := p.stands(i, x.Start); old != nil {
-			x.Price, x.Coincident = old.Price, old.Coincident
-		} else {
-			x.Price, _ = p.expect(i, x.Start, end)
-			x.Coincident = p.coincident(now, x.Start, end)
-		}
-		j := min(w.index(x.Start.Unix()), w.n-1)
-		x.Caps = make([]unit.Power, w.tree.Len())
-		w.capsAt(j, x.Caps)
-		for _, b := range w.blocks {
-			if b.in[j] {
-				x.Block += b.power
-				x.SellBack = b.sellFee
-				if !b.sell {
-					x.SellBack = max(x.Price, 0)
-				}
-			}
-		}
-	}
+	w := p.w
+	p.at = i
+	st := outlook.State{Hashprice: site.Some(w.hash[i]), Peaks: map[string]unit.Power{}}
 	for k := range s.crews {
-		q.Classes = append(q.Classes, p.class(i, &s.crews[k]))
+		st.Groups = append(st.Groups, p.standing(i, &s.crews[k]))
 	}
 	for k := range w.tenants {
 		t := &w.tenants[k]
-		f := schedule.Firm{Load: t.id, Node: t.node, Penalty: t.penalty}
 		draw := t.draw(w.at(i))
-		for range q.Steps {
-			f.Draw, f.Reserve = append(f.Draw, draw), append(f.Reserve, t.kept(draw))
-		}
-		q.Firm = append(q.Firm, f)
+		st.Tenants = append(st.Tenants, outlook.Tenant{Load: t.id, Draw: site.Some(draw), Keep: t.kept(draw), Profile: p.profiles[k]})
 	}
-	p.reserves(&q)
-	p.demands(i, s, &q)
-	return q
+	for k := range w.demands {
+		st.Peaks[w.demands[k].name] = s.books.soFar(k, i)
+	}
+	return p.outlook.Problem(w.Time(i), st)
 }
 
-// stands returns the step of the last whole schedule that still says what to expect of t; nil
-// where a whole schedule is due, or t lies within the next hour or beyond that schedule.
-func (p *own) stands(i int, t time.Time) *schedule.Step {
-	if p.w.at(i) >= p.planAt || t.Before(p.w.Time(i).Add(time.Hour)) {
-		return nil
+// standing is how a group's machines stand.
+func (p *own) standing(i int, c *crew) outlook.Group {
+	g, now := c.g, p.w.at(i)
+	out := outlook.Group{
+		Load: g.id, Count: g.count, Fixed: unit.Power(g.count) * g.standby, Response: shedTime,
+		Levels: []outlook.Level{{Power: g.net(), Hashrate: g.hash}},
 	}
-	n := len(p.outlook)
-	k := sort.Search(n, func(k int) bool { return p.outlook[k].Start.After(t) }) - 1
-	if k < 0 || k == n-1 && !t.Before(p.outlook[k].Start.Add(p.outlook[k].Length)) {
-		return nil
-	}
-	return &p.outlook[k]
-}
-
-// steps lays the horizon: never finer than the prices are.
-func (w *World) steps(now time.Time, horizon time.Duration) []schedule.Step {
-	all := schedule.Horizon(now, horizon)
-	if w.Interval <= all[0].Length {
-		return all
-	}
-	var out []schedule.Step
-	for at := now; at.Before(now.Add(horizon)); {
-		length := w.Interval
-		if ahead := at.Sub(now); ahead >= 6*time.Hour && at.Truncate(time.Hour).Equal(at) {
-			length = max(length, time.Hour)
-		}
-		out = append(out, schedule.Step{Start: at, Length: length})
-		at = at.Add(length)
-	}
-	return out
-}
-
-func (p *own) class(i int, c *crew) schedule.Class {
-	g := c.g
-	out := schedule.Class{
-		Load: g.id, Node: g.node, Count: g.count, Wear: g.wear, Ramp: g.ramp, MinRun: g.run, MinRest: g.rest, Response: shedTime,
-		Levels: []schedule.Level{{Power: g.net(), Value: g.breakeven(p.w.hash[i])}},
-	}
-	now := p.w.at(i)
 	for _, k := range c.run {
 		out.Now = append(out.Now, schedule.State{Count: k.n, For: time.Duration(now-k.since) * time.Second})
 	}
@@ -376,44 +362,78 @@ func (p *own) class(i int, c *crew) schedule.Class {
 	return out
 }
 
-func (p *own) reserves(q *schedule.Problem) {
-	w := p.w
-	for k := range w.reserves {
-		r := &w.reserves[k]
-		x := schedule.Reserve{Name: r.name, Performance: unit.Ratio(r.performance), Call: unit.Ratio(r.call), Most: r.most, Short: r.short}
-		for t := range q.Steps {
-			// Capacity is sold with the day-ahead market: its price is known as far as that is, and
-			// taken to be the same a day later.
-			j := w.index(q.Steps[t].Start.Unix())
-			for j >= min(p.aheadKnown(), w.n) {
-				j -= int(day / w.Interval)
-			}
-			price := unit.Price(0)
-			if j >= 0 && r.price[j] != noPrice {
-				price = r.price[j]
-			}
-			x.Price = append(x.Price, price)
-			if len(r.sold) > 0 {
-				x.Sold = append(x.Sold, r.soldAt(q.Steps[t].Start.Unix()))
-				x.Most = max(x.Most, x.Sold[t])
-			}
-		}
-		q.Reserves = append(q.Reserves, x)
+// Expect is what the outlook asks of prices. Between two schedules what was expected of the
+// time after the next hour stands, for asking anew would cost more than it tells.
+func (p *own) Expect(now, from, to time.Time) (unit.Price, bool) {
+	if k, ok := p.stands(now, from); ok {
+		return p.whole[k].Price, true
 	}
+	return p.expect(p.at, from, to)
 }
 
-// aheadKnown is the first interval whose day-ahead market is not out.
-func (p *own) aheadKnown() int { return p.aheadTo }
-
-func (p *own) demands(i int, s *sim, q *schedule.Problem) {
-	w := p.w
-	for k := range w.demands {
-		d := &w.demands[k]
-		x := schedule.Demand{Name: d.name, Rate: d.rate, SoFar: s.books.soFar(k, i)}
-		for t := range q.Steps {
-			j := min(w.index(q.Steps[t].Start.Unix()), w.n-1)
-			x.Counts = append(x.Counts, d.counts[j])
-		}
-		q.Demand = append(q.Demand, x)
+// peaks is what the outlook asks of coincident peaks.
+func (p *own) peaks(k int, now, a, b time.Time) float64 {
+	c := &p.chances[k]
+	if _, ok := p.stands(now, a); ok {
+		return c.over(a, b)
 	}
+	e := c.model.Expected(now, a, b)
+	if now.Unix() >= p.planAt {
+		c.spans = append(c.spans, span{a, b, e})
+	}
+	return e
+}
+
+// over is what was expected of a time at the last whole schedule.
+func (c *chance) over(a, b time.Time) (sum float64) {
+	k := sort.Search(len(c.spans), func(k int) bool { return c.spans[k].to.After(a) })
+	for ; k < len(c.spans) && c.spans[k].from.Before(b); k++ {
+		x := c.spans[k]
+		from, to := x.from, x.to
+		if from.Before(a) {
+			from = a
+		}
+		if to.After(b) {
+			to = b
+		}
+		sum += x.expected * float64(to.Sub(from)) / float64(x.to.Sub(x.from))
+	}
+	return sum
+}
+
+// stands returns the step of the last whole schedule that still says what to expect of t;
+// false where a whole schedule is due, or t lies within the next hour or beyond that schedule.
+func (p *own) stands(now, t time.Time) (int, bool) {
+	n := len(p.whole)
+	if n == 0 || now.Unix() >= p.planAt || t.Before(now.Add(time.Hour)) || !t.Before(p.whole[n-1].Start.Add(p.whole[n-1].Length)) {
+		return 0, false
+	}
+	return sort.Search(n, func(k int) bool { return p.whole[k].Start.After(t) }) - 1, true
+}
+
+// reservePrice is what the outlook asks of capacity prices. Capacity is sold with the day-ahead
+// market: its price is known as far as that is, and taken to be the same a day later.
+func (p *own) reservePrice(name string, _, from, to time.Time) (unit.Price, bool) {
+	w, r := p.w, p.w.reserve(name)
+	if r == nil {
+		return 0, false
+	}
+	j := w.index((from.Unix() + to.Unix()) / 2)
+	for j >= min(p.reserveTo, w.n) {
+		j -= int(day / w.Interval)
+	}
+	if j < 0 || r.price[j] == noPrice {
+		return 0, false
+	}
+	return r.price[j], true
+}
+
+// reserve returns the product of that name that is sold.
+func (w *World) reserve(name string) *reserve {
+	for k := range w.reserves {
+		if w.reserves[k].name == name {
+			return &w.reserves[k]
+		}
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"switchyard/backtest"
 	"switchyard/backtest/page"
+	"switchyard/backtest/record"
 	"switchyard/sitefile"
 	"switchyard/unit"
 )
@@ -44,9 +45,17 @@ fit are taken and named. docs/backtest.md says what is known when, and how profi
 With --recorded FILE decisions that a running site recorded are decided again, and compared.`,
 		Example: "  switchyard backtest site.yaml --prices rt.csv.gz --bitcoin btc.csv.gz --from 2024-01-01 --to 2025-01-01\n" +
 			"  switchyard backtest site.yaml --prices rt.csv.gz --bitcoin btc.csv.gz -o html --out report.html\n" +
-			"  switchyard backtest --recorded data/rounds.jsonl.gz site.yaml",
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.backtest(cmd.Context(), args[0], in) },
+			"  switchyard backtest --recorded data/rounds.jsonl.gz",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case in.recorded != "":
+				return c.replay(cmd.Context(), in)
+			case len(args) == 0:
+				return badInput("a site file is needed; `switchyard init site.yaml` writes an example")
+			}
+			return c.backtest(cmd.Context(), args[0], in)
+		},
 	}
 	f := cmd.Flags()
 	f.VarP(&choice{&in.format, []string{"text", "json", "html"}}, "output", "o", "what is written: text, json or html")
@@ -96,6 +105,38 @@ func (c *cli) backtest(ctx context.Context, path string, in backtestFlags) error
 	}
 	r.Version, r.Command = version, in.command(path)
 	return c.writeReport(r, in)
+}
+
+// replay decides recorded rounds again. Rounds that differ are an error: the record's own
+// program decided otherwise than this one.
+func (c *cli) replay(ctx context.Context, in backtestFlags) error {
+	file, err := os.Open(in.recorded)
+	if err != nil {
+		return badInput("--recorded: %w", err)
+	}
+	defer file.Close()
+	r, err := record.Replay(ctx, file)
+	if err != nil {
+		return badInput("%s: %w", in.recorded, err)
+	}
+	if in.format == "json" {
+		if err := c.printJSON(r); err != nil {
+			return err
+		}
+	} else {
+		c.say("%d rounds with %d awards from %s to %s decided again: %d differ.", r.Rounds, r.Awards, r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), r.Differing)
+		c.say("%d schedules planned again: %d differ.", r.Schedules, r.PlansDiffer)
+		if r.First != "" {
+			c.say("The first difference, at %s", r.First)
+		}
+		if r.Torn {
+			c.say("The record breaks off within a line: what it holds up to there was compared.")
+		}
+	}
+	if r.Differing+r.PlansDiffer > 0 {
+		return told(exitError)
+	}
+	return nil
 }
 
 func (in backtestFlags) sources(f *sitefile.File) (s backtest.Sources, err error) {
