@@ -29,7 +29,7 @@ test.describe('the schedule, in the early afternoon', () => {
     await plan(page, url)
     await expect(page).toHaveTitle(/^Schedule · Millbrook Station/)
     await expect(page.getByTestId('sentence')).toHaveText(
-      'Until 16:30 all miners run. Then S19j Pro, Braiins rests until 17:15: the limit of 2.90 MW leaves no room. From 17:30 all miners rest until 19:00: up to $212/MWh expected against their $70 to $116; then a coincident peak may add $96/MWh.',
+      'Until 16:30 all miners run. Then S19j Pro, Braiins rests until 17:15: the limit of 2.90 MW leaves no room. Also M60S runs at 70 %. From 17:30 all miners rest until 19:00: $212/MWh expected against their $70 to $116, then a coincident peak may add $96/MWh.',
     )
     await expect(page.getByTestId('quality')).toHaveText('within 0.006 % of the best there can be')
     await expect(page.getByText('no plan for the same prices could earn more than $11,904')).toBeHidden()

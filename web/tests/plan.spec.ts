@@ -29,6 +29,7 @@ test('a plan is told in the order in which it comes, with its reason', () => {
   expect(sentence(v, t0, clock)).toBe('Until 13:00 all miners run. Then S19 rests until 15:00: $212/MWh expected against its $71.')
   expect(sentence(v, t0 + 1.5 * hour, clock)).toBe('Until 15:00 S21 runs, S19 rests. Then S19 runs again: $40/MWh expected, below its $71.')
   expect(sentence(v, t0 + 3.5 * hour, clock)).toBe('All miners run until 16:00, as far as is planned.')
+  expect(sentence(v, t0 - 60_000, clock)).toBe(sentence(v, t0, clock)) // a plan newer than the clock
   expect(sentence(v, t0 + 4 * hour, clock)).toBe('The plan does not reach to now.')
   expect(sentence(plan([], []), t0, clock)).toBe('Nothing is planned.')
 })
@@ -47,9 +48,16 @@ test('a rest that no price explains is explained by what does, or by nothing', (
   expect(of({ price_usd_mwh: null })).toBe('')
 })
 
+test('loads that go to rest together are one change, with each reason in its order', () => {
+  const v = plan([40, 40, 212, 40, 40], [load('S21', 'group', [1e6, 0.2e6, 0.2e6, 1e6, 1e6]), load('M60', 'group', [1e6, 0, 0, 1e6, 1e6], { keep_usd_mwh: [113, 113, 113, 113, 113] }), load('S19', 'group', [1e6, 0, 0, 0, 1e6])])
+  Object.assign(v.steps[1]!, { cap_w: 0.2e6, site_w: 0.2e6 })
+  expect(sentence(v, t0, clock)).toBe('Until 13:00 all miners run. Then M60 and S19 rest until 15:00 or later: the limit of 200 kW leaves no room, then $212/MWh expected against their $71 to $113. Also S21 runs at 20 %.')
+  expect(changes(v, t0).map((c) => [c.loads.map((s) => s.load.name).join('+'), c.stand, (c.from - t0) / hour])).toEqual([['M60+S19', 'rest', 1], ['S21', 'part', 1], ['S21+M60', 'full', 3], ['S19', 'full', 4]])
+})
+
 test('a tenant that gives back or lacks power is said first; unknown figures are none', () => {
   const v = plan([40, 40, 40], [load('Helix', 'tenant', [1e6, 0.8e6, 0.9e6], { curtailed_w: [0, 0.2e6, 0], short_w: [0, 0, 0.1e6] }), load('S19', 'group', [1e6, 0, 0])])
-  expect(sentence(v, t0, clock)).toContain('Then Helix gives back 200 kW until 14:00: as the contract allows.')
+  expect(sentence(v, t0, clock)).toContain('Then Helix gives back 200 kW until 14:00: as the contract allows. Also S19 rests. From 14:00 Helix lacks 100 kW: there is no room for it.')
   expect(changes(v, t0).map((c) => c.stand)).toEqual(['back', 'rest', 'short'])
   expect(mean(v, [null, null, null], 0, 2)).toBeNull()
   expect(mean(v, [1, null, 4], 0, 2)).toBe(2.5)
@@ -65,6 +73,7 @@ test('the quality of a plan says no more than is known', () => {
   const v = plan([1], [])
   expect([gapText(0), gapText(0.000001), gapText(0.00006), gapText(0.018), gapText(0.3)]).toEqual(['0.000 %', 'less than 0.001 %', '0.006 %', '1.80 %', '30 %'])
   expect(quality({ ...v, gap: 0.001 })).toBe('within 0.10 % of the best there can be')
+  expect(quality({ ...v, gap: 0 })).toBe('as good as there can be')
   expect(quality({ ...v, method: 'exact' })).toBe('proven best')
   expect(quality({ ...v, method: 'merit', gap: null })).toBe('step by step')
   expect(quality({ ...v, method: '' })).toBe('')

@@ -55,7 +55,10 @@ function axis(v: ScheduleView | null, f: ForecastView | null, h: HistoryView | n
   const last = steps.at(-1)
   if (last) starts.push(starts.at(-1)! + last.length_s)
   const ahead = starts.filter((t) => t > now && t <= end)
-  return [...(h?.times ?? []).filter((t) => t < now), now, ...ahead]
+  // A site that was started an hour ago has no picture of the hours before.
+  const begun = (h?.times ?? []).findIndex((_, i) => h!.series?.some((s) => s.values[i] != null))
+  const behind = begun < 0 ? [] : h!.times!.slice(begun).filter((t) => t < now)
+  return [...behind, now, ...ahead]
 }
 
 export function horizon(site: SiteView, v: ScheduleView | null, f: ForecastView | null, h: HistoryView | null, now: number, hours: number): Horizon {

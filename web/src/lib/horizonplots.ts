@@ -140,7 +140,7 @@ export function powerOptions(l: HorizonLook, h: Horizon): uPlot.Options {
   const o = start(l, 290, false)
   const peak = Math.max(0.1, ...[h.limit, h.meter, h.planned, ...h.layers.flatMap((s) => [s.wasTop, s.willTop])].flat().map((v) => v ?? 0))
   o.scales!['y'] = { range: [0, peak * 1.07] }
-  o.axes![1]!.values = (_u, s) => s.map((v) => num(v, peak < 20 ? 1 : 0))
+  o.axes![1]!.values = (_u, s, _i, _space, step) => s.map((v) => num(v, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))))
   for (const s of h.layers) o.series.push(area(l.color(s.id), 'b8', false))
   for (const s of h.layers) o.series.push(area(l.color(s.id), '66', true))
   const n = h.layers.length

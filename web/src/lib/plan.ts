@@ -76,17 +76,19 @@ export function stretches(v: ScheduleView, l: LoadPlanView): Stretch[] {
 
 const dollars = (x: number) => usd(x, 0)
 
-/** The connection's limit where it leaves no room in most of a stretch; else null. */
-function capped(v: ScheduleView, s: Stretch): number | null {
-  let tight = 0
-  for (let i = s.first; i <= s.last; i++) {
-    const { cap_w: cap, site_w: site, price_usd_mwh: price, coincident_usd_mwh: peak, marginal_usd_mwh: marginal } = v.steps[i]!
-    if (cap == null || site == null) continue
-    // Room may be kept for a tenant: then the next MWh is dear although the meter will be below.
-    const dear = marginal != null && price != null && marginal > price + (peak ?? 0) + 0.5
-    if (site > cap * (dear ? 0.85 : 0.97)) tight++
-  }
-  return tight * 2 > s.last - s.first + 1 ? mean(v, v.steps.map((x) => x.cap_w), s.first, s.last) : null
+type Cause = 'price' | 'peak' | 'limit' | 'marginal'
+
+/** What keeps a load that runs up to keep from its full power in a step; null where the figures do not say. */
+function causeOf(x: ScheduleView['steps'][0], keep: number): Cause | null {
+  const { price_usd_mwh: price, marginal_usd_mwh: marginal, cap_w: cap, site_w: site } = x
+  const peak = x.coincident_usd_mwh ?? 0
+  if (price == null) return null
+  if (price > keep) return 'price'
+  if (price + peak > keep) return 'peak'
+  // Room may be kept for a tenant: then the next MWh is dear although the meter will be below.
+  const dear = marginal != null && marginal > price + peak + 0.5
+  if (cap != null && site != null && site > cap * (dear ? 0.75 : 0.97)) return 'limit'
+  return marginal != null && marginal > keep ? 'marginal' : null
 }
 
 /** The prices up to which loads run, "$71" or "$71 to $116". */
@@ -100,29 +102,37 @@ export function why(v: ScheduleView, all: Stretch[]): string {
   const s = all[0]!
   if (s.stand === 'back') return 'as the contract allows'
   if (s.stand === 'short') return 'there is no room for it'
-  const keeps = all.map((x) => mean(v, x.load.keep_usd_mwh, x.first, x.last)).filter((k): k is number => k != null)
-  const steps = v.steps.slice(s.first, s.last + 1)
-  const prices = steps.map((x) => x.price_usd_mwh).filter((x): x is number => x != null)
-  if (keeps.length < all.length || prices.length === 0) return ''
-  const its = all.length > 1 ? 'their' : 'its'
+  const last = Math.min(...all.map((x) => x.last))
+  const keeps = all.map((x) => mean(v, x.load.keep_usd_mwh, s.first, last)).filter((k): k is number => k != null)
+  if (keeps.length < all.length) return ''
+  const steps = v.steps.slice(s.first, last + 1)
+  const its = `${all.length > 1 ? 'their' : 'its'} ${ranged(keeps)}`
   const keep = Math.max(...keeps)
-  const [low, top] = [Math.min(...prices), Math.max(...prices)]
-  if (s.stand === 'full') return top <= keep && low < 0.97 * keep ? `${dollars(mean(v, v.steps.map((x) => x.price_usd_mwh), s.first, s.last) ?? top)}/MWh expected, below ${its} ${ranged(keeps)}` : ''
-  const peaks = steps.filter((x) => (x.price_usd_mwh ?? 0) <= keep && (x.price_usd_mwh ?? 0) + (x.coincident_usd_mwh ?? 0) > keep)
-  const peak = Math.max(0, ...peaks.map((x) => x.coincident_usd_mwh ?? 0))
-  const risk = `a coincident peak may add ${dollars(peak)}/MWh`
-  if (top > keep) return `${low > 0.8 * top ? '' : 'up to '}${dollars(top)}/MWh expected against ${its} ${ranged(keeps)}${peak > 0 ? `; then ${risk}` : ''}`
-  if (peak > 0) return risk
-  const cap = capped(v, s)
-  if (cap != null) return `the limit of ${power(cap)} leaves ${s.stand === 'rest' ? 'no' : 'no more'} room`
-  const marginal = mean(v, v.steps.map((x) => x.marginal_usd_mwh), s.first, s.last)
-  return marginal != null && marginal > keep ? `the next MWh is worth ${dollars(marginal)} to the site, more than ${its} ${ranged(keeps)}` : ''
+  if (s.stand === 'full') {
+    const price = mean(v, v.steps.map((x) => x.price_usd_mwh), s.first, s.first)
+    return price != null && price <= keep ? `${dollars(price)}/MWh expected, below ${its}` : ''
+  }
+  const causes = steps.map((x) => causeOf(x, keep))
+  const of = (c: Cause, pick: (x: ScheduleView['steps'][0]) => number | null) => steps.filter((_, i) => causes[i] === c).map((x) => pick(x) ?? 0)
+  const words: Record<Cause, () => string> = {
+    price: () => {
+      const p = of('price', (x) => x.price_usd_mwh)
+      return `${Math.min(...p) > 0.8 * Math.max(...p) ? '' : 'up to '}${dollars(Math.max(...p))}/MWh expected against ${its}`
+    },
+    peak: () => `a coincident peak may add ${dollars(Math.max(...of('peak', (x) => x.coincident_usd_mwh)))}/MWh`,
+    limit: () => `the limit of ${power(Math.min(...of('limit', (x) => x.cap_w)))} leaves ${s.stand === 'rest' ? 'no' : 'no more'} room`,
+    marginal: () => `the next MWh is worth ${dollars(Math.max(...of('marginal', (x) => x.marginal_usd_mwh)))} to the site, more than ${its}`,
+  }
+  // In the order in which they come: what begins a rest is not always what prolongs it.
+  const order = [...new Set(causes.filter((c): c is Cause => c != null))]
+  return order.slice(0, 2).map((c) => words[c]()).join(', then ')
 }
 
 /** Loads that change alike at one time. */
 export interface Change {
   from: number
-  to: number
+  to: number // where the first of them ends
+  later: boolean // others last longer
   open: boolean
   stand: Stand
   was: Stand // rest, if any of them rested
@@ -144,10 +154,12 @@ export function changes(v: ScheduleView, now: number): Change[] {
       if (!was || s.from <= now) return
       // One that runs in part has its own share, and a tenant its own watts.
       const alone = s.stand === 'rest' || (s.stand === 'full' && l.kind !== 'tenant') ? '' : l.load
-      const key = [s.from, s.stand, s.stand === 'full' ? '' : s.to, alone].join()
-      const c = by.get(key) ?? { from: s.from, to: s.to, open: s.open, stand: s.stand, was, loads: [], all: false, why: '' }
+      const key = [s.from, s.stand, alone].join()
+      const c = by.get(key) ?? { from: s.from, to: s.to, later: false, open: true, stand: s.stand, was, loads: [], all: false, why: '' }
       c.loads.push(s)
+      c.later ||= s.to !== c.to
       c.to = Math.min(c.to, s.to)
+      c.open &&= s.open
       if (was === 'rest') c.was = was
       by.set(key, c)
     })
@@ -210,10 +222,15 @@ function matters(c: Change): boolean {
 
 const capital = (s: string) => s.slice(0, 1).toUpperCase() + s.slice(1)
 
+/** Until when a change holds, in words; empty where the plan does not say. */
+export function until(c: Change, now: number, clock: SiteClock): string {
+  return c.open || c.stand === 'full' ? '' : `until ${clock.moment(c.to, now)}${c.later ? ' or later' : ''}`
+}
+
 /** A change as a sentence without its time: "S19 rests until 18:30: $212/MWh expected against its $71". */
 export function told(c: Change, now: number, clock: SiteClock): string {
-  const until = c.open || c.stand === 'full' ? '' : ` until ${clock.moment(c.to, now)}`
-  return `${who(c)} ${doing(c)}${until}${c.why ? `: ${c.why}` : ''}`
+  const to = until(c, now, clock)
+  return `${who(c)} ${doing(c)}${to && ` ${to}`}${c.why ? `: ${c.why}` : ''}`
 }
 
 /** The first change that a person should know of; null where none is planned. */
@@ -221,18 +238,21 @@ export function next(v: ScheduleView, now: number): Change | null {
   return changes(v, now).find(matters) ?? null
 }
 
-/** The plan in a few short sentences: how it stands, the next change, and the next that takes power away. */
-export function sentence(v: ScheduleView, now: number, clock: SiteClock): string {
+/** The plan in a few short sentences: how it stands, the next changes, and what takes power away after them. */
+export function sentence(v: ScheduleView, at: number, clock: SiteClock): string {
   if (v.steps.length === 0) return 'Nothing is planned.'
+  // A plan may be newer than the live values that say what time it is.
+  const now = Math.max(at, start(v, 0))
   const i = stepAt(v, now)
   if (i < 0) return 'The plan does not reach to now.'
   const stands = standing(v, i)
   const all = changes(v, now).filter(matters)
   const first = all[0]
   if (!first) return `${capital(stands)} until ${clock.moment(end(v, v.steps.length - 1), now)}, as far as is planned.`
-  const out = [`Until ${clock.moment(first.from, now)} ${stands}`, `then ${told(first, now, clock)}`]
+  const beside = all.filter((c) => c !== first && c.from === first.from).map((c) => `also ${who(c)} ${doing(c)}`)
+  const out = [`Until ${clock.moment(first.from, now)} ${stands}`, `then ${told(first, now, clock)}`, ...beside]
   const later = all.find((c) => c.from > first.from && c.from - now < 24 * 3600_000 && c.stand !== 'full' && c.stand !== 'part')
-  if (later) out.push(`From ${clock.moment(later.from, now)} ${told(later, now, clock)}`)
+  if (later) out.push(`from ${clock.moment(later.from, now)} ${told(later, now, clock)}`)
   return out.map((x) => `${capital(x)}.`).join(' ')
 }
 
@@ -270,6 +290,7 @@ export function quality(v: ScheduleView): string {
   if (!m) return ''
   if (v.method === 'exact') return 'proven best'
   if (v.gap == null) return m.name
+  if (v.gap < 5e-6 && !m.fallen) return 'as good as there can be'
   if (m.fallen) return `${m.name}, within ${gapText(v.gap)}`
   return `within ${gapText(v.gap)} of the best there can be`
 }
