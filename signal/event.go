@@ -40,6 +40,9 @@ func (b *Book) tell(e Event) {
 	b.events = append(b.events, e)
 }
 
+// late is how long before it came a signal may have begun without a word about it: its way here.
+const late = 5 * time.Second
+
 // few is how many signals of an update are told one by one; more of a kind are told as one.
 const few = 4
 
@@ -62,7 +65,7 @@ func (b *Book) group(at time.Time, kind EventKind, s *source, hs []held, loosens
 		}
 		for _, h := range of {
 			text := fmt.Sprintf("%s: %s %s: %s", s.terms.Name, h.ID, kind, h.describe())
-			if kind == Received && h.From.Before(h.Got) && !h.From.IsZero() {
+			if kind == Received && h.Got.Sub(h.From) >= late && !h.From.IsZero() {
 				text += fmt.Sprintf("; it began %s before it came", span(h.Got.Sub(h.From)))
 			}
 			b.tell(Event{At: at, Kind: kind, Source: s.terms.Name, ID: h.ID, Node: string(h.Node), Loosens: loosens, Text: text})

@@ -242,6 +242,7 @@ func (a *Ahead) make(s *State) {
 	a.mu.Lock()
 	m.problem = a.out.Problem(s.At, state)
 	a.mu.Unlock()
+	a.fill(&m.problem, s)
 	m.problem.Reserves = append(m.problem.Reserves, extra(m.problem.Steps)...)
 	notes := a.out.Notes()
 	var err error

@@ -58,7 +58,9 @@ type Grid struct {
 	book      *signal.Book
 	sources   []signal.Source
 	addresses map[string]string
-	firm      []unit.Power // contracted below each node, with the losses on the way to it
+	// firm is contracted below each node, able what all miners there draw above standby at full
+	// work; with the losses on the way to it.
+	firm, able []unit.Power
 	state     atomic.Pointer[State]
 	faulty    atomic.Pointer[string] // why what was said is not on disk
 }
@@ -68,7 +70,11 @@ type Grid struct {
 // logged: the sources say it all again.
 func Open(ctx context.Context, o Options) (*Grid, error) {
 	g := &Grid{opt: o, Wake: make(chan struct{}, 1), addresses: map[string]string{}}
-	g.firm = make([]unit.Power, o.Plant.Tree.Len())
+	g.firm, g.able = make([]unit.Power, o.Plant.Tree.Len()), make([]unit.Power, o.Plant.Tree.Len())
+	for _, m := range o.Plant.Miners {
+		g.able[m.Node] += max(m.Nameplate-m.Standby, 0)
+	}
+	o.Plant.Tree.Lift(g.able)
 	for i := range o.Plant.Tenants {
 		g.firm[o.Plant.Tenants[i].Node] += o.Plant.Tenants[i].Firm
 	}
@@ -349,7 +355,7 @@ func (g *Grid) meterAt(i int) (signal.Meter, bool) {
 		return signal.Meter{At: g.opt.Clock.Now(), Firm: g.firm[i]}, false
 	}
 	n := &s.Nodes[i]
-	m := signal.Meter{At: s.At, Power: n.Power, Flexible: n.Flexible, ShedWithin: n.Within, Firm: g.firm[i], Complies: n.Limit < 0}
+	m := signal.Meter{At: s.At, Power: n.Power, Flexible: n.Flexible, Nameplate: g.able[i], ShedWithin: n.Within, Firm: g.firm[i], Complies: n.Limit < 0}
 	if n.Limit >= 0 {
 		m.Limit = site.Some(n.Limit)
 		m.Complies = n.Power.OK && n.Power.V <= n.Limit // unknown is not below
