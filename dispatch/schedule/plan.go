@@ -100,8 +100,27 @@ type Guidance struct {
 	// stand at the class's node, and are before Adder.
 	Keep, Take []unit.Price
 	// Run is how many machines of each class the plan has running. It decides where Keep or
-	// Take and the price are the same: there the plan runs a part of a class.
+	// Take and the price are the same: there the plan runs a part of a class. See Bid.
 	Run []int
+}
+
+// tie is what parts a class's machines that the plan runs from the others, where the price
+// leaves it open; more than the solver's noise, and less than any price tells.
+const tie = unit.DollarPerMWh / 100
+
+// Bid is what a MWh is worth, at the class's node, to the machine of that rank in its class,
+// counted from 0 with running machines before resting ones: Keep or Take, a hundredth of a
+// dollar more if the plan runs so many and as much less if it does not. Cleared at the prices
+// expected, such bids give what the plan commits to; at others they depart from it.
+func (g *Guidance) Bid(class, rank int, running bool) unit.Price {
+	v := g.Take[class]
+	if running {
+		v = g.Keep[class]
+	}
+	if rank < g.Run[class] {
+		return v + tie
+	}
+	return v - tie
 }
 
 // Guidance returns what the plan says to the clearing of an interval within a step, by the

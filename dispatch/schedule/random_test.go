@@ -150,3 +150,57 @@ func (d dice) targets(p *Problem, nodes int) {
 		p.Minimum, p.MinimumPenalty = unit.Power(d.IntN(30))*kilowatt, unit.DollarsPerMWh(d.between(0, 200))
 	}
 }
+
+// halls draws a site with hundreds of machines in each class, over a day.
+func (d dice) halls(t testing.TB) Problem {
+	classes := 2 + d.IntN(5)
+	var p Problem
+	nodes := 1 + d.IntN(3)
+	below := make([]unit.Power, nodes+1)
+	for i := range classes {
+		c := d.class(i, nodes)
+		c.Node, c.Count = 1+d.IntN(nodes), 50+d.IntN(250)
+		c.Levels, c.Now = c.Levels[:1], nil
+		c.Ramp, c.Wear = time.Duration(d.IntN(8))*time.Minute, unit.Dollars(d.between(0, 0.1))
+		running := d.IntN(c.Count + 1)
+		c.Now = append(c.Now, State{Count: running, For: d.span(5)}, State{Count: c.Count - running, Level: -1, For: d.span(5)})
+		below[0] += c.Levels[0].Power * unit.Power(c.Count)
+		below[c.Node] += c.Levels[0].Power * unit.Power(c.Count)
+		p.Classes = append(p.Classes, c)
+	}
+	list := []site.Node{{ID: "connection", Parent: -1}}
+	for i := range nodes {
+		list = append(list, site.Node{ID: site.NodeID(fmt.Sprint("hall-", i)), Parent: 0, Loss: unit.Ratio(d.IntN(2)) * 0.01})
+	}
+	for i := range list {
+		if d.chance(0.5) {
+			list[i].Limit = below[i].Scale(d.between(0.4, 1.2))
+		}
+	}
+	tree, err := site.NewTree(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Tree, p.Steps = tree, Horizon(monday.Add(d.span(12)), 24*time.Hour)
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		s.Price = unit.DollarsPerMWh(d.between(20, 90))
+		if d.chance(0.1) {
+			s.Coincident = unit.DollarsPerMWh(d.between(0, 200))
+		}
+	}
+	if d.chance(0.3) {
+		p.Demand = append(p.Demand, Demand{Name: "month", Rate: unit.DollarsPerKWMonth(d.between(0.5, 8)), SoFar: below[0].Scale(d.between(0, 0.8))})
+	}
+	if d.chance(0.3) {
+		p.Minimum, p.MinimumPenalty = below[0].Scale(d.between(0, 0.3)), unit.DollarsPerMWh(d.between(0, 100))
+	}
+	if d.chance(0.3) {
+		r := Reserve{Name: "spinning", Response: 2 * time.Minute, Most: below[0].Scale(d.between(0.1, 0.5)), Performance: 1, Call: 0.01}
+		for range p.Steps {
+			r.Price = append(r.Price, unit.DollarsPerMWh(d.between(0, 20)))
+		}
+		p.Reserves = append(p.Reserves, r)
+	}
+	return p
+}
