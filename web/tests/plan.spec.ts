@@ -51,7 +51,7 @@ test('a rest that no price explains is explained by what does, or by nothing', (
 test('loads that go to rest together are one change, with each reason in its order', () => {
   const v = plan([40, 40, 212, 40, 40], [load('S21', 'group', [1e6, 0.2e6, 0.2e6, 1e6, 1e6]), load('M60', 'group', [1e6, 0, 0, 1e6, 1e6], { keep_usd_mwh: [113, 113, 113, 113, 113] }), load('S19', 'group', [1e6, 0, 0, 0, 1e6])])
   Object.assign(v.steps[1]!, { cap_w: 0.2e6, site_w: 0.2e6 })
-  expect(sentence(v, t0, clock)).toBe('Until 13:00 all miners run. Then M60 and S19 rest until 15:00 or later: the limit of 200 kW leaves no room, then $212/MWh expected against their $71 to $113. Also S21 runs at 20 %.')
+  expect(sentence(v, t0, clock)).toBe('Until 13:00 all miners run. Then M60 and S19 rest until 15:00 or later: the limit of 200 kW leaves no room, then $212/MWh expected against their $71 to $113. Also S21 runs at 20\u00a0%.')
   expect(changes(v, t0).map((c) => [c.loads.map((s) => s.load.name).join('+'), c.stand, (c.from - t0) / hour])).toEqual([['M60+S19', 'rest', 1], ['S21', 'part', 1], ['S21+M60', 'full', 3], ['S19', 'full', 4]])
 })
 
@@ -71,8 +71,8 @@ test('a share that hovers about its word does not change it each step', () => {
 
 test('the quality of a plan says no more than is known', () => {
   const v = plan([1], [])
-  expect([gapText(0), gapText(0.000001), gapText(0.00006), gapText(0.018), gapText(0.3)]).toEqual(['0.000 %', 'less than 0.001 %', '0.006 %', '1.80 %', '30 %'])
-  expect(quality({ ...v, gap: 0.001 })).toBe('within 0.10 % of the best there can be')
+  expect([gapText(0), gapText(0.000001), gapText(0.00006), gapText(0.018), gapText(0.3)]).toEqual(['0.000', 'less than 0.001', '0.006', '1.80', '30'].map((s) => `${s}\u00a0%`))
+  expect(quality({ ...v, gap: 0.001 })).toBe('within 0.10\u00a0% of the best there can be')
   expect(quality({ ...v, gap: 0 })).toBe('as good as there can be')
   expect(quality({ ...v, method: 'exact' })).toBe('proven best')
   expect(quality({ ...v, method: 'merit', gap: null })).toBe('step by step')

@@ -189,7 +189,7 @@ export function doing(c: Change): string {
     case 'rest':
       return `rest${e}`
     case 'part':
-      return `run${e} at ${num(s.share * 100)} %`
+      return `run${e} at ${num(s.share * 100)}\u00a0%`
     case 'back':
       return `give${e} back ${power(s.backW)}`
     case 'short':
@@ -298,6 +298,6 @@ export function quality(v: ScheduleView): string {
 /** A share as a percentage with the digits that matter. */
 export function gapText(gap: number): string {
   const p = gap * 100
-  if (p > 0 && p < 0.001) return 'less than 0.001 %'
-  return `${num(p, p < 0.1 ? 3 : p < 10 ? 2 : 0)} %`
+  if (p > 0 && p < 0.001) return 'less than 0.001\u00a0%'
+  return `${num(p, p < 0.1 ? 3 : p < 10 ? 2 : 0)}\u00a0%`
 }
