@@ -36,6 +36,7 @@ func isWhole(v any) bool {
 	_, err := n.Int64()
 	return err == nil
 }
+
 func isNatural(v any) bool {
 	n, ok := v.(json.Number)
 	if !ok {
@@ -109,8 +110,10 @@ func (v *VTN) shapeOf(k Kind) shape {
 		}
 		return s
 	case Report:
-		s := shape{map[string]form{"eventID": isID, "clientName": isText, "resources": isList},
-			map[string]form{"reportName": isWord, "payloadDescriptors": isList}}
+		s := shape{
+			map[string]form{"eventID": isID, "clientName": isText, "resources": isList},
+			map[string]form{"reportName": isWord, "payloadDescriptors": isList},
+		}
 		if v.old {
 			s.needed["programID"] = isID
 		}
@@ -216,8 +219,10 @@ func (v *VTN) parts(k Kind, o Object) []part {
 		times("EVENT", o["intervalPeriod"])
 		intervals("EVENT", o["intervals"])
 		for i, d := range asList(o["reportDescriptors"]) {
-			add(fmt.Sprintf("EVENT.reportDescriptors[%d]", i), d, shape{map[string]form{"payloadType": isText},
-				map[string]form{"startInterval": isWhole, "numIntervals": isWhole, "frequency": isWhole, "repeat": isWhole}})
+			add(fmt.Sprintf("EVENT.reportDescriptors[%d]", i), d, shape{
+				map[string]form{"payloadType": isText},
+				map[string]form{"startInterval": isWhole, "numIntervals": isWhole, "frequency": isWhole, "repeat": isWhole},
+			})
 		}
 	case Report:
 		for i, r := range asList(o["resources"]) {

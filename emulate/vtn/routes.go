@@ -189,7 +189,8 @@ func (v *VTN) filter(k Kind, o Object, q url.Values) bool {
 	if kind := q.Get("targetType"); v.old && kind != "" && !matches(o, kind, q["targetValues"]) {
 		return false
 	}
-	return !(k == Event && !v.old && q.Get("active") == "true" && transpired(o, v.cfg.Clock.Now()))
+	active := k == Event && !v.old && q.Get("active") == "true"
+	return !active || !transpired(o, v.cfg.Clock.Now())
 }
 
 // see says whether a client may read an object, and what it sees of it. In 3.1 a VEN reads its

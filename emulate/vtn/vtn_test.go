@@ -81,8 +81,10 @@ func ids(t testing.TB, b []byte) []string {
 }
 
 func anEvent(start, length string) Object {
-	return Object{"intervalPeriod": Object{"start": start, "duration": length},
-		"intervals": []any{Object{"id": 0, "payloads": []any{Object{"type": "SIMPLE", "values": []any{1}}}}}}
+	return Object{
+		"intervalPeriod": Object{"start": start, "duration": length},
+		"intervals":      []any{Object{"id": 0, "payloads": []any{Object{"type": "SIMPLE", "values": []any{1}}}}},
+	}
 }
 
 func TestPushChangeWithdraw(t *testing.T) {
@@ -199,9 +201,16 @@ func TestWhoSeesWhat(t *testing.T) {
 		method, path, who, body string
 		status                  int
 	}{
-		{"POST", "/events", a, `{}`, 403}, {"GET", "/events", "", "", 401}, {"GET", "/events?limit=51", a, "", 400}, {"GET", "/events?skip=-1", a, "", 400},
-		{"POST", "/vens", a, `{"venName":"x"}`, 400}, {"POST", "/programs", bl, `{`, 400}, {"POST", "/programs", bl, `{"programName":""}`, 400},
-		{"PATCH", "/events/" + open, bl, "", 405}, {"GET", "/nothing", bl, "", 404}, {"DELETE", "/programs/none", bl, "", 404},
+		{"POST", "/events", a, `{}`, 403},
+		{"GET", "/events", "", "", 401},
+		{"GET", "/events?limit=51", a, "", 400},
+		{"GET", "/events?skip=-1", a, "", 400},
+		{"POST", "/vens", a, `{"venName":"x"}`, 400},
+		{"POST", "/programs", bl, `{`, 400},
+		{"POST", "/programs", bl, `{"programName":""}`, 400},
+		{"PATCH", "/events/" + open, bl, "", 405},
+		{"GET", "/nothing", bl, "", 404},
+		{"DELETE", "/programs/none", bl, "", 404},
 	} {
 		if got, body := ask(t, c.method, url+c.path, c.who, c.body); got != c.status || !json.Valid(body) {
 			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, got, body, c.status)

@@ -291,6 +291,7 @@ func (c *Client) publish(h signal.Host, always bool) {
 	for i := range said.Signals {
 		said.Signals[i].Source = c.cfg.Name
 	}
+	event.Steady(now, c.said.Signals, said.Signals)
 	lines := c.problems(events, said.Problems)
 	c.log(lines)
 	if always || !reflect.DeepEqual(said.Signals, c.said.Signals) || !reflect.DeepEqual(lines, c.lines) {

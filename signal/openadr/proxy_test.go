@@ -127,7 +127,7 @@ func (x *exchanges) everything() {
 	x.as("ven-1", secret)
 	x.do("POST", "/events", event, 403)
 	x.do("DELETE", "/events/"+id, "", 403)
-	ven, resource, path := `{"venName":"v1"}`, `{"resourceName":"r1"}`, ""
+	ven, resource := `{"venName":"v1"}`, `{"resourceName":"r1"}`
 	if !old {
 		ven = `{"objectType":"VEN_VEN_REQUEST","venName":"v1"}`
 	}
@@ -136,7 +136,8 @@ func (x *exchanges) everything() {
 	x.do("GET", "/vens?venName=v1", "", 200)
 	x.do("GET", "/vens/"+venID, "", 200)
 	x.do("PUT", "/vens/"+venID, ven, 200)
-	if path = "/vens/" + venID + "/resources"; !old {
+	path := "/vens/" + venID + "/resources"
+	if !old {
 		path, resource = "/resources", `{"objectType":"VEN_RESOURCE_REQUEST","resourceName":"r1","venID":"`+venID+`"}`
 	}
 	res, _ := x.do("POST", path, resource, 201)["id"].(string)

@@ -255,8 +255,7 @@ func TestOneBadEventHidesNoOther(t *testing.T) {
 	s := &stand{url: srv.URL, host: newHost(), log: &syncBuffer{}}
 	s.follow(t, "3.1", func(_ *sitefile.OpenADR, o *openadr.Options) { o.ClientID, o.Secret = "", "" })
 	u := s.host.await(t, "the events", func(u signal.Update) bool { return len(u.Signals) > 0 })
-	if got := limits(u); !slices.Equal(got, []unit.Power{5 * unit.Megawatt, 3 * unit.Megawatt, 5 * unit.Megawatt, 100 * unit.Kilowatt}) &&
-		!slices.Equal(got, []unit.Power{5 * unit.Megawatt, 3 * unit.Megawatt, 100 * unit.Kilowatt}) {
+	if got := limits(u); !slices.Equal(got, []unit.Power{3 * unit.Megawatt, 100 * unit.Kilowatt}) {
 		t.Errorf("limits %v", got)
 	}
 	all := strings.Join(u.Problems, "\n")
@@ -268,7 +267,7 @@ func TestOneBadEventHidesNoOther(t *testing.T) {
 		"event late: it was sent at",
 		"event low: DISPATCH_SETPOINT of 100 kW is below the firm load of 2 MW",
 		"event private: payload type \"x\" is not known and is ignored",
-		"event ../../vens/1: it has no id", "event shape: it does not read as an event",
+		"event ../../vens/1: it has no id", "event shape: it does not read as an event: intervals is a string",
 	} {
 		if strings.Count(all, want) != 1 {
 			t.Errorf("there is no line %q", want)
@@ -420,6 +419,9 @@ func tell(r vtn.Object) string {
 		iv := x.(vtn.Object)
 		for _, p := range iv["payloads"].([]any) {
 			v := p.(vtn.Object)["values"].([]any)[0]
+			if v == "ESTIMATED" { // a busy machine's clock runs in jumps here
+				continue
+			}
 			if n, ok := v.(interface{ Float64() (float64, error) }); ok {
 				f, _ := n.Float64()
 				v = math.Round(f)
@@ -438,7 +440,9 @@ func TestReportsAfterARestart(t *testing.T) {
 	now := time.Now()
 	e := event(now.Add(-3*time.Hour), "PT1H", "PRICE", 0.1)
 	e["intervals"] = []any{
-		vtn.Object{"id": 0, "payloads": []any{}}, vtn.Object{"id": 1, "payloads": []any{}}, vtn.Object{"id": 2, "payloads": []any{}},
+		vtn.Object{"id": 0, "payloads": []any{}},
+		vtn.Object{"id": 1, "payloads": []any{}},
+		vtn.Object{"id": 2, "payloads": []any{}},
 		vtn.Object{"id": 3, "payloads": []any{vtn.Object{"type": "PRICE", "values": []any{0.1}}}},
 	}
 	e["reportDescriptors"] = []any{vtn.Object{"payloadType": "USAGE", "startInterval": 0, "numIntervals": 1, "repeat": -1}}

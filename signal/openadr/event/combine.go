@@ -12,12 +12,19 @@ import (
 )
 
 const (
-	// ahead is how far repeating events are written out, far how far all others are.
-	ahead = 4 * 24 * time.Hour
+	// ahead is how far prices and repeating events are written out: the schedule looks two days
+	// ahead. anew is how soon that is done again. All else is told as far ahead as it is known.
+	ahead = 60 * time.Hour
+	anew  = 6 * time.Hour
 	far   = 400 * 24 * time.Hour
+	// back is how far what is over still counts where it cut something else in pieces, so that
+	// the pieces stay what they were.
+	back = 48 * time.Hour
+	// aged is the age from which a signal is told as one that has always been there.
+	aged = 12 * time.Hour
 	// maxSlots bounds the intervals of one event that are looked at, maxSignals what is said.
 	maxSlots   = 3000
-	maxSignals = 5000
+	maxSignals = signal.Most
 )
 
 // never stands for the end of what has none while spans are compared.
@@ -47,18 +54,18 @@ type Combined struct {
 // the stricter limit, and the price that was issued last. Of different channels the strictest
 // limit holds. A subscription holds where no capacity limit does.
 func Combine(events []*Held, node site.NodeID, firm unit.Power, now time.Time) Combined {
-	out := Combined{Edge: now.Add(ahead / 2)}
+	out := Combined{Edge: now.Add(anew)}
 	var limits, prices, notes []wish
 	for _, h := range events {
 		for _, w := range h.wishes(now) {
-			switch {
-			case w.on == onNote:
+			switch w.on {
+			case onNote:
 				notes = append(notes, w)
 				continue
-			case w.on == onPrice:
+			case onPrice:
 				prices = append(prices, w)
 				continue
-			case w.on == onAlert:
+			case onAlert:
 				notes = append(notes, w)
 			}
 			if w.firm {
@@ -69,7 +76,7 @@ func Combine(events []*Held, node site.NodeID, firm unit.Power, now time.Time) C
 			}
 		}
 	}
-	out.Problems = belowFirm(limits, firm)
+	out.Problems = belowFirm(limits, firm, now)
 	for _, w := range sweep(limits, strictest) {
 		s := w.signal(signal.Limit)
 		s.Node, s.Power, s.Emergency = node, w.power, w.on == onAlert
@@ -87,12 +94,19 @@ func Combine(events []*Held, node site.NodeID, firm unit.Power, now time.Time) C
 		s.Emergency = w.on == onAlert
 		out.Signals = append(out.Signals, s)
 	}
-	out.order()
+	out.order(now)
 	return out
 }
 
-// order sorts the signals by time, names them apart and bounds them.
-func (c *Combined) order() {
+// order leaves out what is over, sorts the signals by time, names them apart and bounds them:
+// of too many, prices that lie furthest ahead go first.
+func (c *Combined) order(now time.Time) {
+	c.Signals = slices.DeleteFunc(c.Signals, func(s signal.Signal) bool { return !s.To.IsZero() && !s.To.After(now) })
+	for i := range c.Signals {
+		if s := &c.Signals[i]; now.Sub(s.From) > aged {
+			s.From = time.Time{}
+		}
+	}
 	slices.SortStableFunc(c.Signals, func(a, b signal.Signal) int {
 		return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID))
 	})
@@ -103,20 +117,34 @@ func (c *Combined) order() {
 			c.Signals[i].ID = fmt.Sprintf("%s#%d", id, seen[id])
 		}
 	}
-	if n := len(c.Signals); n > maxSignals {
-		c.Problems = append(c.Problems, fmt.Sprintf("the events make %d signals: only the first %d, by time, are taken", n, maxSignals))
-		c.Signals = c.Signals[:maxSignals]
+	n := len(c.Signals)
+	if n <= maxSignals {
+		return
 	}
+	c.Problems = append(c.Problems, fmt.Sprintf("the events make %d signals: %d are taken, limits first and then by time", n, maxSignals))
+	byTime := func(a, b signal.Signal) int { return a.From.Compare(b.From) }
+	slices.SortStableFunc(c.Signals, func(a, b signal.Signal) int {
+		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), byTime(a, b))
+	})
+	c.Signals = c.Signals[:maxSignals]
+	slices.SortStableFunc(c.Signals, byTime)
 }
 
-// wishes writes out what an event asks for from now on.
+func rank(k signal.Kind) int {
+	if k == signal.Price {
+		return 1
+	}
+	return 0
+}
+
+// wishes writes out what an event asks for about now.
 func (h *Held) wishes(now time.Time) []wish {
-	until := now.Add(far)
+	since, until := now.Add(-back), now.Add(far)
 	if h.table.loop != 0 {
 		until = now.Add(ahead)
 	}
 	var all []wish
-	for _, s := range h.table.within(now, until, maxSlots) {
+	for _, s := range h.table.within(since, until, maxSlots) {
 		if s.place < 0 {
 			continue
 		}
@@ -134,7 +162,10 @@ func (h *Held) wishes(now time.Time) []wish {
 				if w.to.IsZero() {
 					w.to = never()
 				}
-				if w.to.After(now) && w.to.After(w.from) {
+				if w.on == onPrice && w.from.After(now.Add(ahead)) {
+					continue
+				}
+				if w.to.After(since) && w.to.After(w.from) {
 					all = append(all, w)
 				}
 			}
@@ -152,8 +183,8 @@ func (w *wish) signal(k signal.Kind) signal.Signal {
 		Priority: w.h.Priority,
 		Note:     w.note(),
 	}
-	if w.h.table.loop != 0 {
-		s.ID += fmt.Sprintf("@%d", w.start.Unix())
+	if w.h.table.loop != 0 || !w.from.Equal(w.start) { // a turn, or a piece
+		s.ID += "@" + w.from.UTC().Format("20060102T150405Z")
 	}
 	if !s.To.Before(never()) {
 		s.To = time.Time{}
@@ -261,15 +292,40 @@ func ruling(now []wish) (wish, bool) {
 }
 
 // belowFirm names limits that the flexible load alone cannot keep.
-func belowFirm(limits []wish, firm unit.Power) []string {
+func belowFirm(limits []wish, firm unit.Power, now time.Time) []string {
 	var out []string
 	told := map[*Held]bool{}
 	for _, w := range limits {
-		if w.power < firm && !told[w.h] && w.on != onReservation {
+		if w.power < firm && !told[w.h] && w.on != onReservation && w.to.After(now) {
 			told[w.h] = true
 			out = append(out, fmt.Sprintf("%s: %s of %s is below the firm load of %s: all flexible load makes way, firm load stays",
 				w.h.Event.Label(), w.kind, w.power, firm))
 		}
 	}
 	return out
+}
+
+// Steady gives what is in force now the name and the beginning that it had before, where it is
+// the same but for what lies further back than is looked at.
+func Steady(now time.Time, before, after []signal.Signal) {
+	for i := range after {
+		s := &after[i]
+		if s.From.After(now) {
+			break // they are in order
+		}
+		for _, b := range before {
+			if b.From.After(now) {
+				break
+			}
+			same := b
+			same.ID, same.From = s.ID, s.From
+			if same == *s {
+				s.ID = b.ID
+				if !s.From.IsZero() {
+					s.From = b.From
+				}
+				break
+			}
+		}
+	}
 }

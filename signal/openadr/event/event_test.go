@@ -44,7 +44,7 @@ func must(t testing.TB, body string, change ...func(*Terms)) *Held {
 // say prints signals the way a person would.
 func say(all []signal.Signal) []string {
 	clock := func(t time.Time) string {
-		if t.IsZero() {
+		if t.IsZero() { // always, or for ever
 			return "…"
 		}
 		if t.Day() != 1 || t.Month() != 3 {
@@ -136,7 +136,7 @@ func TestWhatAnEventAsksFor(t *testing.T) {
 				{"id":0,"intervalPeriod":{"start":"2026-01-01T00:00:00Z","duration":"P9999Y"},"payloads":` + payloads("IMPORT_CAPACITY_SUBSCRIPTION", 6000) + `},
 				{"id":1,"intervalPeriod":{"start":"2026-03-01T13:00:00Z","duration":"PT1H"},"payloads":` + limit(9000) + `},
 				{"id":2,"intervalPeriod":{"start":"2026-03-01T16:00:00Z","duration":"PT1H"},"payloads":` + payloads("IMPORT_CAPACITY_RESERVATION", 500) + `}]}`,
-			want: []string{"limit 6 MW 01-01T00:00:00-13:00:00", "limit 9 MW 13:00:00-14:00:00", "limit 6 MW 14:00:00-16:00:00", "limit 6.5 MW 16:00:00-17:00:00", "limit 6 MW 17:00:00-…"},
+			want: []string{"limit 6 MW …-13:00:00", "limit 9 MW 13:00:00-14:00:00", "limit 6 MW 14:00:00-16:00:00", "limit 6.5 MW 16:00:00-17:00:00", "limit 6 MW 17:00:00-…"},
 		},
 		"3.0: no length holds until taken back": {
 			old:  true,
@@ -252,8 +252,10 @@ func TestWhichOfSeveralHolds(t *testing.T) {
 			want:   []string{"limit 8 MW 12:00:00-13:00:00", "limit 2 MW 13:00:00-13:30:00", "limit 1.5 MW 13:30:00-15:00:00", "limit 8 MW 15:00:00-16:00:00"},
 		},
 		"prices: the priority, then the newest": {
-			events: []string{event("a", 1, "12:00", "15:00", "PRICE", 0.1), event("b", 0, "13:00", "14:00", "PRICE", 0.05),
-				strings.Replace(event("c", 1, "14:00", "16:00", "PRICE", 0.02), "T11:00", "T11:30", 1)},
+			events: []string{
+				event("a", 1, "12:00", "15:00", "PRICE", 0.1), event("b", 0, "13:00", "14:00", "PRICE", 0.05),
+				strings.Replace(event("c", 1, "14:00", "16:00", "PRICE", 0.02), "T11:00", "T11:30", 1),
+			},
 			want: []string{"price 100 $/MWh 12:00:00-13:00:00", "price 50 $/MWh 13:00:00-14:00:00", "price 20 $/MWh 14:00:00-16:00:00"},
 		},
 		"prices and limits do not contradict each other": {
@@ -338,7 +340,7 @@ func TestRepeatsGoOn(t *testing.T) {
 	for _, day := range []int{0, 1, 100, 5000} {
 		now := noon.AddDate(0, 0, day).Add(20 * time.Minute)
 		got := Combine([]*Held{h}, "", 0, now)
-		if len(got.Signals) < 4*24 || got.Signals[0].Price != unit.DollarsPerMWh(12000) || !got.Signals[0].From.Equal(now.Truncate(time.Hour)) {
+		if len(got.Signals) < 60 || got.Signals[0].Price != unit.DollarsPerMWh(12000) || !got.Signals[0].From.Equal(now.Truncate(time.Hour)) {
 			t.Fatalf("day %d: %d signals, first %+v", day, len(got.Signals), got.Signals[0])
 		}
 		if !got.Edge.Before(got.Signals[len(got.Signals)-1].From) {
@@ -431,6 +433,49 @@ func naive(all []*Held, at time.Time) (unit.Power, bool) {
 		}
 	}
 	return out, found
+}
+
+// TestNothingMoves: while time goes on and nothing else happens, what is in force keeps its
+// name and its beginning, and what is over is not told.
+func TestNothingMoves(t *testing.T) {
+	all := []*Held{
+		must(t, `{"id":"sub","intervalPeriod":{"start":"2026-03-01T10:00:00Z","duration":"P9999Y"},"intervals":[{"id":0,"payloads":`+payloads("IMPORT_CAPACITY_SUBSCRIPTION", 6000)+`}]}`),
+		must(t, `{"id":"day","duration":"P9999Y","intervalPeriod":{"start":"2026-03-01T13:00:00Z","duration":"PT24H"},"intervals":[{"id":0,"intervalPeriod":{"duration":"PT23H"},"payloads":[]},{"id":1,"intervalPeriod":{"duration":"PT1H"},"payloads":`+payloads("SIMPLE", 3)+`}]}`),
+		must(t, event("a", 5, "12:00", "16:00", "IMPORT_CAPACITY_LIMIT", 2000)),
+		must(t, event("b", 0, "13:00", "14:00", "IMPORT_CAPACITY_LIMIT", 8000)),
+	}
+	type span struct {
+		from, to time.Time
+		power    unit.Power
+	}
+	known := map[string]span{}
+	var before []signal.Signal
+	flips := 0
+	for m := 0; m < 10*24*60; m += 7 {
+		now := noon.Add(time.Duration(m) * time.Minute)
+		got := Combine(all, "", unit.Megawatt, now).Signals
+		Steady(now, before, got)
+		before = got
+		for _, s := range got {
+			if !s.To.IsZero() && !s.To.After(now) {
+				t.Fatalf("at %s: %s is over", now, s.ID)
+			}
+			if s.From.After(now) {
+				continue // repeats beyond the horizon may yet cut it
+			}
+			is := span{s.From, s.To, s.Power}
+			if was, ok := known[s.ID]; ok && was != is {
+				if !s.From.IsZero() || was.to != is.to || was.power != is.power {
+					t.Fatalf("at %s: %s was %+v and is %+v", now, s.ID, was, is)
+				}
+				flips++ // it has come of age
+			}
+			known[s.ID] = is
+		}
+	}
+	if flips == 0 || flips > 12 {
+		t.Errorf("%d signals came of age in ten days", flips)
+	}
 }
 
 func FuzzEvent(f *testing.F) {

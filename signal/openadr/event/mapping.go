@@ -359,7 +359,7 @@ func Level(events []*Held, now time.Time) int {
 	level, best := 0, Lowest+1
 	for _, h := range events {
 		for _, w := range h.wishes(now) {
-			if w.on == onLevel && !w.from.After(now) && (h.Priority < best || h.Priority == best && w.level > level) {
+			if w.on == onLevel && !w.from.After(now) && w.to.After(now) && (h.Priority < best || h.Priority == best && w.level > level) {
 				best, level = h.Priority, w.level
 			}
 		}

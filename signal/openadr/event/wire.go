@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,6 +82,10 @@ func Parse(raw []byte) (*Event, error) {
 	}
 	var e Event
 	if err := json.Unmarshal(raw, &e); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) {
+			return &e, fmt.Errorf("it does not read as an event: %s is a %s", cmp.Or(kind.Field, "all of it"), kind.Value)
+		}
 		return &e, fmt.Errorf("it does not read as an event: %s", Plain(err.Error(), 160))
 	}
 	if !ValidID(e.ID) {
