@@ -229,7 +229,7 @@ func controller(t *testing.T) (f *fake, byRole map[api.Role]env) {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(api.Handler(api.Site{
-		Screens: f, Records: f, Operator: f, Stream: f, Audit: f, Tokens: tokens, Log: slog.New(slog.DiscardHandler), Version: "test",
+		Screens: f, Records: f, Operator: f, Stream: f, Audit: f, Ahead: f, Tokens: tokens, Log: slog.New(slog.DiscardHandler), Version: "test",
 	}))
 	t.Cleanup(srv.Close)
 	byRole = map[api.Role]env{}

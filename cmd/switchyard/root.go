@@ -77,7 +77,7 @@ func (c *cli) root() *cobra.Command {
 		}
 	}
 	add(groupStart, c.demoCmd(), c.initCmd(), c.checkCmd(), c.runCmd(), c.notifyCmd(), c.emulateCmd())
-	add(groupOperate, c.statusCmd(), c.whyCmd(), c.limitCmd(), c.limitsCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd())
+	add(groupOperate, c.statusCmd(), c.whyCmd(), c.signalsCmd(), c.limitCmd(), c.limitsCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd())
 	add(groupFleet, c.deviceCommands()...)
 	add(groupTools, c.scanCmd(), c.clearCmd(), c.scheduleCmd(), c.backtestCmd(), c.tokenCmd(), c.versionCmd())
 	root.AddCommand(exitCodesTopic())
