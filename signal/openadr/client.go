@@ -84,6 +84,12 @@ type Status struct {
 // defaultPoll is how often the VTN is asked where the site file does not say.
 const defaultPoll = 30 * time.Second
 
+// firstRetry and longestPause bound the time to the next poll after failed ones.
+const (
+	firstRetry   = 5 * time.Second
+	longestPause = 2 * time.Minute
+)
+
 // New returns a client of the VTN that cfg names. It does not touch the network.
 func New(cfg sitefile.OpenADR, opt Options) (*Client, error) {
 	wrong := func(format string, args ...any) (*Client, error) {
@@ -231,13 +237,16 @@ func (c *Client) insecure() bool {
 	return c.net.base.Scheme == "http" && c.net.base.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
-// wait is the time to the next poll, longer while the VTN does not answer.
+// wait is the time to the next poll: sooner after a failed one, then ever longer.
 func (c *Client) wait() time.Duration {
 	d := c.cfg.Poll
-	for range min(c.fails, 6) {
-		d *= 2
+	if c.fails > 0 {
+		d = min(d, firstRetry)
+		for range min(c.fails-1, 8) {
+			d *= 2
+		}
+		d = min(d, longestPause)
 	}
-	d = min(d, max(c.cfg.Poll, 2*time.Minute))
 	return d - d/20 + jitter(d/10)
 }
 

@@ -39,7 +39,7 @@ func Specification(t testing.TB, version string) string {
 }
 
 // StartPrism starts the mock server, or the proxy, that is made from the published interface,
-// and returns its address. Without it (make mock) the test is skipped.
+// and returns its address. Without it (make peers) the test is skipped.
 func StartPrism(t testing.TB, mode, spec string, more ...string) string {
 	t.Helper()
 	binary, err := filepath.Abs("../../tools/prism/node_modules/.bin/prism")
@@ -47,7 +47,7 @@ func StartPrism(t testing.TB, mode, spec string, more ...string) string {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(binary); err != nil {
-		t.Skip("tools/prism is not installed: make mock")
+		t.Skip("tools/prism is not installed: make peers")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

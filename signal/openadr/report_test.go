@@ -188,3 +188,22 @@ func FuzzTargets(f *testing.F) {
 		}
 	})
 }
+
+func TestTheTimeToTheNextPoll(t *testing.T) {
+	for _, c := range []struct {
+		poll  time.Duration
+		fails int
+		want  time.Duration
+	}{
+		{30 * time.Second, 0, 30 * time.Second}, {30 * time.Second, 1, 5 * time.Second}, {30 * time.Second, 3, 20 * time.Second},
+		{30 * time.Second, 100, 2 * time.Minute}, {time.Second, 1, time.Second}, {time.Hour, 0, time.Hour}, {time.Hour, 2, 10 * time.Second},
+	} {
+		client := Client{fails: c.fails}
+		client.cfg.Poll = c.poll
+		for range 50 {
+			if got := client.wait(); got < c.want*94/100 || got > c.want*106/100 {
+				t.Fatalf("poll %s after %d failures: %s, want %s", c.poll, c.fails, got, c.want)
+			}
+		}
+	}
+}

@@ -27,6 +27,9 @@ const (
 	maxSignals = signal.Most
 )
 
+// unlimited stands for no limit while limits are compared.
+const unlimited unit.Power = 1 << 62
+
 // never stands for the end of what has none while spans are compared.
 func never() time.Time { return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) }
 
@@ -68,12 +71,13 @@ func Combine(events []*Held, node site.NodeID, firm unit.Power, now time.Time) C
 			case onAlert:
 				notes = append(notes, w)
 			}
-			if w.firm {
+			switch {
+			case w.firm:
 				w.power = firm
+			case w.power < 0: // a level that limits nothing still overrides lower priorities
+				w.power = unlimited
 			}
-			if w.power >= 0 {
-				limits = append(limits, w)
-			}
+			limits = append(limits, w)
 		}
 	}
 	out.Problems = belowFirm(limits, firm, now)
@@ -265,7 +269,7 @@ func strictest(now []wish) (wish, bool) {
 	var out wish
 	found := false
 	for _, on := range []channel{onAlert, onLevel, onDispatch, onCapacity} {
-		if w, ok := best[on]; ok && (!found || w.power < out.power) {
+		if w, ok := best[on]; ok && w.power < unlimited && (!found || w.power < out.power) {
 			out, found = w, true
 		}
 	}

@@ -247,6 +247,14 @@ func TestWhichOfSeveralHolds(t *testing.T) {
 			events: []string{event("a", 1, "12:00", "14:00", "IMPORT_CAPACITY_LIMIT", 2000), event("b", 1, "13:00", "15:00", "IMPORT_CAPACITY_LIMIT", 8000)},
 			want:   []string{"limit 2 MW 12:00:00-14:00:00", "limit 8 MW 14:00:00-15:00:00"},
 		},
+		"level 0 of a higher priority lifts level 3": {
+			events: []string{event("a", 5, "12:00", "16:00", "SIMPLE", 3), event("b", 0, "13:00", "14:00", "SIMPLE", 0)},
+			want:   []string{"limit 2 MW 12:00:00-13:00:00", "limit 2 MW 14:00:00-16:00:00"},
+		},
+		"level 0 of the same priority does not": {
+			events: []string{event("a", 0, "12:00", "16:00", "SIMPLE", 3), event("b", 0, "13:00", "14:00", "SIMPLE", 0)},
+			want:   []string{"limit 2 MW 12:00:00-16:00:00"},
+		},
 		"the strictest of different types, whatever their priority": {
 			events: []string{event("a", 0, "12:00", "16:00", "IMPORT_CAPACITY_LIMIT", 8000), event("b", 9, "13:00", "14:00", "SIMPLE", 3), event("c", 5, "13:30", "15:00", "DISPATCH_SETPOINT", 1500)},
 			want:   []string{"limit 8 MW 12:00:00-13:00:00", "limit 2 MW 13:00:00-13:30:00", "limit 1.5 MW 13:30:00-15:00:00", "limit 8 MW 15:00:00-16:00:00"},
