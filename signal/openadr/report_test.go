@@ -195,8 +195,13 @@ func TestTheTimeToTheNextPoll(t *testing.T) {
 		fails int
 		want  time.Duration
 	}{
-		{30 * time.Second, 0, 30 * time.Second}, {30 * time.Second, 1, 5 * time.Second}, {30 * time.Second, 3, 20 * time.Second},
-		{30 * time.Second, 100, 2 * time.Minute}, {time.Second, 1, time.Second}, {time.Hour, 0, time.Hour}, {time.Hour, 2, 10 * time.Second},
+		{30 * time.Second, 0, 30 * time.Second},
+		{30 * time.Second, 1, 5 * time.Second},
+		{30 * time.Second, 3, 20 * time.Second},
+		{30 * time.Second, 100, 2 * time.Minute},
+		{time.Second, 1, time.Second},
+		{time.Hour, 0, time.Hour},
+		{time.Hour, 2, 10 * time.Second},
 	} {
 		client := Client{fails: c.fails}
 		client.cfg.Poll = c.poll
