@@ -99,9 +99,9 @@ func TestNothingBeatsPerfectForesight(t *testing.T) {
 			dir := t.TempDir()
 			rapid.Check(t, func(r *rapid.T) {
 				f := parse(t, chanceSite(r, coupled))
-				rt, da := chancePrices(r, rapid.IntRange(5, 80).Draw(r, "hours"))
+				rt, da := chancePrices(r, rapid.IntRange(5, 24).Draw(r, "hours"))
 				w := open(t, f, Sources{Prices: csvOf(t, dir, rt, da, nil)})
-				rep, err := Run(context.Background(), w, Options{Workers: 1})
+				rep, err := Run(context.Background(), w, Options{Workers: 1, Information: []Information{rapid.SampledFrom([]Information{Start, Late}).Draw(r, "information")}})
 				if err != nil {
 					r.Fatal(err)
 				}
@@ -128,7 +128,7 @@ func TestBooksBalance(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(r *rapid.T) {
 		f := parse(t, chanceSite(r, rapid.Bool().Draw(r, "coupled")))
-		rt, da := chancePrices(r, rapid.IntRange(5, 200).Draw(r, "hours"))
+		rt, da := chancePrices(r, rapid.IntRange(5, 30).Draw(r, "hours"))
 		w := open(t, f, Sources{Prices: csvOf(t, dir, rt, da, nil)})
 		s := newSim(w, Late)
 		var cost, used float64
@@ -195,7 +195,7 @@ func TestNobodySeesTheFuture(t *testing.T) {
 			r.Skip("two charges")
 		}
 		f := parse(t, text)
-		n := rapid.IntRange(30, 150).Draw(r, "hours")
+		n := rapid.IntRange(12, 40).Draw(r, "hours")
 		rt, da := chancePrices(r, n)
 		rt2, da2 := chancePrices(r, n)
 		load, load2 := make([]float64, n), make([]float64, n)

@@ -131,6 +131,7 @@ func (o *opener) prices() error {
 	if from >= to {
 		return fmt.Errorf("%s covers %s to %s: nothing of it lies in the run", t.Name, stamp(s.Start), stamp(s.End()))
 	}
+	w.before.price = s
 	w.start, w.n = from, int((to-from)/s.Step)
 	w.valid, w.price = make([]bool, w.n), make([]unit.Price, w.n)
 	missing := 0
@@ -185,6 +186,7 @@ func (o *opener) dayAhead() error {
 	if err != nil {
 		return fmt.Errorf("read day-ahead prices: %w", err)
 	}
+	w.before.ahead = s
 	w.ahead = make([]unit.Price, w.n)
 	missing := 0
 	for i := range w.n {
@@ -249,6 +251,7 @@ func (o *opener) gridLoad() error {
 	if err != nil {
 		return fmt.Errorf("read the grid's load: %w", err)
 	}
+	w.before.load = s
 	w.load = make([]float64, w.n)
 	missing := 0
 	for i := range w.n {
@@ -325,7 +328,11 @@ func (o *opener) reserves() error {
 			w.say(true, "reserve %s wants power down within %v, and miners take %v: it is not sold", r.Name, r.Response, shedTime)
 			continue
 		}
-		if r.Fixed != nil {
+		own := -1
+		if o.in.Prices != "" {
+			own = o.main.Find(nil, strings.ToLower(r.Name)+"_usd_per_mw")
+		}
+		if r.Fixed != nil && own < 0 {
 			for i := range x.price {
 				x.price[i] = *r.Fixed
 			}
@@ -336,7 +343,7 @@ func (o *opener) reserves() error {
 		if err != nil {
 			return fmt.Errorf("read the price of reserve %s: %w", r.Name, err)
 		}
-		if own := o.main.Find(nil, strings.ToLower(r.Name)+"_usd_per_mw"); o.in.Prices != "" && own >= 0 {
+		if own >= 0 {
 			t, col = o.main, own
 		}
 		if t == nil {
@@ -355,7 +362,7 @@ func (o *opener) reserves() error {
 				missing++
 			}
 		}
-		o.note("reserve "+r.Name, t, s, missing, "")
+		o.note("reserve "+r.Name, t, s, missing, o.found(t, "", nil))
 		w.reserves = append(w.reserves, x)
 	}
 	var idle []string

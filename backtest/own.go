@@ -88,7 +88,31 @@ func (w *World) newOwn(o Options, info Information) (*own, error) {
 		rule.Lag = w.Interval // known one interval late
 		p.chances = append(p.chances, chance{model: peaks.New(rule), rate: peaks.Rate(c)})
 	}
+	p.remember()
 	return p, p.lookAhead()
+}
+
+// remember tells the forecasts what the files hold of the time before the run, in its order.
+func (p *own) remember() {
+	w, b := p.w, p.w.before
+	adder := w.File.Market.Price.Adder.DollarsPerMWh()
+	if s := b.price; s != nil {
+		for at := s.Start; at < w.start; at += s.Step {
+			if b.ahead != nil && (at-s.Start)%3600 == 0 {
+				p.forecast.DayAhead(time.Unix(at, 0), b.ahead.At(at)+adder) // no number is passed over
+			}
+			p.forecast.Observe(time.Unix(at, 0), s.At(at)+adder)
+		}
+	}
+	if s := b.load; s != nil {
+		for at := s.Start; at < w.start; at += s.Step {
+			if v := s.At(at); v > 0 {
+				for _, c := range p.chances {
+					c.model.Observe(peaks.Load{Start: time.Unix(at, 0).UTC(), Power: unit.Watts(v * 1e6)})
+				}
+			}
+		}
+	}
 }
 
 func (p *own) decide(i int, s *sim, wanted []int) {
@@ -316,6 +340,9 @@ func (p *own) lookAhead() error {
 		p.profiles = append(p.profiles, outlook.NewProfile(p.w.Zone))
 	}
 	f.Reserves = slices.DeleteFunc(slices.Clone(f.Reserves), func(r sitefile.ReserveProduct) bool { return p.w.reserve(r.Name) == nil })
+	for k := range f.Reserves {
+		f.Reserves[k].Fixed = nil // the world's prices count: a column may stand in its place
+	}
 	if p.o.Horizon > 0 {
 		f.Ahead.Horizon = p.o.Horizon
 	}

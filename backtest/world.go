@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"switchyard/backtest/table"
 	"switchyard/market"
 	"switchyard/site"
 	"switchyard/sitefile"
@@ -23,11 +24,13 @@ type World struct {
 	n        int
 	tree     *site.Tree
 
-	valid  []bool       // the interval has a price and a hashprice
-	price  []unit.Price // with the site's adder; 0 where not valid
-	ahead  []unit.Price // day-ahead, with the adder; noPrice where none
-	load   []float64    // MW of the grid; NaN where unknown; nil: none
-	hash   []unit.Hashprice
+	valid []bool       // the interval has a price and a hashprice
+	price []unit.Price // with the site's adder; 0 where not valid
+	ahead []unit.Price // day-ahead, with the adder; noPrice where none
+	load  []float64    // MW of the grid; NaN where unknown; nil: none
+	hash  []unit.Hashprice
+	// before is what the files hold of the time before the run: a forecast has heard of it.
+	before struct{ price, ahead, load *table.Series }
 	groups []group
 
 	tenants  []tenant
