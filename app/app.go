@@ -33,6 +33,7 @@ import (
 	"switchyard/app/places"
 	"switchyard/app/plant"
 	"switchyard/app/points"
+	"switchyard/app/recorder"
 	"switchyard/app/truth"
 	"switchyard/billing"
 	"switchyard/care"
@@ -68,6 +69,8 @@ type Options struct {
 	Token func(token string)
 	// Bound is called with the address once the API listens.
 	Bound func(addr net.Addr)
+	// Record names a new file that every decision and plan is written to; empty: none is.
+	Record string
 	// Dial opens the connections to devices; nil means the system's own way. It is called
 	// from many goroutines.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -97,6 +100,7 @@ type App struct {
 	truth    *truth.Truth
 	grid     *grid.Grid
 	ahead    *ahead.Ahead
+	recorder *recorder.Recorder
 	points   *points.Points
 	notifier *notify.Notifier
 	care     *care.Care
@@ -173,7 +177,12 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 	if a.grid, err = grid.Open(ctx, grid.Options{Plant: a.plant, DB: a.db, Clock: a.clk, Log: a.log}); err != nil {
 		return err
 	}
-	if a.ahead, err = ahead.Open(ctx, ahead.Options{Plant: a.plant, Market: a.market, DB: a.db, Log: a.log, Signals: a.grid.Combined}); err != nil {
+	if a.opt.Record != "" {
+		if a.recorder, err = recorder.Open(a.opt.Record, a.plant.Tree, a.log); err != nil {
+			return err
+		}
+	}
+	if a.ahead, err = ahead.Open(ctx, ahead.Options{Plant: a.plant, Market: a.market, DB: a.db, Log: a.log, Signals: a.grid.Combined, Record: a.recorder.Plan}); err != nil {
 		return err
 	}
 	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants}); err != nil {
@@ -267,6 +276,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { a.keepBooks(parts) })
 	wg.Go(func() { a.grid.Run(parts) })
 	wg.Go(func() { a.ahead.Run(parts) })
+	wg.Go(func() { a.recorder.Run(parts) })
 	wg.Go(func() { a.points.Run(parts) })
 	wg.Go(func() { a.places.Run(parts) })
 	wg.Go(func() { a.notifier.Run(parts) })
@@ -303,6 +313,7 @@ func (a *App) Close() error {
 	if a.db != nil {
 		errs = append(errs, a.db.Close())
 	}
+	errs = append(errs, a.recorder.Close())
 	return errors.Join(errs...)
 }
 

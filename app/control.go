@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,8 +11,6 @@ import (
 	"switchyard/app/bounds"
 	"switchyard/clock"
 	"switchyard/dispatch"
-	"switchyard/driver"
-	"switchyard/fleet"
 	"switchyard/journal"
 	"switchyard/limiter"
 	"switchyard/reconcile"
@@ -184,7 +181,7 @@ func (c *control) waits() bool {
 
 // step takes up what came in, clears, and tells the devices.
 func (c *control) step(ctx context.Context, now time.Time) {
-	c.takeAcks()
+	c.acked = append(c.acked, c.a.inbox.Take()...)
 	c.turn(now)
 	snap := c.a.hub.Snapshot()
 	c.fill(now, snap)
@@ -258,30 +255,6 @@ func (c *control) begin(now time.Time, snap *telemetry.Snapshot) bool {
 	return true
 }
 
-func (c *control) takeAcks() {
-	for _, a := range c.a.inbox.Take() {
-		k := reconcile.Ack{Device: a.Command.Device, Sent: a.Command.At, At: a.At, Kind: ackKind(a)}
-		if a.Err != nil {
-			k.Text = a.Err.Error()
-		}
-		c.acked = append(c.acked, k)
-	}
-}
-
-func ackKind(a fleet.Ack) reconcile.AckKind {
-	switch {
-	case a.Err == nil:
-		return reconcile.AckOK
-	case errors.Is(a.Err, driver.ErrRefused):
-		return reconcile.AckRefused
-	case errors.Is(a.Err, driver.ErrUnauthorized):
-		return reconcile.AckUnauthorized
-	case errors.Is(a.Err, driver.ErrUnsupported):
-		return reconcile.AckUnsupported
-	}
-	return reconcile.AckUnreachable
-}
-
 // fill brings the reconciler's view of the miners up to the newest readings.
 func (c *control) fill(now time.Time, snap *telemetry.Snapshot) {
 	for j := range c.devices {
@@ -329,6 +302,7 @@ func (c *control) clear(now time.Time, r *readings, bounds []unit.Power) {
 	d := c.decider.Decide(round)
 	c.result, c.offers = d.Result, d.Offers
 	c.newPlan(now, h)
+	c.a.recorder.Round(now, c.plan, round, d.Awards)
 }
 
 // newPlan takes over the awards and, where they changed, numbers and journals them.

@@ -162,7 +162,7 @@ func (c *control) leave(ctx context.Context) {
 		c.send(ctx, cmds)
 		c.told = append(c.told, cmds...)
 		c.a.Quiet(ctx, now, 5*time.Second)
-		c.takeAcks()
+		c.acked = append(c.acked, c.a.inbox.Take()...)
 		c.reconcile(now)
 	}
 	c.note(journal.Entry{At: now, Subject: "controller", Kind: journal.KindNote, Code: site.ReasonStart, Text: "the controller stops in order"})

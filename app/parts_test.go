@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"switchyard/api"
+	"switchyard/app/inbox"
 	"switchyard/app/plant"
 	"switchyard/driver"
 	"switchyard/fleet"
@@ -63,7 +64,7 @@ func TestTheInboxKeepsWhatIsNotAnswered(t *testing.T) {
 	if b.Waiting(time.Minute) {
 		t.Error("an answered wish is waited for")
 	}
-	if got := b.Take(); len(got) != 1 || !errors.Is(got[0].Err, driver.ErrRefused) || len(b.Take()) != 0 {
+	if got := b.Take(); len(got) != 1 || got[0].Kind != reconcile.AckRefused || len(b.Take()) != 0 {
 		t.Errorf("taken: %v", got)
 	}
 }
@@ -77,7 +78,7 @@ func TestAckKinds(t *testing.T) {
 		if err != nil {
 			wrapped = fmt.Errorf("tell s21-001: %w", err)
 		}
-		if got := ackKind(fleet.Ack{Err: wrapped}); got != want {
+		if got := inbox.AckKind(wrapped); got != want {
 			t.Errorf("%v is %v, want %v", err, got, want)
 		}
 	}

@@ -45,6 +45,7 @@ type Options struct {
 	Version   string
 	Dir       string // where data is kept; empty: a folder that is removed at the end
 	Log       *slog.Logger
+	Record    string // new file for every decision; empty: none
 	// Edit, if set, changes the site file before it is used.
 	Edit func(*sitefile.File)
 }
@@ -87,7 +88,7 @@ func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed
 	var a *app.App
 	token := ""
 	a, err := app.New(run, app.Options{
-		File: f, Clock: clk, Log: o.Log, Version: o.Version, Notice: o.notice(), Held: clk.Held,
+		File: f, Clock: clk, Log: o.Log, Version: o.Version, Notice: o.notice(), Held: clk.Held, Record: o.Record,
 		Token: func(t string) { token = t },
 		Pace: func(ctx context.Context, now time.Time) {
 			a.Quiet(ctx, now, 250*time.Millisecond)

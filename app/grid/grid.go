@@ -61,8 +61,8 @@ type Grid struct {
 	// firm is contracted below each node, able what all miners there draw above standby at full
 	// work; with the losses on the way to it.
 	firm, able []unit.Power
-	state     atomic.Pointer[State]
-	faulty    atomic.Pointer[string] // why what was said is not on disk
+	state      atomic.Pointer[State]
+	faulty     atomic.Pointer[string] // why what was said is not on disk
 }
 
 // Open makes the sources that the site file names and takes up what was kept. It reads

@@ -7,6 +7,7 @@
 package inbox
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,10 @@ import (
 	"switchyard/app/places"
 	"switchyard/app/plant"
 	"switchyard/app/truth"
+	"switchyard/driver"
 	"switchyard/estimate"
 	"switchyard/fleet"
+	"switchyard/reconcile"
 	"switchyard/site"
 	"switchyard/telemetry"
 )
@@ -154,12 +157,34 @@ func (b *Inbox) Sent(id site.DeviceID) {
 }
 
 // Take returns the acknowledgements since the last call.
-func (b *Inbox) Take() []fleet.Ack {
+func (b *Inbox) Take() (out []reconcile.Ack) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	acks := b.acks
 	b.acks = nil
-	return acks
+	b.mu.Unlock()
+	for _, a := range acks {
+		k := reconcile.Ack{Device: a.Command.Device, Sent: a.Command.At, At: a.At, Kind: AckKind(a.Err)}
+		if a.Err != nil {
+			k.Text = a.Err.Error()
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+// AckKind is what an acknowledgement's error means to the reconciler.
+func AckKind(err error) reconcile.AckKind {
+	switch {
+	case err == nil:
+		return reconcile.AckOK
+	case errors.Is(err, driver.ErrRefused):
+		return reconcile.AckRefused
+	case errors.Is(err, driver.ErrUnauthorized):
+		return reconcile.AckUnauthorized
+	case errors.Is(err, driver.ErrUnsupported):
+		return reconcile.AckUnsupported
+	}
+	return reconcile.AckUnreachable
 }
 
 // Waiting says whether a wish younger than patience (machine time) is not answered yet.

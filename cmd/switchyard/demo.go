@@ -23,6 +23,7 @@ type demoFlags struct {
 	hashprice float64
 	seed      uint64
 	dir       string
+	record    string
 	logs      logFlags
 }
 
@@ -49,6 +50,7 @@ machine cannot hold is said, and site time slows down.`,
 	f.Float64Var(&in.hashprice, "hashprice", 50, "what a PH/s earns in a day, $/PH/day")
 	f.Uint64Var(&in.seed, "seed", 1, "of everything that is random")
 	f.StringVar(&in.dir, "dir", "", "folder to keep the site's file and records in (default: a temporary one)")
+	recordFlag(cmd, &in.record)
 	in.logs.add(cmd, "warn")
 	return cmd
 }
@@ -56,7 +58,7 @@ machine cannot hold is said, and site time slows down.`,
 func (c *cli) demo(ctx context.Context, in *demoFlags) error {
 	opt := demo.Options{
 		Miners: in.miners, Speed: in.speed, Prices: in.prices, For: in.span, Listen: in.listen, Hashprice: in.hashprice, Seed: in.seed,
-		JSON: c.json(), Out: c.out, Err: c.err, Version: version, Dir: in.dir, Log: in.logs.logger(c.err),
+		JSON: c.json(), Out: c.out, Err: c.err, Version: version, Dir: in.dir, Record: in.record, Log: in.logs.logger(c.err),
 	}
 	if err := in.check(&opt); err != nil {
 		return err

@@ -38,6 +38,7 @@ func (l *logFlags) logger(w io.Writer) *slog.Logger {
 
 func (c *cli) runCmd() *cobra.Command {
 	var logs logFlags
+	var record string
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a site",
@@ -46,13 +47,19 @@ then left as the file's lost.controller says. The first start on a new store pri
 for the page and the API, once.`,
 		Example: "  switchyard run site.yaml --log-format json",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.runSite(cmd.Context(), args[0], &logs) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.runSite(cmd.Context(), args[0], record, &logs) },
 	}
+	recordFlag(cmd, &record)
 	logs.add(cmd, "info")
 	return cmd
 }
 
-func (c *cli) runSite(ctx context.Context, path string, logs *logFlags) (err error) {
+// recordFlag adds the flag that has decisions recorded.
+func recordFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "record", "", "new `file` that every decision and plan is written to, packed (day.jsonl.gz): backtest --recorded decides them again")
+}
+
+func (c *cli) runSite(ctx context.Context, path, record string, logs *logFlags) (err error) {
 	f, err := loadSite(path)
 	if err != nil {
 		return err
@@ -64,7 +71,7 @@ func (c *cli) runSite(ctx context.Context, path string, logs *logFlags) (err err
 	clk := siteClock(f)
 	a, err := app.New(ctx, app.Options{
 		File: f, Clock: clk, Log: log, Version: version, Notice: notice(f, clk),
-		Token: c.showToken, Bound: c.showAddress,
+		Token: c.showToken, Bound: c.showAddress, Record: record,
 	})
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("another controller runs on this site's store: %w", err)
