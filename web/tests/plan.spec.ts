@@ -43,6 +43,7 @@ test('a rest that no price explains is explained by what does, or by nothing', (
   }
   expect(of({ coincident_usd_mwh: 90 })).toBe('a coincident peak may add $90/MWh')
   expect(of({ cap_w: 1.02e6, site_w: 1e6 })).toBe('the limit of 1.02 MW leaves no room')
+  expect(of({ cap_w: 3e6, marginal_usd_mwh: 88 })).toBe('the limit of 3.00 MW leaves no room') // room is kept for a tenant
   expect(of({ marginal_usd_mwh: 88 })).toBe('the next MWh is worth $88 to the site, more than its $71')
   expect(of({})).toBe('')
   expect(of({ price_usd_mwh: null })).toBe('')

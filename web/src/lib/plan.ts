@@ -79,15 +79,16 @@ const dollars = (x: number) => usd(x, 0)
 type Cause = 'price' | 'peak' | 'limit' | 'marginal'
 
 /** What keeps a load that runs up to keep from its full power in a step; null where the figures do not say. */
-function causeOf(x: ScheduleView['steps'][0], keep: number): Cause | null {
+function causeOf(x: ScheduleView['steps'][0], keep: number, widest: number): Cause | null {
   const { price_usd_mwh: price, marginal_usd_mwh: marginal, cap_w: cap, site_w: site } = x
   const peak = x.coincident_usd_mwh ?? 0
   if (price == null) return null
   if (price > keep) return 'price'
   if (price + peak > keep) return 'peak'
-  // Room may be kept for a tenant: then the next MWh is dear although the meter will be below.
+  // Room may be kept for a tenant: then the next MWh is dear although the meter will be below,
+  // and where the limit is narrower than elsewhere in the plan, it is why.
   const dear = marginal != null && marginal > price + peak + 0.5
-  if (cap != null && site != null && site > cap * (dear ? 0.75 : 0.97)) return 'limit'
+  if (cap != null && site != null && (site > cap * (dear ? 0.75 : 0.97) || (dear && cap < 0.98 * widest))) return 'limit'
   return marginal != null && marginal > keep ? 'marginal' : null
 }
 
@@ -112,7 +113,8 @@ export function why(v: ScheduleView, all: Stretch[]): string {
     const price = mean(v, v.steps.map((x) => x.price_usd_mwh), s.first, s.first)
     return price != null && price <= keep ? `${dollars(price)}/MWh expected, below ${its}` : ''
   }
-  const causes = steps.map((x) => causeOf(x, keep))
+  const widest = Math.max(0, ...v.steps.map((x) => x.cap_w ?? 0))
+  const causes = steps.map((x) => causeOf(x, keep, widest))
   const of = (c: Cause, pick: (x: ScheduleView['steps'][0]) => number | null) => steps.filter((_, i) => causes[i] === c).map((x) => pick(x) ?? 0)
   const words: Record<Cause, () => string> = {
     price: () => {
@@ -223,13 +225,13 @@ function matters(c: Change): boolean {
 const capital = (s: string) => s.slice(0, 1).toUpperCase() + s.slice(1)
 
 /** Until when a change holds, in words; empty where the plan does not say. */
-export function until(c: Change, now: number, clock: SiteClock): string {
-  return c.open || c.stand === 'full' ? '' : `until ${clock.moment(c.to, now)}${c.later ? ' or later' : ''}`
+export function until(c: Change, clock: SiteClock): string {
+  return c.open || c.stand === 'full' ? '' : `until ${clock.moment(c.to, c.from)}${c.later ? ' or later' : ''}`
 }
 
 /** A change as a sentence without its time: "S19 rests until 18:30: $212/MWh expected against its $71". */
-export function told(c: Change, now: number, clock: SiteClock): string {
-  const to = until(c, now, clock)
+export function told(c: Change, clock: SiteClock): string {
+  const to = until(c, clock)
   return `${who(c)} ${doing(c)}${to && ` ${to}`}${c.why ? `: ${c.why}` : ''}`
 }
 
@@ -250,9 +252,9 @@ export function sentence(v: ScheduleView, at: number, clock: SiteClock): string 
   const first = all[0]
   if (!first) return `${capital(stands)} until ${clock.moment(end(v, v.steps.length - 1), now)}, as far as is planned.`
   const beside = all.filter((c) => c !== first && c.from === first.from).map((c) => `also ${who(c)} ${doing(c)}`)
-  const out = [`Until ${clock.moment(first.from, now)} ${stands}`, `then ${told(first, now, clock)}`, ...beside]
+  const out = [`Until ${clock.moment(first.from, now)} ${stands}`, `then ${told(first, clock)}`, ...beside]
   const later = all.find((c) => c.from > first.from && c.from - now < 24 * 3600_000 && c.stand !== 'full' && c.stand !== 'part')
-  if (later) out.push(`from ${clock.moment(later.from, now)} ${told(later, now, clock)}`)
+  if (later) out.push(`from ${clock.moment(later.from, now)} ${told(later, clock)}`)
   return out.map((x) => `${capital(x)}.`).join(' ')
 }
 
