@@ -8,7 +8,11 @@ import (
 )
 
 // dearest bounds the prices of what must not happen, $/kWh, for the solver's arithmetic.
-const dearest = 1000
+const dearest = 200
+
+// wholeOver is how far the price of a contract stands above that of the machines below it. A
+// machine stops whole: with a smaller step, a bit of contracted load would be cut in its place.
+const wholeOver = 20
 
 // figures is a Problem in plain numbers: kW at the load unless said otherwise, hours, $ and
 // $/kWh. Every method works on them, and all are judged by the same account.
@@ -359,9 +363,9 @@ func (f *figures) ladder() {
 		gain += d.rate / shortest
 	}
 	f.hurry = 1.1 * (math.Min(gain*high/low, dearest) + 0.001)
-	f.overload = 2 * f.hurry
+	f.overload = 2 * wholeOver * f.hurry
 	for i := range f.p.Firm {
-		f.addFirm(&f.p.Firm[i], 2*f.hurry)
+		f.addFirm(&f.p.Firm[i], wholeOver*f.hurry)
 		f.overload = math.Max(f.overload, 1.5*f.firm[i].penalty*high/low)
 	}
 	over := f.p.Overload

@@ -1,7 +1,6 @@
 package schedule_test
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -107,8 +106,8 @@ func TestClearingFollowsThePlan(t *testing.T) {
 			got, want := cleared(&p, &plan, step, p.Steps[step].Price), plan.Guidance(step).Run
 			for i, n := range got {
 				all++
-				// Rounding to whole machines may move a few from one class to another.
-				if math.Abs(n-float64(want[i])) > max(2, 0.02*float64(p.Classes[i].Count)) {
+				// Whole machines leave a bit of room below a cap, which clearing gives away.
+				if n < float64(want[i])-0.01 || n > float64(want[i])+3 {
 					t.Errorf("seed %d by %s, step %d: %s runs %.1f of %d, the plan %d", seed, plan.Method, step, p.Classes[i].Load, n, p.Classes[i].Count, want[i])
 				}
 			}

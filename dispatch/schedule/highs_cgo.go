@@ -177,10 +177,11 @@ func (h *highs) relaxed(from *basis, iterations int) (answer, error) {
 	return h.answer(true)
 }
 
-// wholly solves the program with its integers, from a solution to begin with, if any.
+// wholly solves the program with its integers, from a solution to begin with, if any, until
+// it is within gap of the bound, in the program's units.
 func (h *highs) wholly(start []float64, gap float64, nodes, iterations int) (answer, error) {
 	err := errors.Join(
-		h.setFloat("mip_rel_gap", gap), h.setFloat("mip_abs_gap", 0),
+		h.setFloat("mip_rel_gap", 0), h.setFloat("mip_abs_gap", gap),
 		h.setInt("mip_max_nodes", nodes), h.setInt("mip_max_leaves", nodes), h.setInt("simplex_iteration_limit", iterations),
 		said("set integers", C.Highs_changeColsIntegralityByRange(h.ptr, 0, C.int(h.cols-1), unsafe.SliceData(h.integer))),
 	)

@@ -148,7 +148,7 @@ func (r *meritRun) machines(t int, w want, already int) int {
 		return n
 	}
 	for i := k.node; i >= 0; i = r.f.parent[i] {
-		n = min(n, int(math.Floor(math.Max(0, r.room[i])/p+1e-9)))
+		n = int(math.Min(float64(n), math.Floor(math.Max(0, r.room[i])/p+1e-9)))
 	}
 	r.take(k.node, float64(n)*p)
 	return n

@@ -99,9 +99,11 @@ type Guidance struct {
 	// Keep and Take are by class, in the order of the plan's Classes: see ClassPlan. They
 	// stand at the class's node, and are before Adder.
 	Keep, Take []unit.Price
-	// Run is how many machines of each class the plan has running. It decides where Keep or
-	// Take and the price are the same: there the plan runs a part of a class. See Bid.
-	Run []int
+	// Run is how many machines of each class the plan has running, Marginal the price that the
+	// plan expects at its node, adders and caps included. Where the plan runs a part of a class
+	// all its machines are worth just that price, and Run decides. See Bid.
+	Run      []int
+	Marginal []unit.Price
 }
 
 // tie is what parts a class's machines that the plan runs from the others, where the price
@@ -109,8 +111,8 @@ type Guidance struct {
 const tie = unit.DollarPerMWh / 100
 
 // Bid is what a MWh is worth, at the class's node, to the machine of that rank in its class,
-// counted from 0 with running machines before resting ones: Keep or Take, a hundredth of a
-// dollar more if the plan runs so many and as much less if it does not. Cleared at the prices
+// counted from 0 with running machines before resting ones: Keep or Take, but just above the
+// price expected if the plan runs so many, and just below it if not. Cleared at the prices
 // expected, such bids give what the plan commits to; at others they depart from it.
 func (g *Guidance) Bid(class, rank int, running bool) unit.Price {
 	v := g.Take[class]
@@ -118,9 +120,9 @@ func (g *Guidance) Bid(class, rank int, running bool) unit.Price {
 		v = g.Keep[class]
 	}
 	if rank < g.Run[class] {
-		return v + tie
+		return max(v, g.Marginal[class]+tie)
 	}
-	return v - tie
+	return min(v, g.Marginal[class]-tie)
 }
 
 // Guidance returns what the plan says to the clearing of an interval within a step, by the
@@ -138,7 +140,7 @@ func (p *Plan) Guidance(step int) Guidance {
 			n += v
 		}
 		g.Keep, g.Take = append(g.Keep, c.Keep[step]), append(g.Take, c.Take[step])
-		g.Run = append(g.Run, int(n+0.5))
+		g.Run, g.Marginal = append(g.Run, int(n+0.5)), append(g.Marginal, p.Marginal[step][c.Node])
 	}
 	return g
 }

@@ -118,7 +118,7 @@ func (p *Planner) program(f *figures) (r result, err error) {
 	}
 	wide := p.gap(f, relaxed.objective)
 	rounded, err := p.rounded(relaxed.x)
-	if err == nil && rounded.objective-relaxed.objective > wide && p.from != LP {
+	if err == nil && rounded.objective-relaxed.objective > wide {
 		rounded = p.roomier(relaxed, rounded)
 	}
 	if err == nil && (p.from == LP || rounded.objective-relaxed.objective <= wide) {
@@ -137,7 +137,7 @@ func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result,
 	if err := p.engine.bounds(m.lower, m.upper, m.rowLower, m.rowUpper); err != nil {
 		return r, p.drop(err)
 	}
-	found, err := p.engine.wholly(rounded.x, p.relative(f), maxNodes, maxIterations)
+	found, err := p.engine.wholly(rounded.x, p.gap(f, relaxed.objective), maxNodes, maxIterations)
 	if err != nil {
 		if rounded.x == nil {
 			return r, p.drop(err)
@@ -148,12 +148,13 @@ func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result,
 		return r, r.check(f)
 	}
 	if rounded.x != nil && rounded.objective < found.objective {
-		// A bound that a solution at hand passes proves nothing.
-		found.bound = relaxed.objective
+		if noise := 1e-9 * math.Max(scale, math.Abs(found.objective)); rounded.objective < found.bound-noise {
+			found.bound = relaxed.objective // a bound that a solution at hand passes proves nothing
+		}
 		found.x, found.objective = rounded.x, rounded.objective
 	}
+	r.bound = math.Max(0, found.objective-math.Max(found.bound, relaxed.objective)) / scale
 	r.x, r.s = found.x, m.read(found.x)
-	r.bound = (found.objective - math.Max(found.bound, relaxed.objective)) / scale
 	return r, r.check(f)
 }
 
@@ -338,7 +339,7 @@ func (f *figures) breaches(s *solution, a *account) []string {
 	for i := range f.parent {
 		for t := range f.steps {
 			if over := a.excess[t]; over != nil && over[i] > small {
-				say("%s stands %v above its cap at %s: nothing is left to shed there", f.p.Tree.Node(i).ID, powerOf(over[i]), at(t))
+				say("%s stands %v above its cap at %s", f.p.Tree.Node(i).ID, powerOf(over[i]), at(t))
 				break
 			}
 		}
