@@ -390,8 +390,8 @@ func (g *guided) decide(i int, s *sim, wanted []int) {
 	o := own{w: w, free: make([]freedom, len(w.groups))}
 	for k := range s.crews {
 		c := &s.crews[k]
-		o.free[k] = freedom{stoppable: c.stoppable(now), startable: c.startable(now)}
-		o.free[k].locked = c.running - o.free[k].stoppable
+		o.free[k] = freedom{stoppable: c.Stoppable(now), startable: c.Startable(now)}
+		o.free[k].locked = c.Running() - o.free[k].stoppable
 	}
 	r := dispatch.Round{Tree: w.tree, Price: w.price[i] + unit.Price(w.peakAdder(i)), PriceKnown: true, Caps: make([]unit.Power, w.tree.Len())}
 	w.capsAt(i, r.Caps)

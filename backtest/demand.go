@@ -49,50 +49,17 @@ func (x *relaxed) buyUnderDemand(over []float64) (sum float64) {
 func (x *relaxed) buyMonth(from, to int, over []float64) float64 {
 	w := x.w
 	d := slices.MaxFunc(w.demands, func(a, b demand) int { return cmp.Compare(a.rate, b.rate) })
-	size, sum, covered := d.window, 0.0, time.Duration(0)
+	all, least, sum := x.windows(from, to, d, over)
+	covered := time.Duration(0)
+	for i := from; i < to; i++ {
+		if w.valid[i] {
+			covered += w.Interval
+		}
+	}
 	date := w.dates[w.days[from]]
 	first := date.AddDate(0, 0, 1-date.Day())
-	fixed := make([]unit.Power, w.tree.Len())
-	windows := map[int64]*window{}
-	for i := from; i < to; i++ {
-		if !w.valid[i] {
-			continue
-		}
-		covered += w.Interval
-		sum -= x.costs[i].base
-		key := w.at(i) / size
-		if !d.counts[i] {
-			key = -int64(i) - 1 // a window of its own that no charge counts
-		}
-		n := windows[key]
-		if n == nil {
-			n = &window{}
-			windows[key] = n
-		}
-		x.fixedAt(i, fixed, false)
-		n.fixed += fixed[0].Megawatts() * float64(w.step) / float64(size)
-		for _, p := range x.costs[i].pieces {
-			if p.cost < x.price[i] {
-				n.wants = append(n.wants, want{i, p.mw, x.price[i] - p.cost})
-			}
-		}
-	}
-	least := 0.0
-	all := make([]*window, 0, len(windows))
-	for key, n := range windows {
-		slices.SortFunc(n.wants, func(a, b want) int { return cmp.Or(cmp.Compare(b.gain, a.gain), cmp.Compare(a.i, b.i)) })
-		if key < 0 {
-			for _, k := range n.wants {
-				sum += k.gain * k.mw * w.hours()
-				over[k.i] -= k.mw
-			}
-			continue
-		}
-		least = max(least, n.fixed)
-		all = append(all, n)
-	}
 	rate := float64(d.rate) * 1000 * float64(covered) / float64(first.AddDate(0, 1, 0).Sub(first)) // per MW
-	share := float64(w.step) / float64(size)
+	share := float64(w.step) / float64(d.window)
 	earn := func(peak float64, take func(want, float64)) float64 {
 		got := -rate * peak
 		for _, n := range all {
@@ -123,6 +90,46 @@ func (x *relaxed) buyMonth(from, to int, over []float64) float64 {
 	peak := (lo + hi) / 2
 	x.top[w.month(from)] = peak
 	return sum + math.Max(earn(peak, func(k want, mw float64) { over[k.i] -= mw }), earn(least, nil))
+}
+
+// windows gathers the windows of [from, to) that the charge counts, and the least peak that
+// they can have. What it does not count takes whatever pays: sum is what that earns, less what
+// all intervals cost without any work.
+func (x *relaxed) windows(from, to int, d demand, over []float64) (all []*window, least, sum float64) {
+	w := x.w
+	fixed := make([]unit.Power, w.tree.Len())
+	var last *window
+	at := int64(0)
+	for i := from; i < to; i++ {
+		if !w.valid[i] {
+			continue
+		}
+		sum -= x.costs[i].base
+		if d.counts[i] && (last == nil || w.at(i)/d.window != at) {
+			at, last = w.at(i)/d.window, &window{}
+			all = append(all, last)
+		}
+		if d.counts[i] {
+			x.fixedAt(i, fixed, false)
+			last.fixed += fixed[0].Megawatts() * float64(w.step) / float64(d.window)
+		}
+		for _, p := range x.costs[i].pieces {
+			gain := x.price[i] - p.cost
+			switch {
+			case gain <= 0:
+			case d.counts[i]:
+				last.wants = append(last.wants, want{i, p.mw, gain})
+			default:
+				sum += gain * p.mw * w.hours()
+				over[i] -= p.mw
+			}
+		}
+	}
+	for _, n := range all {
+		slices.SortStableFunc(n.wants, func(a, b want) int { return cmp.Compare(b.gain, a.gain) })
+		least = max(least, n.fixed)
+	}
+	return all, least, sum
 }
 
 // peak is the power at the connection up to which the month of interval i is planned.

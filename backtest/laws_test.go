@@ -132,23 +132,23 @@ func TestBooksBalance(t *testing.T) {
 		w := open(t, f, Sources{Prices: csvOf(t, dir, rt, da, nil)})
 		s := newSim(w, Late)
 		var cost, used float64
-		s.trace = func(i int, crews []crew) {
+		s.trace = func(i int, crews []machines) {
 			mw := 0.0
 			for _, c := range crews {
 				n := 0
-				for _, k := range c.run {
-					n += k.n
+				for _, k := range c.Working() {
+					n += k.N
 				}
-				if n != c.running {
-					r.Fatalf("%d machines run and %d are counted", n, c.running)
+				if n != c.Running() {
+					r.Fatalf("%d machines run and %d are counted", n, c.Running())
 				}
-				for _, k := range c.rest {
-					n += k.n
+				for _, k := range c.Resting() {
+					n += k.N
 				}
 				if n != c.g.count {
 					r.Fatalf("%d of %d machines are left", n, c.g.count)
 				}
-				mw += (float64(c.running)*c.g.power.Megawatts() + float64(c.g.count-c.running)*c.g.standby.Megawatts()) / (1 - float64(f.Connection.Loss))
+				mw += (float64(c.Running())*c.g.power.Megawatts() + float64(c.g.count-c.Running())*c.g.standby.Megawatts()) / (1 - float64(f.Connection.Loss))
 			}
 			used += mw
 			if len(w.blocks) == 0 {
@@ -229,10 +229,10 @@ func TestNobodySeesTheFuture(t *testing.T) {
 		runs := func(rt, da, load []float64) (got []int) {
 			w := open(t, f, Sources{Prices: csvOf(t, dir, rt, da, load), LoadColumn: "system_load_mw"})
 			s := newSim(w, info)
-			s.trace = func(i int, crews []crew) {
+			s.trace = func(i int, crews []machines) {
 				if i < last {
 					for _, c := range crews {
-						got = append(got, c.running)
+						got = append(got, c.Running())
 					}
 				}
 			}

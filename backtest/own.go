@@ -120,8 +120,8 @@ func (p *own) decide(i int, s *sim, wanted []int) {
 	p.hear(i, s)
 	for k := range s.crews {
 		c := &s.crews[k]
-		p.free[k].stoppable, p.free[k].startable = c.stoppable(now), c.startable(now)
-		p.free[k].locked = c.running - p.free[k].stoppable
+		p.free[k].stoppable, p.free[k].startable = c.Stoppable(now), c.Startable(now)
+		p.free[k].locked = c.Running() - p.free[k].stoppable
 	}
 	switch {
 	case now >= p.planAt:
@@ -374,17 +374,17 @@ func (p *own) problem(i int, s *sim) schedule.Problem {
 }
 
 // standing is how a group's machines stand.
-func (p *own) standing(i int, c *crew) outlook.Group {
+func (p *own) standing(i int, c *machines) outlook.Group {
 	g, now := c.g, p.w.at(i)
 	out := outlook.Group{
 		Load: g.id, Count: g.count, Fixed: unit.Power(g.count) * g.standby, Response: shedTime,
 		Levels: []outlook.Level{{Power: g.net(), Hashrate: g.hash}},
 	}
-	for _, k := range c.run {
-		out.Now = append(out.Now, schedule.State{Count: k.n, For: time.Duration(now-k.since) * time.Second})
+	for _, k := range c.Working() {
+		out.Now = append(out.Now, schedule.State{Count: k.N, For: time.Duration(now-k.Since) * time.Second})
 	}
-	for _, k := range c.rest {
-		out.Now = append(out.Now, schedule.State{Count: k.n, Level: -1, For: time.Duration(now-k.since) * time.Second})
+	for _, k := range c.Resting() {
+		out.Now = append(out.Now, schedule.State{Count: k.N, Level: -1, For: time.Duration(now-k.Since) * time.Second})
 	}
 	return out
 }

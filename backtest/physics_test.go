@@ -81,7 +81,7 @@ func TestRestartsByHand(t *testing.T) {
 			w := open(t, parse(t, fmt.Sprintf(one, c.group+", restart_cost: 0.5 $")), Sources{Prices: fiveMinutes(t, c.prices...)})
 			s := newSim(w, Start)
 			var got []int
-			s.trace = func(_ int, crews []crew) { got = append(got, crews[0].running) }
+			s.trace = func(_ int, crews []machines) { got = append(got, crews[0].Running()) }
 			if err := s.run(context.Background(), c.wanted); err != nil {
 				t.Fatal(err)
 			}
@@ -203,7 +203,7 @@ control: {margin: 0 %}
 	w := open(t, parse(t, text), Sources{Prices: csvOf(t, t.TempDir(), prices, prices, nil)})
 	s := newSim(w, Start)
 	var got [][2]int
-	s.trace = func(_ int, c []crew) { got = append(got, [2]int{c[0].running, c[1].running}) }
+	s.trace = func(_ int, c []machines) { got = append(got, [2]int{c[0].Running(), c[1].Running()}) }
 	if err := s.run(context.Background(), always{}); err != nil {
 		t.Fatal(err)
 	}

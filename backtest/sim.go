@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"switchyard/backtest/crew"
 	"switchyard/dispatch"
 	"switchyard/site"
 	"switchyard/unit"
@@ -24,11 +25,21 @@ type policy interface {
 	decide(i int, s *sim, wanted []int)
 }
 
+// machines are a group with its machines as they stand.
+type machines struct {
+	g *group
+	crew.Crew
+}
+
+func newMachines(g *group, now int64) machines {
+	return machines{g, crew.New(g.count, crew.Physics{Run: g.run, Rest: g.rest, Ramp: g.ramp}, now)}
+}
+
 // sim is one policy on its way through the run.
 type sim struct {
 	w     *World
 	info  Information
-	crews []crew
+	crews []machines
 	books *books
 
 	wanted, starts []int
@@ -36,7 +47,7 @@ type sim struct {
 	binds          bool
 	clearer        dispatch.Clearer
 	// trace is told what runs in each interval, once it is decided; nil: nobody.
-	trace func(i int, crews []crew)
+	trace func(i int, crews []machines)
 }
 
 func newSim(w *World, info Information) *sim {
@@ -45,7 +56,7 @@ func newSim(w *World, info Information) *sim {
 		caps: make([]unit.Power, w.tree.Len()), binds: w.mayBind(),
 	}
 	for k := range w.groups {
-		s.crews = append(s.crews, newCrew(&w.groups[k], w.start))
+		s.crews = append(s.crews, newMachines(&w.groups[k], w.start))
 	}
 	return s
 }
@@ -87,8 +98,8 @@ func (s *sim) apply(i int) {
 	now := s.w.at(i)
 	for k := range s.crews {
 		c := &s.crews[k]
-		if want := s.wanted[k]; !s.binds || want < c.running {
-			s.starts[k] = c.to(want, now)
+		if want := s.wanted[k]; !s.binds || want < c.Running() {
+			s.starts[k] = c.To(want, now)
 		} else {
 			s.starts[k] = 0
 		}
@@ -101,8 +112,8 @@ func (s *sim) apply(i int) {
 	room := s.room(i, s.wanted)
 	for k := range s.crews {
 		c := &s.crews[k]
-		c.force(room[k], now)
-		s.starts[k] += c.to(min(max(s.wanted[k], c.running), room[k]), now)
+		c.Force(room[k], now)
+		s.starts[k] += c.To(min(max(s.wanted[k], c.Running()), room[k]), now)
 	}
 }
 
@@ -118,7 +129,7 @@ func (s *sim) room(i int, wanted []int) []int {
 	now := w.at(i)
 	for k := range s.crews {
 		c := &s.crews[k]
-		n := min(max(wanted[k], c.running), c.running+c.startable(now))
+		n := min(max(wanted[k], c.Running()), c.Running()+c.Startable(now))
 		o := site.Offer{Load: c.g.id, Node: c.g.node, Class: site.Flexible, Fixed: unit.Power(c.g.count) * c.g.standby}
 		if n > 0 {
 			o.Blocks = []site.Block{{Power: unit.Power(n) * c.g.net(), Value: c.g.breakeven(w.hash[i])}}

@@ -81,7 +81,7 @@ func newBooks(w *World) *books {
 }
 
 // settle books interval i with the machines as they ran in it.
-func (b *books) settle(i int, crews []crew, starts []int) {
+func (b *books) settle(i int, crews []machines, starts []int) {
 	w, t := b.w, &b.days[b.w.days[i]]
 	from, to := w.at(i), w.at(i)+w.step
 	t.Intervals++
@@ -90,12 +90,12 @@ func (b *books) settle(i int, crews []crew, starts []int) {
 	for k := range crews {
 		c := &crews[k]
 		g := c.g
-		earn := w.hash[i].Revenue(g.hash, time.Duration(c.worked(from, to))*time.Second)
+		earn := w.hash[i].Revenue(g.hash, time.Duration(c.Worked(from, to))*time.Second)
 		earned += unit.Money(math.Round(float64(earn) * (1 - float64(g.fee))))
-		at += (unit.Power(c.running)*g.net() + unit.Power(g.count)*g.standby).Scale(g.factor)
-		ran += unit.Power(c.running) * g.net()
+		at += (unit.Power(c.Running())*g.net() + unit.Power(g.count)*g.standby).Scale(g.factor)
+		ran += unit.Power(c.Running()) * g.net()
 		could += unit.Power(g.count) * g.net()
-		hashing += (unit.Power(c.running) * g.net()).Scale(g.factor)
+		hashing += (unit.Power(c.Running()) * g.net()).Scale(g.factor)
 		t.Starts += starts[k]
 		t.Wear += unit.Money(starts[k]) * g.wear
 	}
