@@ -1,3 +1,5 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
 package bench
 
 import (
@@ -7,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/bartolsthoorn/gohighs/highs"
 
 	"switchyard/dispatch/schedule"
 	"switchyard/site"
@@ -113,11 +117,98 @@ func (y *yard) follow(p *schedule.Plan, steps int) {
 	}
 }
 
+// plainProgram is the baseline: the same site and steps as a linear program written down as
+// the words say it, machines counted in parts, with a column for each flow, start and stop. It
+// knows energy, caps, minimum runs and rests and the demand charge; no reserves, no contracts'
+// rights, no work, no whole machine, and no prices for clearing come of it.
+func plainProgram(p *schedule.Problem) *highs.Model {
+	m := &highs.Model{}
+	free := math.Inf(1)
+	col := func(cost, low, high float64) int {
+		m.ColCosts, m.ColLower, m.ColUpper = append(m.ColCosts, cost), append(m.ColLower, low), append(m.ColUpper, high)
+		return len(m.ColCosts) - 1
+	}
+	n, nodes := len(p.Steps), p.Tree.Len()
+	flow, below := make([][]int, n), make([][][]int, n) // by step and node: the flow, and what it feeds
+	feeds := make([][][]float64, n)
+	for t, s := range p.Steps {
+		below[t], feeds[t] = make([][]int, nodes), make([][]float64, nodes)
+		for i := range nodes {
+			limit, cost := free, 0.0
+			if l := p.Tree.Node(i).Limit; l > 0 {
+				limit = l.Megawatts()
+			}
+			if i == 0 {
+				cost = (s.Price + s.Coincident).DollarsPerMWh() * s.Length.Hours()
+			}
+			flow[t] = append(flow[t], col(cost, 0, limit))
+			if up := p.Tree.Node(i).Parent; up >= 0 {
+				below[t][up], feeds[t][up] = append(below[t][up], flow[t][i]), append(feeds[t][up], 1)
+			}
+		}
+	}
+	for _, c := range p.Classes {
+		before, first := -1, float64(c.Count)
+		var starts, stops []int
+		for t, s := range p.Steps {
+			hours := s.Length.Hours()
+			on := col(0, 0, float64(c.Count))
+			levels := []int{on}
+			parts := []float64{-1}
+			for _, l := range c.Levels {
+				j := col(-l.Power.Megawatts()*l.Value.DollarsPerMWh()*hours, 0, free)
+				levels, parts = append(levels, j), append(parts, 1)
+				below[t][c.Node], feeds[t][c.Node] = append(below[t][c.Node], j), append(feeds[t][c.Node], l.Power.Megawatts())
+			}
+			m.AddSparseRow(0, levels, parts, 0)
+			up := col(c.Wear.Dollars()+c.Ramp.Hours()*c.Levels[0].Power.Megawatts()*c.Levels[0].Value.DollarsPerMWh(), 0, free)
+			down := col(0, 0, free)
+			starts, stops = append(starts, up), append(stops, down)
+			if before < 0 {
+				m.AddSparseRow(first, []int{on, up, down}, []float64{1, -1, 1}, first)
+			} else {
+				m.AddSparseRow(0, []int{on, before, up, down}, []float64{1, -1, -1, 1}, 0)
+			}
+			window := func(cols []int, sign float64, d time.Duration) ([]int, []float64) {
+				index, value := []int{on}, []float64{1}
+				for u := t; u >= 0 && s.Start.Sub(p.Steps[u].Start) < d; u-- {
+					index, value = append(index, cols[u]), append(value, sign)
+				}
+				return index, value
+			}
+			index, value := window(starts, -1, c.MinRun)
+			m.AddSparseRow(0, index, value, free)
+			index, value = window(stops, 1, c.MinRest)
+			m.AddSparseRow(-free, index, value, float64(c.Count))
+			before = on
+		}
+	}
+	for t := range p.Steps {
+		for i := range nodes {
+			fixed := 0.0
+			for _, f := range p.Firm {
+				if f.Node == i {
+					fixed += f.Draw[t].Megawatts()
+				}
+			}
+			index, value := append(below[t][i], flow[t][i]), append(feeds[t][i], -(1-float64(p.Tree.Node(i).Loss)))
+			m.AddSparseRow(-fixed, index, value, -fixed)
+		}
+	}
+	for _, d := range p.Demand {
+		peak := col(d.Rate.DollarsPerKWMonth()*1000, d.SoFar.Megawatts(), free)
+		for t := range p.Steps {
+			m.AddSparseRow(0, []int{peak, flow[t][0]}, []float64{1, -1}, free)
+		}
+	}
+	return m
+}
+
 func benchSchedule(b *testing.B, groups int, bare bool, every time.Duration) {
 	y := newYard(b, groups, bare)
 	at := time.Date(2024, 7, 1, 6, 0, 0, 0, time.UTC)
 	first := y.at(at)
-	var cold, warm []time.Duration
+	var cold, warm, naive []time.Duration
 	gap, methods := 0.0, map[schedule.Method]int{}
 	for b.Loop() {
 		pl := schedule.NewPlanner()
@@ -127,6 +218,11 @@ func benchSchedule(b *testing.B, groups int, bare bool, every time.Duration) {
 			b.Fatal(err)
 		}
 		cold = append(cold, time.Since(start))
+		start = time.Now()
+		if s, err := plainProgram(&first).Solve(highs.WithOutput(false), highs.WithThreads(1)); err != nil || !s.IsOptimal() {
+			b.Fatal("the plain program was not solved", err)
+		}
+		naive = append(naive, time.Since(start))
 		for range 10 {
 			y.follow(&p, max(1, int(every/(5*time.Minute))))
 			at = at.Add(every)
@@ -150,6 +246,9 @@ func benchSchedule(b *testing.B, groups int, bare bool, every time.Duration) {
 	}
 	b.ReportMetric(ms(cold), "cold_ms")
 	b.ReportMetric(ms(warm), "warm_ms")
+	b.ReportMetric(ms(naive), "plain_lp_ms")
+	b.ReportMetric(ms(cold)/ms(naive), "cold_ratio_x")
+	b.ReportMetric(ms(warm)/ms(naive), "warm_ratio_x")
 	b.ReportMetric(warm[len(warm)-1].Seconds()*1e3, "worst_warm_ms")
 	b.ReportMetric(gap*100, "gap_%")
 	b.ReportMetric(0, "ns/op")

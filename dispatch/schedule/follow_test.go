@@ -106,8 +106,8 @@ func TestClearingFollowsThePlan(t *testing.T) {
 			got, want := cleared(&p, &plan, step, p.Steps[step].Price), plan.Guidance(step).Run
 			for i, n := range got {
 				all++
-				// Whole machines leave a bit of room below a cap, which clearing gives away.
-				if n < float64(want[i])-0.01 || n > float64(want[i])+3 {
+				// Whole machines leave a bit of room below a cap, for which clearing finds a taker.
+				if n < float64(want[i])-1 || n > float64(want[i])+3 {
 					t.Errorf("seed %d by %s, step %d: %s runs %.1f of %d, the plan %d", seed, plan.Method, step, p.Classes[i].Load, n, p.Classes[i].Count, want[i])
 				}
 			}

@@ -15,6 +15,10 @@ const (
 	maxIterations = 60_000 // simplex iterations of one relaxed program
 	maxNodes      = 400    // of the search for whole machines
 	defaultGap    = 1e-4
+	// A search over more counts than fewWhole takes seconds before its first branch, to win
+	// what no forecast is worth: with them, rounding within enoughGap of the bound is enough.
+	fewWhole  = 100
+	enoughGap = 1e-3
 )
 
 // Planner plans again and again, and begins each search where the last one ended. Make it
@@ -118,8 +122,13 @@ func (p *Planner) program(f *figures) (r result, err error) {
 	}
 	wide := p.gap(f, relaxed.objective)
 	rounded, err := p.rounded(relaxed.x)
-	if err == nil && rounded.objective-relaxed.objective > wide {
-		rounded = p.roomier(relaxed, rounded)
+	for room := 1.0; room <= 2; room++ { // machines
+		if err == nil && rounded.objective-relaxed.objective > wide {
+			rounded = p.roomier(relaxed, rounded, room)
+		}
+	}
+	if f.p.Gap == 0 && m.countWhole() > fewWhole {
+		wide *= enoughGap / defaultGap
 	}
 	if err == nil && (p.from == LP || rounded.objective-relaxed.objective <= wide) {
 		r.x, r.s, r.bound = rounded.x, m.read(rounded.x), (rounded.objective-relaxed.objective)/scale
@@ -169,9 +178,9 @@ func (p *Planner) rounded(x []float64) (answer, error) {
 }
 
 // roomier rounds a relaxed solution that leaves room for it, and returns the better rounding.
-func (p *Planner) roomier(relaxed, rounded answer) answer {
+func (p *Planner) roomier(relaxed, rounded answer, room float64) answer {
 	m := &p.model
-	rowLower, rowUpper := m.tighten(relaxed.x)
+	rowLower, rowUpper := m.tighten(relaxed.x, room)
 	if p.engine.bounds(m.lower, m.upper, rowLower, rowUpper) != nil {
 		return rounded
 	}

@@ -35,7 +35,8 @@ type Problem struct {
 	// Overload is what a MWh above a node's cap costs: a breach is priced, and the plan stays
 	// feasible. Zero means DefaultOverload. Real limits are the limiter's, which never sees a plan.
 	Overload unit.Price
-	// Gap is the relative distance from the bound at which the search may end; zero means 1e-4.
+	// Gap is the relative distance from the bound at which the search may end; zero means 1e-4,
+	// or up to 1e-3 where more than 100 counts must be whole and a search would take seconds.
 	Gap float64
 	// Whole is how far ahead machines are counted whole; beyond it they may be parts. Zero
 	// means an hour, negative the whole horizon.

@@ -36,9 +36,18 @@ func (m *model) settled(x []float64) bool {
 	return true
 }
 
-// tighten returns the rows' bounds with so much room left under each shared bound in the
-// first steps as the greatest machine takes that x has not whole, so that it may be rounded up.
-func (m *model) tighten(x []float64) (rowLower, rowUpper []float64) {
+// countWhole is how many counts of machines must be whole.
+func (m *model) countWhole() int {
+	n := 0
+	for c := range m.f.classes {
+		n += m.f.whole * len(m.f.classes[c].levels)
+	}
+	return n
+}
+
+// tighten returns the rows' bounds with room left under each shared bound in the first steps,
+// for so many of the greatest machine that x has not whole, so that it may be rounded up.
+func (m *model) tighten(x []float64, machines float64) (rowLower, rowUpper []float64) {
 	f := m.f
 	rowLower, rowUpper = slices.Clone(m.rowLower), slices.Clone(m.rowUpper)
 	room := make([]float64, len(f.parent))
@@ -46,7 +55,7 @@ func (m *model) tighten(x []float64) (rowLower, rowUpper []float64) {
 		k := &f.classes[c]
 		part := slices.ContainsFunc(x[m.run[c]:int(m.run[c])+f.whole*len(k.levels)], func(v float64) bool { return !isWhole(v) })
 		for n := k.node; part && n >= 0; n = f.parent[n] {
-			room[n] = math.Max(room[n], k.most*k.exit/f.entry[n])
+			room[n] = math.Max(room[n], machines*k.most*k.exit/f.entry[n])
 		}
 	}
 	for _, b := range m.limits {
