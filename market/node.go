@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"switchyard/clock"
@@ -45,6 +46,8 @@ type NodeHash struct {
 	polled[networkDay]
 	client *http.Client
 	blocks map[int64]blockStats // at most feeBlocks; Run's own
+	epoch  epoch                // Run's own
+	seen   atomic.Pointer[Chain]
 }
 
 type blockStats struct {
@@ -107,6 +110,7 @@ func (f *NodeHash) ask(ctx context.Context) error {
 	for _, b := range f.blocks {
 		fees += b.TotalFee
 	}
+	f.look(ctx, height, fees/int64(len(f.blocks)), price)
 	reward := float64(Subsidy(height+1)) + float64(fees)/float64(len(f.blocks))
 	d := networkDay{price: price, perPH: BTCPerPHDay(difficulty, reward/Satoshi)}
 	d.hashprice = unit.DollarsPerPHDay(d.perPH * price.Dollars())

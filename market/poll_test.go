@@ -1,6 +1,7 @@
 package market
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -169,6 +170,8 @@ type node struct {
 	tipAge     time.Duration
 	fail       string
 	statsAsked int
+	headsAsked int
+	bits       string // of every header; default those of the difficulty
 	password   string
 }
 
@@ -203,6 +206,16 @@ func (n *node) answer(r *http.Request) (int, string, error) {
 			h := int64(c.Params[0].(float64))
 			at := time.Now().Add(-n.tipAge - time.Duration(n.height-h)*10*time.Minute).Unix()
 			replies = append(replies, fmt.Sprintf(`{"result":{"height":%d,"subsidy":625000000,"totalfee":10000000,"time":%d},"error":null,"id":%d}`, h, at, c.ID))
+		case "getblockhash":
+			replies = append(replies, fmt.Sprintf(`{"result":"hash of %v","error":null,"id":%d}`, c.Params[0], c.ID))
+		case "getblockheader":
+			n.headsAsked++
+			var h int64
+			if _, err := fmt.Sscanf(c.Params[0].(string), "hash of %d", &h); err != nil {
+				return 400, err.Error(), nil
+			}
+			at := time.Now().Add(-n.tipAge - time.Duration(n.height-h)*10*time.Minute).Unix()
+			replies = append(replies, fmt.Sprintf(`{"result":{"time":%d,"bits":%q},"error":null,"id":%d}`, at, cmp.Or(n.bits, "170d2133"), c.ID))
 		}
 	}
 	for i, j := 0, len(replies)-1; i < j; i, j = i+1, j-1 { // a batch's order is the server's
@@ -283,6 +296,49 @@ func TestNodeFaults(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The epoch's first block tells the target and when it began; without it the rest stands.
+func TestChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &node{height: 700_000, chain: "main"} // 448 blocks into its epoch
+		f := NewNode(Node{URL: "http://node/", PriceUSD: 60_000 * unit.Dollar, Clock: clock.System(), Transport: n})
+		if _, ok := f.Chain(); ok {
+			t.Error("a chain before the first poll")
+		}
+		for range 2 {
+			if err := f.ask(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, ok := f.Chain()
+		if !ok || c.Height != 700_000 || c.Bits != 0x170d2133 || c.At.Sub(c.Began) != 448*10*time.Minute || c.Fees != 10_000_000 || c.Price != 60_000*unit.Dollar {
+			t.Errorf("%+v", c)
+		}
+		if n.headsAsked != 1 {
+			t.Errorf("asked %d times for the epoch's first block", n.headsAsked)
+		}
+		n.set(701_568, "") // the first of the next epoch, which may still be replaced
+		for range 2 {
+			if err := f.ask(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c, _ = f.Chain(); n.headsAsked != 3 || c.Began != c.At {
+			t.Errorf("asked %d times, %+v", n.headsAsked, c)
+		}
+		n.bits = "soft"
+		n.set(703_600, "")
+		if err := f.ask(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if c, ok = f.Chain(); !ok || !c.Began.IsZero() || c.Height != 703_600 || !f.At(time.Now()).Known {
+			t.Errorf("without the epoch's first block: %+v, %+v", c, f.At(time.Now()))
+		}
+	})
+	if _, ok := New(Fixed(0), FixedHash(0), 0).Chain(); ok {
+		t.Error("a chain without a node")
 	}
 }
 

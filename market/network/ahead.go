@@ -27,6 +27,14 @@ type State struct {
 	Price    unit.Money // of one bitcoin
 }
 
+// Of returns the network as a node told it; false where it did not tell when the epoch began.
+func Of(c market.Chain) (State, bool) {
+	if c.Began.IsZero() || c.Bits == 0 {
+		return State{}, false
+	}
+	return State{Height: c.Height, At: c.At, Bits: Bits(c.Bits), Began: c.Began, Fees: c.Fees, Price: c.Price}, true
+}
+
 // MeanFees returns the mean fees, in satoshi a block, of the newest 144 blocks of those given,
 // the newest last; zero for none.
 func MeanFees(fees []int64) int64 {
@@ -148,4 +156,25 @@ func Hashprice(path []Stretch, t time.Time) unit.Hashprice {
 		}
 	}
 	return h
+}
+
+// Mean returns the mean hashprice of the path over [from, to); that at from where the span is
+// empty.
+func Mean(path []Stretch, from, to time.Time) unit.Hashprice {
+	total := to.Sub(from)
+	if total <= 0 {
+		return Hashprice(path, from)
+	}
+	sum := 0.0
+	for at := from; at.Before(to); {
+		end := to
+		for _, p := range path {
+			if p.From.After(at) && p.From.Before(end) {
+				end = p.From
+			}
+		}
+		sum += float64(Hashprice(path, at)) * float64(end.Sub(at))
+		at = end
+	}
+	return unit.Hashprice(sum / float64(total))
 }

@@ -138,6 +138,34 @@ func TestPath(t *testing.T) {
 	}
 }
 
+func TestMean(t *testing.T) {
+	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	path := []Stretch{{From: at, Hashprice: 5000}, {From: at.Add(12 * time.Hour), Hashprice: 4000}, {From: at.Add(18 * time.Hour), Hashprice: 2000}}
+	for _, c := range []struct {
+		from, to int // hours
+		want     unit.Hashprice
+	}{{0, 24, 4000}, {0, 12, 5000}, {-12, 12, 5000}, {12, 24, 3000}, {24, 48, 2000}, {0, 0, 5000}} {
+		if got := Mean(path, at.Add(time.Duration(c.from)*time.Hour), at.Add(time.Duration(c.to)*time.Hour)); got != c.want {
+			t.Errorf("%d to %d: %v, want %v", c.from, c.to, got, c.want)
+		}
+	}
+	if Mean(nil, at, at.Add(time.Hour)) != 0 {
+		t.Error("no path has a mean")
+	}
+}
+
+func TestOf(t *testing.T) {
+	began := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	c := market.Chain{Height: 925_000, At: began.Add(time.Hour), Bits: 0x17034219, Began: began, Fees: 7, Price: unit.Dollar}
+	if s, ok := Of(c); !ok || s.Height != c.Height || s.Bits != Bits(c.Bits) || s.Began != began || s.Fees != 7 || s.Price != unit.Dollar || s.At != c.At {
+		t.Errorf("%+v, %v", s, ok)
+	}
+	c.Began = time.Time{}
+	if _, ok := Of(c); ok {
+		t.Error("an epoch without a beginning")
+	}
+}
+
 // A public pool contract's exhibit (SEC 0000950170-23-019070): at difficulty
 // 21,448,277,761,059 a PH/s earns 0.0058619 BTC a day of subsidies, and 149 blocks with
 // 110.36520932 BTC of fees raise that to 111.8513 %.
