@@ -49,7 +49,7 @@ type Progress interface {
 
 type flags struct {
 	at, running, hashprice, format, out string
-	draws, limits                       []string
+	draws, limits, peaks                []string
 }
 
 type console struct{ Console }
@@ -65,7 +65,7 @@ func Command(k Console) *cobra.Command {
 reserve or gives way, at the prices expected. No device is touched. Prices are the site file's
 market's, and of them only what was known at --at: files that go on after it are read up to it, and
 what comes then is expected and not looked up. All miners are free to follow; tenants are taken to
-draw what is firm, unless --tenant-draw says otherwise.
+draw what is firm, unless --tenant-draw says otherwise. Without any price there is no plan.
 
 The plan comes with the most that any plan could earn, and how far it is from that.`,
 		Example: "  switchyard schedule site.yaml\n" +
@@ -82,6 +82,7 @@ The plan comes with the most that any plan could earn, and how far it is from th
 	f.StringVar(&in.hashprice, "hashprice", "", "what a PH/s earns in a day, in $/PH/day (default: the site file's source)")
 	f.StringArrayVar(&in.draws, "tenant-draw", nil, "NAME=POWER that a tenant draws instead of all that is firm, in MW or with a unit (may repeat)")
 	f.StringArrayVar(&in.limits, "limit", nil, "NODE=POWER limit for all of the horizon, in MW or with a unit (may repeat)")
+	f.StringArrayVar(&in.peaks, "peak", nil, "NAME=POWER that the month's peak of a demand charge is already at, in MW or with a unit (may repeat)")
 	return cmd
 }
 

@@ -69,9 +69,7 @@ func page(w io.Writer, a *answer) error {
 			s.Rows = append(s.Rows, row)
 		}
 	}
-	if a.Hashprice != nil {
-		s.Facts = append(s.Facts, fmt.Sprintf("Hashprice %.2f $/PH/day.", *a.Hashprice))
-	}
+	s.Facts = a.bitcoin()
 	return t.Execute(w, s)
 }
 

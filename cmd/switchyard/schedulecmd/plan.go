@@ -2,6 +2,7 @@ package schedulecmd
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -25,16 +26,15 @@ type answer struct {
 	Site      string   `json:"site"`
 	Timezone  string   `json:"timezone"`
 	Hashprice *float64 `json:"hashprice_usd_ph_day"` // null: not known
+	// Network is what the Bitcoin network is expected to change; null: no node told.
+	Network *networkView `json:"network"`
 	api.ScheduleView
-	zone *time.Location
+	zone  *time.Location
+	given bool // the hashprice, by a flag
 }
 
-const (
-	// response is how fast a miner is at standby where no device was asked: the slower firmwares'.
-	response = time.Minute
-	// patience is how long sources on the network are waited for.
-	patience = 30 * time.Second
-)
+// response is how fast a miner is at standby where no device was asked: the slower firmwares'.
+const response = time.Minute
 
 // plan makes the plan of a site at a time.
 func (c *console) plan(ctx context.Context, f *sitefile.File, at time.Time, in flags) (*answer, error) {
@@ -49,20 +49,27 @@ func (c *console) plan(ctx context.Context, f *sitefile.File, at time.Time, in f
 	if err != nil {
 		return nil, c.BadInput("%w", err)
 	}
-	notes := c.wait(ctx, f, m, at, tell)
-	if q := m.Hashprice(at); !state.Hashprice.OK && q.Known {
-		state.Hashprice = site.Some(q.Hashprice)
-	} else if !state.Hashprice.OK && len(f.Groups) > 0 {
-		notes = append(notes, "hashprice: "+q.Reason)
+	notes := append(c.wait(ctx, f, m, at, tell), unsaid(f, state.Peaks)...)
+	given := state.Hashprice.OK
+	until := at.Add(f.Ahead.Horizon)
+	hashprice, bitcoin, reason := earns(m, state.Hashprice, c.Now(f), at, until)
+	if state.Hashprice = hashprice; !hashprice.OK && len(f.Groups) > 0 {
+		notes = append(notes, "hashprice: "+reason)
+	} else if _, node := m.Chain(); node && bitcoin == nil && !given {
+		notes = append(notes, "hashprice: it is the Bitcoin node's of today")
 	}
-	if q := m.Price(at); !q.Known {
-		notes = append(notes, "price: "+q.Reason)
+	price := m.Price(at)
+	if !price.Known {
+		notes = append(notes, "price: "+price.Reason)
 	}
 	w := outlook.NewWatch(f, m)
 	w.Interest(best(f, state))
 	tell.Tell("learning from the prices until %s", at.In(f.Location()).Format("2006-01-02 15:04"))
 	if err := w.Advance(at); err != nil {
 		return nil, err
+	}
+	if _, ok := w.Expect(at, at, until); !ok {
+		return nil, fmt.Errorf("no price is known at %s nor expected for the hours after it: %s", at.In(f.Location()).Format("2006-01-02 15:04"), price.Reason)
 	}
 	o, err := outlook.New(f, w.Sources())
 	if err != nil {
@@ -78,12 +85,27 @@ func (c *console) plan(ctx context.Context, f *sitefile.File, at time.Time, in f
 		return nil, err
 	}
 	a := view(f, at, p, plan)
+	for i, n := range a.Notes {
+		a.Notes[i] = strings.ReplaceAll(n, string(outlook.FixedAt("")), "the fixed draw at ")
+	}
 	a.Notes = once(append(notes, a.Notes...))
+	a.Network, a.given = bitcoin, given
 	if state.Hashprice.OK {
 		h := state.Hashprice.V.DollarsPerPHDay()
 		a.Hashprice = &h
 	}
 	return a, nil
+}
+
+// unsaid notes what the plan is not told and counts as none: a demand charge's peak so far.
+func unsaid(f *sitefile.File, peaks map[string]unit.Power) []string {
+	var out []string
+	for _, d := range f.Market.Charges.Demand {
+		if _, ok := peaks[d.Name]; !ok {
+			out = append(out, fmt.Sprintf("the demand charge %s begins at nothing: give the month's peak so far with --peak %s=3.2MW", d.Name, d.Name))
+		}
+	}
+	return out
 }
 
 // once leaves out what was said before: a file that holds several series has its faults once.
@@ -121,6 +143,14 @@ func (c *console) state(f *sitefile.File, in flags) (s outlook.State, err error)
 		}
 		s.Tenants = append(s.Tenants, outlook.Tenant{Load: site.LoadID(name), Draw: site.Some(p), Keep: p})
 	}
+	if s.Peaks, err = c.Powers(in.peaks, "--peak"); err != nil {
+		return s, err
+	}
+	for name := range s.Peaks {
+		if !slices.ContainsFunc(f.Market.Charges.Demand, func(d sitefile.DemandCharge) bool { return d.Name == name }) {
+			return s, c.NotFound("--peak: there is no demand charge %q in the site file", name)
+		}
+	}
 	limits, err := c.Powers(in.limits, "--limit")
 	if err != nil {
 		return s, err
@@ -141,44 +171,6 @@ func best(f *sitefile.File, s outlook.State) unit.Price {
 		v = max(v, s.Hashprice.V.Value(unit.EfficiencyOf(g.Nameplate-g.Standby, g.Hashrate), g.PoolFee))
 	}
 	return v
-}
-
-// wait lets sources on the network answer, if the site file has such, until price and
-// hashprice are known; what is then still not known is noted by who asks for it.
-func (c *console) wait(ctx context.Context, f *sitefile.File, m *market.Market, at time.Time, tell Progress) []string {
-	if !remote(f) {
-		return m.Problems()
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = m.Run(ctx) // it ends with ctx; a source that is not reached leaves its price unknown
-	}()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for ctx.Err() == nil && !(m.Price(at).Known && (len(f.Groups) == 0 || m.Hashprice(at).Known)) {
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-			tell.Tell("waiting for the market's sources")
-		}
-	}
-	cancel()
-	<-ended
-	return m.Problems()
-}
-
-// remote says whether a price or the Bitcoin figures come over the network.
-func remote(f *sitefile.File) bool {
-	p := f.Market.Price
-	if p.Feed != nil {
-		if _, local := p.Feed.Local(); !local {
-			return true
-		}
-	}
-	return p.URL != "" || f.Market.Bitcoin.RPC != ""
 }
 
 // view tells the plan as the API does.

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -269,14 +270,13 @@ func TestScheduleIsDrawn(t *testing.T) {
 
 func TestScheduleWithLittleKnown(t *testing.T) {
 	path := siteIn(t, siteText)
-	out, err := run(t, path, "--at", "2020-01-01 10:00")
-	if err != nil {
-		t.Fatal(err)
+	// Power for nothing is no careful guess: without a price there is no plan.
+	if out, err := run(t, path, "--at", "2020-01-01 10:00"); err == nil || out != "" || !strings.Contains(err.Error(), "no price is known at 2020-01-01 10:00") || !strings.Contains(err.Error(), "prices.csv covers 2026-06-01") {
+		t.Errorf("%v, printed %q", err, out)
 	}
-	for _, want := range []string{"Note: price: prices.csv covers 2026-06-01", "no price is expected for any of the coming hours"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("%q is not said:\n%s", want, out)
-		}
+	out, err := run(t, path, "--at", "2026-07-12 10:00") // a day after the last price: what was learned goes on
+	if err != nil || !strings.Contains(out, "Note: price: prices.csv covers 2026-06-01") {
+		t.Errorf("%v, printed %q", err, out)
 	}
 	nothing := strings.Replace(siteText, "groups:", "x:", 1)
 	if _, err := run(t, siteIn(t, nothing)); err == nil {
@@ -301,6 +301,7 @@ func TestScheduleRefuses(t *testing.T) {
 		{[]string{"--limit", "hall-x=1 MW"}, errMissing, `no node "hall-x"`},
 		{[]string{"--hashprice", "-3"}, errInput, "is no hashprice"},
 		{[]string{"--hashprice", "dear"}, errInput, "is no hashprice"},
+		{[]string{"--peak", "nothing=1 MW"}, errMissing, `no demand charge "nothing"`},
 		{[]string{"--at", "someday"}, nil, "someday"},
 		{[]string{"--running", "half"}, nil, "choose all or none"},
 		{[]string{"--out", "/nowhere/plan.txt"}, nil, "write the plan"},
@@ -344,6 +345,19 @@ func TestEverythingTogether(t *testing.T) {
 	}
 	if len(a.Reserves) != 1 || held == 0 {
 		t.Errorf("reserves %+v", a.Reserves)
+	}
+}
+
+// A peak that is set already costs nothing more, and a plan that is not told of it says so.
+func TestThePeakSoFar(t *testing.T) {
+	path := siteIn(t, everything)
+	without := planned(t, path)
+	if !slices.ContainsFunc(without.Notes, func(n string) bool { return strings.Contains(n, "--peak all=") }) {
+		t.Errorf("notes %q", without.Notes)
+	}
+	with := planned(t, path, "--peak", "all=900 kW")
+	if *with.ProfitUSD <= *without.ProfitUSD || slices.ContainsFunc(with.Notes, func(n string) bool { return strings.Contains(n, "--peak") }) {
+		t.Errorf("with a peak of 900 kW %v, without %v; notes %q", *with.ProfitUSD, *without.ProfitUSD, with.Notes)
 	}
 }
 

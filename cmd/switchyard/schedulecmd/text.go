@@ -33,8 +33,8 @@ func (a *answer) print(w io.Writer) {
 	until := last.Start.Add(seconds(last.LengthS))
 	say("%s, %s to %s (%s)", a.Site, a.Steps[0].Start.In(a.zone).Format("Mon 2006-01-02 15:04"), until.In(a.zone).Format("Mon 15:04"), a.Timezone)
 	say("%s", a.verdict())
-	if a.Hashprice != nil {
-		say("Hashprice %s $/PH/day.", strconv.FormatFloat(*a.Hashprice, 'f', 2, 64))
+	for _, line := range a.bitcoin() {
+		say("%s", line)
 	}
 	for _, n := range a.Notes {
 		say("Note: %s.", strings.TrimSuffix(n, "."))
@@ -93,6 +93,11 @@ func (a *answer) sketch(w io.Writer) {
 	}
 	for _, r := range rows {
 		v := a.hourly(r.of)
+		if r.unit == "$/MWh" {
+			for i := range v {
+				v[i] = math.Round(v[i]*100) / 100 // less than a cent is no change
+			}
+		}
 		low, high := math.Inf(1), math.Inf(-1)
 		for _, x := range v {
 			if !math.IsNaN(x) {
