@@ -83,16 +83,25 @@ func parseWhen(s string, now time.Time, zone *time.Location) (time.Time, error) 
 	}
 	for _, form := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
 		if t, err := time.ParseInLocation(form, s, zone); err == nil {
-			return t, nil
+			return onTheClock(t, form, s, zone)
 		}
 	}
 	for _, form := range []string{"15:04", "15:04:05"} {
 		if t, err := time.Parse(form, s); err == nil {
 			y, m, d := now.In(zone).Date()
-			return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, zone), nil
+			return onTheClock(time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, zone), form, s, zone)
 		}
 	}
 	return time.Time{}, badInput(`%q is not a time; write it like "14:05" (of the site's day), "2026-01-31 14:05" or "2026-01-31T14:05:00Z"`, s)
+}
+
+// onTheClock refuses a time that the zone's clocks pass over when they go forward; of one that
+// they show twice it is the first.
+func onTheClock(t time.Time, form, s string, zone *time.Location) (time.Time, error) {
+	if said, err := time.Parse(form, s); err == nil && (said.Hour() != t.Hour() || said.Minute() != t.Minute()) {
+		return time.Time{}, badInput("%q is not a time in %s: clocks go forward over it that day", s, zone)
+	}
+	return t, nil
 }
 
 // zoneNamed returns the time zone of that name; UTC for one that this machine does not know.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"switchyard/cmd/switchyard/ranges"
 	"switchyard/discover"
 	"switchyard/discover/groups"
 	"switchyard/driver/all"
@@ -253,14 +254,14 @@ func TestParseWhen(t *testing.T) {
 	now := time.Date(2026, 7, 2, 3, 0, 0, 0, time.UTC) // still the first of July there
 	for s, want := range map[string]string{
 		"14:05": "2026-07-01T19:05:00Z", "14:05:30": "2026-07-01T19:05:30Z", "2026-01-31 14:05": "2026-01-31T20:05:00Z",
-		"2026-01-31T14:05": "2026-01-31T20:05:00Z", "2026-01-31T14:05:00+01:00": "2026-01-31T13:05:00Z",
+		"2026-01-31T14:05": "2026-01-31T20:05:00Z", "2026-03-08 03:30": "2026-03-08T08:30:00Z", "2026-11-01 01:30": "2026-11-01T06:30:00Z", "2026-01-31T14:05:00+01:00": "2026-01-31T13:05:00Z",
 	} {
 		got, err := parseWhen(s, now, zone)
 		if err != nil || got.UTC().Format(time.RFC3339) != want {
 			t.Errorf("parseWhen(%q) = %v, %v; want %s", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "now", "25:00", "2026-01-31", "14:05 UTC"} {
+	for _, s := range []string{"", "now", "25:00", "2026-01-31", "14:05 UTC", "2026-03-08 02:30"} {
 		if got, err := parseWhen(s, now, zone); err == nil || exitCode(err) != exitBadInput {
 			t.Errorf("parseWhen(%q) = %v, %v", s, got, err)
 		}
@@ -273,7 +274,7 @@ func TestSnippetPasses(t *testing.T) {
 	for _, r := range []struct{ hosts, driver, brand, model string }{
 		{"10.0.1.1-10.0.1.20", "antminer", "Antminer", "S21"}, {"10.0.1.30", "antminer", "Antminer", "S21"}, {"10.0.2.0/28", "antminer", "", "Antminer S19 XP"},
 	} {
-		addrs, err := hosts([]string{r.hosts})
+		addrs, err := ranges.Hosts([]string{r.hosts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,12 +282,12 @@ func TestSnippetPasses(t *testing.T) {
 			list = append(list, discover.Found{Address: a, Driver: r.driver, Identity: site.Identity{Make: r.brand, Model: r.model}})
 		}
 	}
-	addrs, err := hosts([]string{"10.0.3.1"})
+	addrs, err := ranges.Hosts([]string{"10.0.3.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	list = append(list, discover.Found{Address: addrs[0], Err: errors.New("it wants credentials")})
-	got := groups.Style{Ports: map[string]int{"http": 8080, "modbus": 1502}, Has: has}.Text(list)
+	got := groups.Style{Ports: map[string]int{"http": 8080, "modbus": 1502}, Has: ranges.Has}.Text(list)
 	file := "site: {name: x}\nconnection: {limit: 1 MW, meter: {address: 10.9.9.9, profile: generic}}\nnodes: [{id: hall-a}]\n" +
 		"market: {price: {fixed: 45 $/MWh}, bitcoin: {hashprice: 50 $/PH/day}}\n" + got + "\n"
 	f, err := sitefile.Parse("site.yaml", []byte(file), sitefile.Known{Drivers: all.Names(), Profiles: all.Profiles()})
