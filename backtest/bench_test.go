@@ -23,7 +23,7 @@ func year(b *testing.B, text string) *World {
 // schedule every hour, all policies; beside it the same year under always-on alone, which
 // any simulation must at least do.
 func BenchmarkBacktestYear(b *testing.B) {
-	for _, groups := range []int{1, 10} {
+	for _, groups := range []int{1, 10, 20} {
 		b.Run(fmt.Sprintf("groups=%d", groups), func(b *testing.B) {
 			w := year(b, many(groups, 1))
 			base := time.Duration(0)

@@ -98,24 +98,29 @@ func dollars(v float64) string {
 	return fmt.Sprintf("%s$%.0f", sign, v)
 }
 
-// months marks where months begin along the days.
+// months marks where months begin along the days, with as many names as have room.
 func (c *canvas) months(days []time.Time, x func(day int) float64, y float64) {
-	last, n := "", 0
-	every := 1 + len(days)/400 // of three years only every fourth month has its name
+	last, free := "", 0.0
 	for d, t := range days {
-		if m := t.Format("2006-01"); m != last {
-			last = m
-			if n%every == 0 || every > 1 && t.Month() == time.January {
-				c.line("grid", x(d), y-4, x(d), y)
-				name := t.Format("Jan")
-				if t.Month() == time.January || n == 0 {
-					name = t.Format("Jan 06")
-				}
-				if x(d) < wide-right-30 {
-					c.text("tick", x(d)+2, y+14, "start", name)
-				}
+		m := t.Format("2006-01")
+		if m == last {
+			continue
+		}
+		last = m
+		c.line("grid", x(d), y-4, x(d), y)
+		end := d // a month that has hardly begun gives its room to the next
+		for end < len(days) && days[end].Format("2006-01") == m {
+			end++
+		}
+		if end == len(days) || x(end)-x(d) > 12 {
+			name, size := t.Format("Jan"), 34.0
+			if t.Month() == time.January || free == 0 {
+				name, size = t.Format("Jan 06"), 52.0
 			}
-			n++
+			if x(d) >= free && x(d) < wide-right-size/2 {
+				c.text("tick", x(d)+2, y+14, "start", name)
+				free = x(d) + size
+			}
 		}
 	}
 }

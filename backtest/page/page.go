@@ -136,7 +136,7 @@ func share(v *float64) string {
 	case v == nil:
 		return "–"
 	case *v < -1:
-		return "below −100 %" // of next to nothing that could be gained
+		return "< −100 %" // of next to nothing that could be gained
 	}
 	return percent(*v)
 }
