@@ -84,14 +84,14 @@ func (c *cli) emulate(ctx context.Context, path string, logs *logFlags) error {
 	for tick := time.NewTicker(30 * time.Second); ; {
 		select {
 		case <-tick.C:
-			p.tell("emulate: site time %s", clk.Now().In(f.Location()).Format("2006-01-02 15:04:05 MST"))
+			p.Tell("emulate: site time %s", clk.Now().In(f.Location()).Format("2006-01-02 15:04:05 MST"))
 			continue
 		case <-ctx.Done():
 			tick.Stop()
 		}
 		break
 	}
-	p.done()
+	p.Done()
 	return s.Close()
 }
 

@@ -20,15 +20,6 @@ func (c *cli) deviceCommands() []*cobra.Command {
 			return k.do(ctx, method, path, body, into)
 		},
 		Failed:   func() error { return told(exitError) },
-		Progress: func() fleetcmd.Progress { return &fleetProgress{c.progress()} },
+		Progress: func() fleetcmd.Progress { return c.progress() },
 	})
 }
-
-// fleetProgress is a progress for another package.
-type fleetProgress struct{ p *progress }
-
-// Tell shows the line when it is time to.
-func (f *fleetProgress) Tell(format string, args ...any) { f.p.tell(format, args...) }
-
-// Done clears the line.
-func (f *fleetProgress) Done() { f.p.done() }

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"sync"
-	"time"
 
+	"switchyard/cmd/switchyard/progress"
 	"switchyard/cmd/switchyard/table"
 	"switchyard/unit"
 )
@@ -55,46 +54,5 @@ func figure(v *float64, suffix string) string {
 	return strconv.FormatFloat(*v, 'f', 2, 64) + suffix
 }
 
-// progress tells on standard error how far something is: at once on a terminal, else from
-// two seconds on, and then only what is new. Its methods are safe for concurrent use.
-type progress struct {
-	w        io.Writer
-	terminal bool
-	mu       sync.Mutex
-	began    time.Time
-	last     time.Time
-	shown    bool
-	text     string // of the last line
-}
-
-const progressAfter = 2 * time.Second
-
-func (c *cli) progress() *progress {
-	now := time.Now()
-	return &progress{w: c.err, terminal: c.terminal, began: now, last: now}
-}
-
-// tell shows the line when it is time to.
-func (p *progress) tell(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now, text := time.Now(), fmt.Sprintf(format, args...)
-	switch {
-	case p.terminal && (!p.shown || now.Sub(p.last) > 100*time.Millisecond):
-		fmt.Fprint(p.w, "\r\x1b[K"+text)
-	case !p.terminal && text != p.text && now.Sub(p.last) >= progressAfter:
-		fmt.Fprintln(p.w, text)
-	default:
-		return
-	}
-	p.shown, p.last, p.text = true, now, text
-}
-
-// done clears the line on a terminal.
-func (p *progress) done() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.terminal && p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
-}
+// progress tells on standard error how far something is.
+func (c *cli) progress() *progress.Line { return progress.New(c.err, c.terminal) }

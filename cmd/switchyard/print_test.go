@@ -23,9 +23,9 @@ func TestProgressTellsWhatIsNew(t *testing.T) {
 		p := (&cli{err: &out}).progress()
 		for i := range 20 {
 			time.Sleep(time.Second)
-			p.tell("wave %d", i/10)
+			p.Tell("wave %d", i/10)
 		}
-		p.done()
+		p.Done()
 		if got := out.String(); got != "wave 0\nwave 1\n" {
 			t.Errorf("%q", got)
 		}

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"switchyard/cmd/switchyard/ranges"
 	"switchyard/discover"
 	"switchyard/discover/groups"
 	"switchyard/driver"
@@ -90,9 +87,9 @@ by themselves, such as by an Antminer's IP report button. Nothing is written to 
 }
 
 func (c *cli) scan(ctx context.Context, args []string, in scanFlags) error {
-	addrs, err := hosts(args)
+	addrs, err := ranges.Hosts(args)
 	if err != nil {
-		return err
+		return badInput("%w", err)
 	}
 	o, err := scanOptions(in)
 	if err != nil {
@@ -102,15 +99,15 @@ func (c *cli) scan(ctx context.Context, args []string, in scanFlags) error {
 	if err != nil {
 		return err
 	}
-	style := groups.Style{Node: in.node, Ports: o.Replace, Has: has, Credentials: in.credentials()}
+	style := groups.Style{Node: in.node, Ports: o.Replace, Has: ranges.Has, Credentials: in.credentials()}
 	file, err := openGroups(in.write, style, addrs)
 	if err != nil {
 		return err
 	}
 	p := c.progress()
-	o.Progress = func(v discover.Progress) { p.tell("%s", scanLine(v)) }
+	o.Progress = func(v discover.Progress) { p.Tell("%s", scanLine(v)) }
 	list, sum, err := discover.Scan(ctx, addrs, o)
-	p.done()
+	p.Done()
 	if perr := c.printScan(list, rackMap, style, in); perr != nil {
 		return perr
 	}
@@ -160,20 +157,10 @@ func openGroups(path string, style groups.Style, scanned []netip.Addr) (*groups.
 	return f, nil
 }
 
-// has says whether a driver has a port of that name.
-func has(name, port string) bool {
-	d, ok := all.ByName(name)
-	if !ok {
-		return false
-	}
-	_, ok = d.Ports[port]
-	return ok
-}
-
 func scanOptions(in scanFlags) (discover.Options, error) {
-	ports, err := portFlags(in.ports)
+	ports, err := ranges.Ports(in.ports)
 	if err != nil {
-		return discover.Options{}, err
+		return discover.Options{}, badInput("%w", err)
 	}
 	if in.each <= 0 || in.each > time.Minute || in.parallel < 0 || in.parallel > 65536 {
 		return discover.Options{}, badInput("--timeout can be up to 1m and --parallel from 1 to 65536")
@@ -291,52 +278,4 @@ func readRacks(path string) (*discover.Racks, error) {
 		return nil, badInput("%w", err)
 	}
 	return r, nil
-}
-
-// hosts returns the addresses of all ranges, each once, in order.
-func hosts(ranges []string) ([]netip.Addr, error) {
-	var out []netip.Addr
-	seen := map[netip.Addr]bool{}
-	for _, r := range ranges {
-		these, err := sitefile.Hosts(r)
-		if err != nil {
-			return nil, badInput("%w", err)
-		}
-		for _, a := range these {
-			if !seen[a] {
-				seen[a] = true
-				out = append(out, a)
-			}
-		}
-		if len(out) > sitefile.MaxAddresses {
-			return nil, badInput("these ranges have more than %d addresses together; scan them in parts", sitefile.MaxAddresses)
-		}
-	}
-	return out, nil
-}
-
-// portFlags reads "http=18080,rpc=14028".
-func portFlags(s string) (map[string]int, error) {
-	if s == "" {
-		return nil, nil
-	}
-	known := map[string]bool{}
-	for _, d := range all.Drivers() {
-		for name := range d.Ports {
-			known[name] = true
-		}
-	}
-	out := map[string]int{}
-	for _, pair := range strings.Split(s, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		n, err := strconv.Atoi(value)
-		switch {
-		case err != nil || n < 1 || n > 65535:
-			return nil, badInput("--ports: %q is not NAME=PORT; write it like --ports http=18080,rpc=14028", pair)
-		case !known[name]:
-			return nil, badInput("--ports: no driver has a port called %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
-		}
-		out[name] = n
-	}
-	return out, nil
 }

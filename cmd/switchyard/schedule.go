@@ -17,6 +17,6 @@ func (c *cli) scheduleCmd() *cobra.Command {
 		Now:      func(f *sitefile.File) time.Time { return siteClock(f).Now() },
 		NotFound: func(format string, args ...any) error { return withCode(exitNotFound, format, args...) },
 		Choice:   func(v *string, allowed ...string) pflag.Value { return &choice{v, allowed} },
-		Progress: func() schedulecmd.Progress { return &fleetProgress{c.progress()} },
+		Progress: func() schedulecmd.Progress { return c.progress() },
 	})
 }
