@@ -79,8 +79,15 @@ func (c *checker) oneOf(path, what, value string, allowed ...string) {
 // between says that the quantity must lie in the closed range.
 func between[T int | float64 | time.Duration | unit.Power | unit.Money | unit.Price | unit.Ratio](c *checker, path string, v, low, high T) {
 	if v < low || v > high {
-		c.fault(path, fmt.Sprintf("it can be from %v to %v", low, high), "%v is out of range", v)
+		c.fault(path, "it can be from "+plain(low)+" to "+plain(high), "%s is out of range", plain(v))
 	}
+}
+
+func plain(v any) string {
+	if d, ok := v.(time.Duration); ok {
+		return strictyaml.Duration(d)
+	}
+	return fmt.Sprint(v)
 }
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,47}$`)
@@ -185,4 +192,5 @@ func (c *checker) control() {
 	} else if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		c.warn("api.listen", "put a proxy with TLS before it, or listen on 127.0.0.1", "the API can be reached from other machines without encryption")
 	}
+	c.ports()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"switchyard/strictyaml"
 	"switchyard/unit"
 )
 
@@ -100,7 +101,7 @@ func (c *checker) months(path string, months []int) {
 // interval says that an interval of metering must divide the hour.
 func (c *checker) interval(path string, d time.Duration) {
 	if d < time.Minute || d > time.Hour || time.Hour%d != 0 {
-		c.fault(path, "write a part of an hour, such as 15m, 30m or 1h", "%v does not divide an hour", d)
+		c.fault(path, "write a part of an hour, such as 15m, 30m or 1h", "%s does not divide an hour", strictyaml.Duration(d))
 	}
 }
 
@@ -155,6 +156,7 @@ func (c *checker) aheadSeries(path string, s *Series) {
 
 func (c *checker) purchase(path string, b *Purchase) {
 	c.somePower(path+".power", `the power bought, like "2 MW"`, b.Power)
+	c.beyond(path+".power", b.Power)
 	if c.need(path+".price", `what was agreed, like "38 $/MWh"`) {
 		between(c, path+".price", b.Price, MinPrice, MaxPrice)
 	}
@@ -174,6 +176,13 @@ func (c *checker) somePower(path, hint string, p unit.Power) {
 	}
 }
 
+// beyond warns of a power that the connection cannot carry: it may be meant, or a slip of a unit.
+func (c *checker) beyond(path string, p unit.Power) {
+	if limit := c.f.Connection.Limit; limit > 0 && p > limit {
+		c.warn(path, "", "%v is above the %v that the connection may carry", p, limit)
+	}
+}
+
 func (c *checker) reserve(path string, r *ReserveProduct, names map[string]string) {
 	c.ownName(path, r.Name, names)
 	if c.need(path+".response", `in which power must be down once called, like "10m"`) {
@@ -185,6 +194,7 @@ func (c *checker) reserve(path string, r *ReserveProduct, names map[string]strin
 	if r.Most < 0 {
 		c.fault(path+".most", "write the most that may be sold", "%v is below zero", r.Most)
 	}
+	c.beyond(path+".most", r.Most)
 	switch source := c.exactlyOne(path, "price", "fixed"); {
 	case source == "price":
 		c.aheadSeries(path+".price", r.Price)

@@ -57,21 +57,21 @@ func TestAheadIsChecked(t *testing.T) {
 	}
 	for _, c := range []struct{ old, with, says string }{
 		{"every: 10m", "every: 1s", "1s is out of range"},
-		{"horizon: 30h", "horizon: 3h", "it can be from 24h0m0s to 48h0m0s"},
+		{"horizon: 30h", "horizon: 3h", "it can be from 24h to 48h"},
 		{"name: summer, ", "", "name is missing"},
 		{"name: all", "name: summer", `the name "summer" is taken by market.charges.demand[0]`},
 		{"name: 4cp", "name: all", `the name "all" is taken by market.charges.demand[1]`},
 		{"rate: 12 $/kW-month", "rate: 0 $/kW-month", "0 $/kW-month is out of range"},
 		{"rate: 12 $/kW-month, ", "", "rate is missing"},
 		{"rate: 5 $/kW-month", "rate: 5000 $/kW-month", "is out of range; a twelfth of the year's charge"},
-		{"interval: 30m", "interval: 25m", "25m0s does not divide an hour"},
+		{"interval: 30m", "interval: 25m", "25m does not divide an hour"},
 		{`from: "12:00", to`, `from: "noon", to`, `"noon" is not a time of day`},
 		{`to: "20:00"`, `to: "12:00"`, "it ends when it begins"},
 		{"months: [6, 7]", "months: [6, 13]", "13 is no month"},
 		{"months: [6, 7]", "months: [6, 6]", "the month 6 stands twice"},
 		{"months: [1, 2]", "months: []", "a charge on the peaks of no month is none"},
 		{"count: 5", "count: 0", "0 is out of range"},
-		{"interval: 1h, load", "interval: 2h, load", "2h0m0s does not divide an hour"},
+		{"interval: 1h, load", "interval: 2h, load", "2h does not divide an hour"},
 		{"load: {csv: other.csv}", "load: {column: mw}", "market.charges.coincident[1].load has no source"},
 		{"  load: {csv: load.csv, column: mw}\n", "", "the grid's load is not known, so nobody can tell when it peaks"},
 		{"power: 2 MW, price: 38 $/MWh", "power: 0 MW, price: 38 $/MWh", "is no power"},
@@ -81,7 +81,7 @@ func TestAheadIsChecked(t *testing.T) {
 		{"sell_fee: 1 $/MWh", "sell_fee: -1 $/MWh", "out of range"},
 		{"sell_fee: 1 $/MWh", "sell_fee: 1 $/MWh, sell: false", "what may not be sold back has no fee"},
 		{"response: 10m, ", "", "response is missing"},
-		{"duration: 1h", "duration: 48h", "48h0m0s is out of range"},
+		{"duration: 1h", "duration: 48h", "48h is out of range"},
 		{"fixed: 12 $/MWh, ", "", "reserves[0] has no source; write exactly one of price and fixed"},
 		{"fixed: 12 $/MWh", "fixed: -12 $/MWh", "out of range"},
 		{"most: 1 MW", "most: -1 MW", "is below zero"},
@@ -94,7 +94,7 @@ func TestAheadIsChecked(t *testing.T) {
 		{"curtail: {power: 500 kW", "curtail: {power: 2 MW", "2 MW is above the 1.8 MW that are contracted"},
 		{"hours: 100h", "hours: 9000h", "out of range"},
 		{"hours: 100h, ", "", "hours is missing"},
-		{"notice: 30m", "notice: 72h", "72h0m0s is out of range"},
+		{"notice: 30m", "notice: 72h", "72h is out of range"},
 		{"id: train", "id: s21", `the id "s21" is taken`},
 		{"id: train, node: ai", "id: train, node: aj", `there is no node "aj"; did you mean "ai"?`},
 		{"energy: 40 MWh, ", "", "energy is missing"},
@@ -103,7 +103,7 @@ func TestAheadIsChecked(t *testing.T) {
 		{"value: 150 $/MWh, ", "", "value is missing"},
 		{"minimum: {power: 1 MW", "minimum: {power: 9 MW", "9 MW is above the 5 MW that the connection may carry"},
 		{", penalty: 100 $/MWh", "", "penalty is missing"},
-		{"ramp: 5m", "ramp: 2h", "2h0m0s is out of range"},
+		{"ramp: 5m", "ramp: 2h", "2h is out of range"},
 	} {
 		if !strings.Contains(aheadDoc, c.old) {
 			t.Fatalf("the document does not hold %q", c.old)
@@ -117,6 +117,12 @@ func TestAheadIsChecked(t *testing.T) {
 	f, err = Parse("site.yaml", []byte(strings.Replace(aheadDoc, "energy: 40 MWh", "energy: 140 MWh", 1)), known)
 	if err != nil || len(f.Warnings) != 1 || !strings.Contains(f.Warnings.Error(), "only 96 MWh are done by then, not 140 MWh") {
 		t.Errorf("work that cannot be done in time: %v, %v", err, f.Warnings)
+	}
+	for _, c := range [][2]string{{"{power: 2 MW, price: 38", "{power: 20 MW, price: 38"}, {"most: 1 MW", "most: 20 MW"}} {
+		f, err = Parse("site.yaml", []byte(strings.Replace(aheadDoc, c[0], c[1], 1)), known)
+		if err != nil || len(f.Warnings) != 1 || !strings.Contains(f.Warnings.Error(), "20 MW is above the 5 MW that the connection may carry") {
+			t.Errorf("%s: %v, %v", c[1], err, f.Warnings)
+		}
 	}
 }
 

@@ -141,6 +141,7 @@ func (c *checker) levels(path string, levels map[int]unit.Power) {
 			last = p
 		default:
 			last = p
+			c.beyond(at, p)
 		}
 	}
 }
@@ -162,6 +163,39 @@ func (c *checker) webhook(path string, o *OpenADR) {
 	if c.need(path+".webhook_token", `write "env:NAME" or "file:PATH" of what the VTN must show`) {
 		c.reference(path+".webhook_token", o.WebhookToken)
 	}
+}
+
+// ports says that two servers of ours cannot have one port.
+func (c *checker) ports() {
+	type server struct{ path, listen string }
+	all := []server{{"api.listen", c.f.API.Listen}}
+	if m := c.f.Signals.Modbus; m != nil {
+		all = append(all, server{"signals.modbus.listen", m.Listen})
+	}
+	for i, o := range c.f.Signals.OpenADR {
+		if o.WebhookListen != "" {
+			all = append(all, server{fmt.Sprintf("signals.openadr[%d].webhook_listen", i), o.WebhookListen})
+		}
+	}
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if sameSocket(a.listen, b.listen) {
+				c.fault(a.path, "choose another port", "%s listens on %s already", b.path, b.listen)
+				break
+			}
+		}
+	}
+}
+
+// sameSocket says whether two servers would get in each other's way: port 0 is any free one.
+func sameSocket(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	all := func(h string) bool { return h == "" || h == "0.0.0.0" || h == "::" }
+	return hostA == hostB || all(hostA) || all(hostB)
 }
 
 // listen says that the text must be an address and a port; it returns the host.
@@ -218,7 +252,10 @@ func (c *checker) broker(path, s string) {
 	const hint = `write it like "tcp://10.0.0.7:1883" or "ssl://broker.example:8883"`
 	u, err := url.Parse(s)
 	schemes := []string{"tcp", "mqtt", "ssl", "tls", "mqtts"}
-	if err != nil || u.Hostname() == "" || u.Port() == "" || !slices.Contains(schemes, u.Scheme) || u.Path != "" && u.Path != "/" {
+	if err == nil {
+		_, err = strconv.ParseUint(u.Port(), 10, 16)
+	}
+	if err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme) || u.Path != "" && u.Path != "/" {
 		c.fault(path, hint, "%q is not a broker's address", s)
 		return
 	}

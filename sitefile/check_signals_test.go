@@ -54,6 +54,9 @@ func TestSignalsAreChecked(t *testing.T) {
 	}
 	for _, c := range []struct{ old, with, says string }{
 		{"- name: utility\n", "-\n", "signals.openadr[0].name: name is missing"},
+		{"webhook_listen: 10.0.0.5:8419", "webhook_listen: 10.0.0.5:502", "signals.openadr[0].webhook_listen: signals.modbus.listen listens on 10.0.0.5:502 already; choose another port"},
+		{"webhook_listen: 10.0.0.5:8419", "webhook_listen: :8418", "signals.openadr[0].webhook_listen: api.listen listens on 127.0.0.1:8418 already"},
+		{"ssl://broker.example:8883\", topic", "ssl://broker.example:88830\", topic", "is not a broker's address"},
 		{"{name: second,", "{name: utility,", `the name "utility" is taken by signals.openadr[0]`},
 		{"name: broker,", "name: second,", `the name "second" is taken by signals.openadr[1]`},
 		{"name: broker,", "name: modbus,", `the name "modbus" is the Modbus server's`},

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -214,4 +215,16 @@ func badByte(data []byte) place {
 		data = data[n:]
 	}
 	return p
+}
+
+// Duration writes a duration as people do in a document: "5m" and not "5m0s".
+func Duration(d time.Duration) string {
+	s := d.String()
+	if cut, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = cut + "m"
+	}
+	if cut, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = cut + "h"
+	}
+	return s
 }

@@ -121,7 +121,7 @@ func (c check) oneOf(path, what, value string, words ...string) bool {
 
 func (c check) between(path string, v, low, high time.Duration) {
 	if v < low || v > high {
-		c.to.Fault(path, "it can be from "+low.String()+" to "+high.String(), "%v is out of range", v)
+		c.to.Fault(path, "it can be from "+strictyaml.Duration(low)+" to "+strictyaml.Duration(high), "%s is out of range", strictyaml.Duration(v))
 	}
 }
 
