@@ -32,12 +32,35 @@ int Highs_getDoubleInfoValue(const void* highs, const char* info, double* value)
 int Highs_changeColsBoundsByRange(void* highs, const int from_col, const int to_col, const double* lower, const double* upper);
 int Highs_changeRowsBoundsByRange(void* highs, const int from_row, const int to_row, const double* lower, const double* upper);
 int Highs_changeColsIntegralityByRange(void* highs, const int from_col, const int to_col, const int* integrality);
+const void* Highs_getCallbackDataOutItem(const void* data_out, const char* item_name);
+int Highs_setCallback(void* highs, void (*callback)(int, const char*, const void*, void*, void*), void* data);
+int Highs_startCallback(void* highs, const int type);
+int Highs_stopCallback(void* highs, const int type);
+
+// bounded ends a search once it has used as many simplex iterations as data allows: the
+// solver's own bounds count nodes, and most of the work is done before the first.
+static void bounded(int type, const char* message, const void* out, void* in, void* data) {
+	const long long* used = (const long long*)Highs_getCallbackDataOutItem(out, "mip_total_lp_iterations");
+	if (used != NULL && in != NULL && *used > *(const long long*)data)
+		*(int*)in = 1; // its first field: interrupt
+}
+
+static int searchBounded(void* highs, long long iterations) {
+	const int interrupt = 6;
+	long long most = iterations;
+	if (Highs_setCallback(highs, bounded, &most) == -1 || Highs_startCallback(highs, interrupt) == -1)
+		return -1;
+	int status = Highs_run(highs);
+	Highs_stopCallback(highs, interrupt);
+	return status;
+}
 */
 import "C"
 
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	// The library itself.
@@ -182,7 +205,7 @@ func (h *highs) relaxed(from *basis, iterations int) (answer, error) {
 func (h *highs) wholly(start []float64, gap float64, nodes, iterations int) (answer, error) {
 	err := errors.Join(
 		h.setFloat("mip_rel_gap", 0), h.setFloat("mip_abs_gap", gap),
-		h.setInt("mip_max_nodes", nodes), h.setInt("mip_max_leaves", nodes), h.setInt("simplex_iteration_limit", iterations),
+		h.setInt("mip_max_nodes", nodes), h.setInt("mip_max_leaves", nodes), h.setInt("simplex_iteration_limit", math.MaxInt32),
 		said("set integers", C.Highs_changeColsIntegralityByRange(h.ptr, 0, C.int(h.cols-1), unsafe.SliceData(h.integer))),
 	)
 	if err != nil {
@@ -191,7 +214,7 @@ func (h *highs) wholly(start []float64, gap float64, nodes, iterations int) (ans
 	if start != nil {
 		C.Highs_setSolution(h.ptr, doubles(start), nil, nil, nil)
 	}
-	if err := said("solve the program", C.Highs_run(h.ptr)); err != nil {
+	if err := said("solve the program", C.searchBounded(h.ptr, C.longlong(iterations))); err != nil {
 		return answer{}, err
 	}
 	if h.info("primal_solution_status") != highsFeasible {

@@ -125,9 +125,10 @@ func (m *model) machineColumns() {
 	m.run, m.start, m.early = m.run[:0], m.start[:0], m.early[:0]
 	for c := range f.classes {
 		k := &f.classes[c]
-		first := int32(len(m.cost))
+		first, family := int32(len(m.cost)), m.begins(len(k.levels))
 		for t := range f.steps {
-			for _, l := range k.levels {
+			for i, l := range k.levels {
+				m.family, m.step = family+int32(i), int32(t)
 				j := m.col(-l.kw*f.len[t]*(l.value+k.exit*m.free[c][t]), 0, float64(k.count))
 				m.whole[j] = t < f.whole
 			}
@@ -136,7 +137,9 @@ func (m *model) machineColumns() {
 		m.start = append(m.start, -1)
 		if m.needsStarts(k) {
 			m.start[c] = int32(len(m.cost))
+			m.begins(1)
 			for t := range f.steps {
+				m.step = int32(t)
 				// Whole machines start whole anyway. Saying so spares the solver the one step of
 				// its presolve that was seen to cut off the optimum of such programs.
 				j := m.col(k.start[t], 0, float64(k.count))
@@ -154,7 +157,9 @@ func (m *model) machineColumns() {
 // as what they were at the beginning binds them. What the plan itself starts it can foresee.
 func (m *model) earlyColumns(k *class) []int32 {
 	var out []int32
+	m.begins(1)
 	for t := range m.f.steps {
+		m.step = int32(t)
 		bound := k.bound(t, true)
 		if bound == 0 {
 			break
@@ -178,7 +183,9 @@ func (m *model) needsStarts(k *class) bool {
 func (m *model) targetColumns() {
 	f := m.f
 	m.site = int32(len(m.cost))
+	m.begins(1)
 	for t := range f.steps {
+		m.step = int32(t)
 		m.col(f.len[t]*f.price[t], math.Inf(-1), math.Inf(1))
 	}
 	m.taken, m.hours, m.short, m.bare = m.taken[:0], m.hours[:0], m.short[:0], m.bare[:0]
@@ -189,7 +196,9 @@ func (m *model) targetColumns() {
 	for i := range f.work {
 		w := &f.work[i]
 		m.done = append(m.done, int32(len(m.cost)))
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			m.col(-f.len[t]*w.worth[t], 0, w.most[t])
 		}
 		m.after = append(m.after, m.col(-w.afterWorth, 0, w.after))
@@ -206,22 +215,30 @@ func (m *model) firmColumns(w *firm) {
 	taken, hours, short, bare := int32(-1), int32(-1), int32(-1), int32(-1)
 	if slices.ContainsFunc(w.right, func(v float64) bool { return v > 0 }) {
 		taken = int32(len(m.cost))
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			m.col(f.len[t]*w.pay, 0, w.right[t])
 		}
 		hours = int32(len(m.cost))
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			j := m.col(f.len[t]*w.hour, 0, 1)
 			m.whole[j] = t < f.whole
 		}
 	}
 	if m.limited(w.node) {
 		short = int32(len(m.cost))
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			m.col(f.len[t]*w.penalty, 0, w.draw[t])
 		}
 		bare = int32(len(m.cost))
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			m.col(f.len[t]*w.penalty*bareShare, 0, w.reserve[t]-w.draw[t])
 		}
 	}
@@ -242,7 +259,9 @@ func (m *model) reserveColumns() {
 				continue
 			}
 			cols[r] = int32(len(m.cost))
+			m.begins(1)
 			for t := range f.steps {
+				m.step = int32(t)
 				m.col(f.len[t]*(m.free[c][t]-f.holding(c, r, t)), 0, math.Inf(1))
 			}
 		}
@@ -252,7 +271,9 @@ func (m *model) reserveColumns() {
 		m.lacking = append(m.lacking, -1)
 		if p := &f.products[r]; p.sold != nil {
 			m.lacking[r] = int32(len(m.cost))
+			m.begins(1)
 			for t := range f.steps {
+				m.step = int32(t)
 				m.col(f.len[t]*p.short, 0, p.sold[t])
 			}
 		}
@@ -276,7 +297,9 @@ func (m *model) pathRows(c int) {
 		}
 	}
 	run, rest := 0, 0 // the first step whose starts, or stops, still bind
+	family := m.begins(4)
 	for t := range f.steps {
+		m.family, m.step = family, int32(t)
 		for k.runTo[run] <= t {
 			run++
 		}
@@ -294,6 +317,7 @@ func (m *model) pathRows(c int) {
 			m.value[len(m.value)-1] = -1
 			m.row(math.Inf(-1), before)
 		}
+		m.family++
 		if bound := k.bound(t, true); bound > 0 || run < t {
 			count(t, 1)
 			if run < t {
@@ -319,6 +343,7 @@ func (m *model) negate(n int) {
 // restRow keeps stopped machines at rest, and no more than all of them running.
 func (m *model) restRow(c, t, rest int, count func(int, float64), started func(int, int)) {
 	k := &m.f.classes[c]
+	m.family++
 	resting := k.bound(t, false)
 	if rest == t {
 		if resting > 0 || len(k.levels) > 1 {
@@ -334,6 +359,7 @@ func (m *model) restRow(c, t, rest int, count func(int, float64), started func(i
 		before = 0
 	}
 	m.row(math.Inf(-1), float64(k.count)-resting-before)
+	m.family++
 	if resting > 0 || len(k.levels) > 1 {
 		count(t, 1)
 		m.row(math.Inf(-1), float64(k.count)-resting)
@@ -344,7 +370,9 @@ func (m *model) restRow(c, t, rest int, count func(int, float64), started func(i
 func (m *model) balanceRows() {
 	f := m.f
 	m.balance = int32(len(m.rowLower))
+	m.begins(1)
 	for t := range f.steps {
+		m.step = int32(t)
 		m.add(m.site+int32(t), 1)
 		fixed := 0.0
 		for c := range f.classes {

@@ -14,7 +14,10 @@ import (
 const (
 	maxIterations = 60_000 // simplex iterations of one relaxed program
 	maxNodes      = 400    // of the search for whole machines
-	defaultGap    = 1e-4
+	// searchWork bounds the search's simplex iterations, times the program's coefficients,
+	// since an iteration costs about so much; but for leastSearch iterations it may always go on.
+	searchWork, leastSearch = 30_000_000, 500
+	defaultGap              = 1e-4
 	// A search over more counts than fewWhole takes seconds before its first branch, to win
 	// what no forecast is worth: with them, rounding within enoughGap of the bound is enough.
 	fewWhole  = 100
@@ -27,8 +30,7 @@ type Planner struct {
 	engine engine
 	broken error // why there is no engine
 	model  model
-	last   *basis
-	shape  [3]int
+	past   past
 	// from is the first method to try, for tests of what is fallen back to.
 	from Method
 }
@@ -110,11 +112,11 @@ func (p *Planner) program(f *figures) (r result, err error) {
 	if err := p.engine.load(&m.program); err != nil {
 		return r, p.drop(err)
 	}
-	relaxed, err := p.engine.relaxed(p.guess(), maxIterations)
+	relaxed, err := p.engine.relaxed(p.past.guess(m), maxIterations)
 	if err != nil {
 		return r, p.drop(err)
 	}
-	p.last, p.shape = relaxed.basis, m.shapeOf()
+	p.past.keep(m, relaxed.basis)
 	r = result{method: MILP, model: m, tags: m.tags(relaxed.dual)}
 	if m.settled(relaxed.x) && p.from != LP {
 		r.x, r.s = relaxed.x, m.read(relaxed.x)
@@ -146,7 +148,7 @@ func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result,
 	if err := p.engine.bounds(m.lower, m.upper, m.rowLower, m.rowUpper); err != nil {
 		return r, p.drop(err)
 	}
-	found, err := p.engine.wholly(rounded.x, p.gap(f, relaxed.objective), maxNodes, maxIterations)
+	found, err := p.engine.wholly(rounded.x, p.gap(f, relaxed.objective), maxNodes, max(leastSearch, searchWork/len(m.value)))
 	if err != nil {
 		if rounded.x == nil {
 			return r, p.drop(err)
@@ -214,18 +216,8 @@ func (p *Planner) start() error {
 // drop throws the solver away with its state, so that the next plan begins anew.
 func (p *Planner) drop(err error) error {
 	p.Close()
-	p.last = nil
+	p.past = past{}
 	return err
-}
-
-func (m *model) shapeOf() [3]int { return [3]int{len(m.cost), len(m.rowLower), len(m.value)} }
-
-// guess is the last plan's basis where this one's program has the same shape.
-func (p *Planner) guess() *basis {
-	if p.last == nil || p.shape != p.model.shapeOf() {
-		return nil
-	}
-	return p.last
 }
 
 func (p *Planner) relative(f *figures) float64 {

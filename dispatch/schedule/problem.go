@@ -4,7 +4,7 @@
 //
 // It never reads a clock, the network, the disk or a log, and it tells nobody anything: a
 // Problem goes in, a Plan comes out. The bound on its work counts the solver's steps and not
-// seconds, so that the same Problem gives the same Plan on any machine.
+// seconds, so that the same Problems in the same order give the same Plans on any machine.
 //
 // Concurrency: a Planner belongs to one goroutine at a time; a Plan is immutable and shares
 // nothing with its Problem.

@@ -5,8 +5,10 @@ import "math"
 // capRows keep what is reserved and drawn below each node under its cap, or price the excess.
 func (m *model) capRows() {
 	f := m.f
+	family := m.begins(len(f.parent))
 	for n := range m.limits {
 		b := &m.limits[n]
+		m.family, m.step = family+int32(b.node), int32(b.step)
 		t, part := b.step, 1/f.entry[b.node]
 		kept := 0.0 // what contracts keep free beyond what they draw; all that they reserve, below
 		if b.node == 0 {
@@ -68,7 +70,9 @@ func (m *model) targetRows() {
 	}
 	m.peakRow = int32(len(m.rowLower))
 	for i, d := range f.demand {
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			if d.counts == nil || d.counts[t] {
 				m.add(m.peak[i], 1)
 				m.add(m.site+int32(t), -1)
@@ -76,10 +80,13 @@ func (m *model) targetRows() {
 			}
 		}
 	}
+	family := m.begins(2)
 	for t := range f.steps {
+		m.family, m.step = family, int32(t)
 		if f.minimum > 0 {
 			m.atLeast(t, f.minimum, f.lack)
 		}
+		m.family++
 		if f.block[t] > 0 && f.sellBack[t] > 0 {
 			m.atLeast(t, f.block[t], f.sellBack[t])
 		}
@@ -98,11 +105,13 @@ func (m *model) rightRows(i int) {
 	if m.taken[i] < 0 {
 		return
 	}
+	family := m.begins(2)
 	for t := range f.steps {
+		m.family, m.step = family, int32(t)
 		m.add(m.taken[i]+int32(t), 1)
 		m.add(m.hours[i]+int32(t), -w.right[t])
 		m.row(math.Inf(-1), 0)
-		if m.short[i] >= 0 {
+		if m.family++; m.short[i] >= 0 {
 			m.add(m.taken[i]+int32(t), 1)
 			m.add(m.short[i]+int32(t), 1)
 			m.row(math.Inf(-1), w.draw[t])
@@ -121,7 +130,9 @@ func (m *model) reserveRows() {
 	m.backed = m.backed[:0]
 	for c := range f.classes {
 		var rows []int32
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			n := len(m.value)
 			for _, j := range m.back[c] {
 				if j >= 0 {
@@ -154,14 +165,18 @@ func (m *model) productRows(r int) {
 	}
 	if !math.IsInf(p.most, 1) {
 		m.held[r] = int32(len(m.rowLower))
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			sum(t)
 			m.row(math.Inf(-1), p.bound(t))
 		}
 	}
 	if p.sold != nil {
 		m.sold[r] = int32(len(m.rowLower))
+		m.begins(1)
 		for t := range f.steps {
+			m.step = int32(t)
 			sum(t)
 			m.add(m.lacking[r]+int32(t), 1)
 			m.row(p.sold[t], math.Inf(1))
@@ -180,7 +195,9 @@ func (p *product) bound(t int) float64 {
 func (m *model) inrushRows() {
 	f := m.f
 	m.room = m.room[:0]
+	m.begins(1)
 	for _, b := range f.inrush {
+		m.step = int32(b.to)
 		for c := range f.classes {
 			if k := &f.classes[c]; f.below(k.node, b.node) {
 				for t := b.from; t <= b.to; t++ {
