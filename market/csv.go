@@ -91,6 +91,9 @@ func readCSV(in io.Reader, p *problems, header func([]string) error, each func(l
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
+		if !headed && strings.HasPrefix(strings.TrimSpace(text), "<") {
+			return fmt.Errorf("%s:%d: it is a web page (HTML) and not a CSV", p.name, n)
+		}
 		var err error
 		if fields, err = split(text, fields[:0]); err == nil {
 			if !headed {

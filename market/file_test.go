@@ -220,7 +220,8 @@ func TestFilesThatAreNone(t *testing.T) {
 		"no header": {"2026-07-01T00:00:00Z,1\n", `no column's name holds "date"`},
 		"no price":  {"time,load\n2026-07-01T00:00:00Z,1\n", `no column's name holds "price"; the columns are time, load`},
 		"no rows":   {"time,price\n", "no line holds a time and a price"},
-		"html":      {"<html>time,price\nx,y\n", "no line holds a time and a price; p.csv:2: "},
+		"html":      {"<html>time,price\nx,y\n", "p.csv:1: it is a web page (HTML) and not a CSV"},
+		"bad rows":  {"time,price\nx,y\n", "no line holds a time and a price; p.csv:2: "},
 		"not gzip":  {"\x1f\x8bnonsense", "unpack"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"switchyard/dispatch/schedule"
 	"switchyard/site"
 	"switchyard/sitefile"
+	"switchyard/strictyaml"
 	"switchyard/unit"
 )
 
@@ -191,6 +192,16 @@ func (o *Outlook) work(now time.Time, s State) []schedule.Work {
 	return out
 }
 
+// quick says whether some group is at standby in time for a reserve.
+func quick(groups []Group, within time.Duration) bool {
+	for _, g := range groups {
+		if g.Response <= within {
+			return true
+		}
+	}
+	return false
+}
+
 // reserves are the capacity products. One without an expected price earns nothing, and is
 // held only as far as it is sold.
 func (o *Outlook) reserves(now time.Time, s State, steps []schedule.Step) []schedule.Reserve {
@@ -199,6 +210,9 @@ func (o *Outlook) reserves(now time.Time, s State, steps []schedule.Step) []sche
 		x := schedule.Reserve{
 			Name: r.Name, Response: r.Response, Duration: r.Duration, Performance: r.Performance, Call: r.Call,
 			Most: r.Most, Short: r.Short, Price: make([]unit.Price, len(steps)),
+		}
+		if !quick(s.Groups, r.Response) {
+			o.note("no group is at standby within %s: of the reserve %s nothing can be held", strictyaml.Duration(r.Response), r.Name)
 		}
 		unknown := 0
 		for t, step := range steps {

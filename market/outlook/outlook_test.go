@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -304,6 +305,10 @@ func TestCarefulWhereNothingIsKnown(t *testing.T) {
 	}
 	if len(o.Notes()) != 4 {
 		t.Errorf("notes %q", o.Notes())
+	}
+	o.Problem(now, State{Groups: Standing(f, false, 20*time.Minute)}) // ecrs wants ten minutes, nspin thirty
+	if n := o.Notes(); len(n) != 5 || !slices.Contains(n, "no group is at standby within 10m: of the reserve ecrs nothing can be held") {
+		t.Errorf("notes %q", n)
 	}
 	if _, err := New(f, Sources{}); err == nil {
 		t.Error("an outlook without prices was made")
