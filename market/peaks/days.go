@@ -14,6 +14,7 @@ const (
 	meanDecay  = 0.966 // a day: the level's half-life is 20 days
 	lookDays   = 14    // over which the level's wandering is judged
 	slow       = 0.985 // a day: what is learned of the level is forgotten by half in 46 days
+	lately     = 0.95  // a day: of the level's lagging behind, half is forgotten in 14 days
 	priorNoise = 0.03  // of a day's peak against the day before, before it was seen
 	priorDrift = 0.05  // of the level within lookDays, before it was seen
 	yearDays   = 364   // back to the same weekday of a year ago
@@ -35,6 +36,7 @@ type days struct {
 	back       fit     // of the next day's change: share of the way back to the level, weekend
 	noise      []float64
 	drift, dsq float64 // weight and sum of the level's squared wandering
+	lean, lsum float64 // weight and sum of its wandering lately: a season's rise shows in it
 }
 
 func newDays() days {
@@ -86,7 +88,14 @@ func (d *days) judgeLevel() {
 	e := sum/lookDays - d.log[n-lookDays-1].mean
 	d.drift = d.drift*slow + 1
 	d.dsq = d.dsq*slow + e*e
+	d.lean = d.lean*lately + 1
+	d.lsum = d.lsum*lately + e
 }
+
+// leans is how far the level is to rise within the coming weeks, by how it lagged behind what
+// came lately: a mean of the past is always late in a season that rises. The belief that it
+// does not counts as lookDays days.
+func (d *days) leans() float64 { return d.lsum / (d.lean + lookDays) }
 
 // wander is how far the level wanders within the coming weeks. The belief counts as lookDays days.
 func (d *days) wander() float64 {
@@ -174,7 +183,7 @@ func (d *days) walker(seed, from int) *walk {
 }
 
 // begin draws how far the level wanders.
-func (w *walk) begin() { w.shift = w.d.wander() * w.r.NormFloat64() }
+func (w *walk) begin() { w.shift = w.d.leans() + w.d.wander()*w.r.NormFloat64() }
 
 // drawn returns one surprise.
 func (w *walk) drawn() float64 { return w.noise[w.r.IntN(len(w.noise))] }
