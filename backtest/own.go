@@ -9,6 +9,7 @@ import (
 
 	"switchyard/dispatch"
 	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/market/forecast"
 	"switchyard/market/outlook"
 	"switchyard/market/peaks"
@@ -30,7 +31,7 @@ type own struct {
 	loadTo   int
 	// reserveTo is the first interval whose capacity prices are not out.
 	reserveTo int
-	planner   *schedule.Planner
+	planner   *planner.Planner
 	plan      schedule.Plan
 	planned   bool
 	guidance  schedule.Guidance
@@ -74,7 +75,7 @@ func (p *own) end(r *outcome) error {
 }
 
 func (w *World) newOwn(o Options, info Information) (*own, error) {
-	p := &own{w: w, o: o, info: info, planner: schedule.NewPlanner(), methods: map[schedule.Method]int{}, free: make([]freedom, len(w.groups)), planAt: math.MinInt64}
+	p := &own{w: w, o: o, info: info, planner: planner.New(), methods: map[schedule.Method]int{}, free: make([]freedom, len(w.groups)), planAt: math.MinInt64}
 	if w.File.Ahead.Off {
 		p.planAt = math.MaxInt64
 	}

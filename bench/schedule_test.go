@@ -13,6 +13,7 @@ import (
 	"github.com/bartolsthoorn/gohighs/highs"
 
 	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -211,7 +212,7 @@ func benchSchedule(b *testing.B, groups int, bare bool, every time.Duration) {
 	var cold, warm, naive []time.Duration
 	gap, methods := 0.0, map[schedule.Method]int{}
 	for b.Loop() {
-		pl := schedule.NewPlanner()
+		pl := planner.New()
 		start := time.Now()
 		p, err := pl.Plan(first)
 		if err != nil {

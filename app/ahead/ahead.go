@@ -23,6 +23,7 @@ import (
 	"switchyard/clock"
 	"switchyard/dispatch"
 	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/journal"
 	"switchyard/market"
 	"switchyard/market/outlook"
@@ -90,7 +91,7 @@ type Ahead struct {
 	every  time.Duration
 	out    *outlook.Outlook
 	prices *prices
-	// plan makes the plans: a schedule.Planner's Plan but in tests.
+	// plan makes the plans: a planner.Planner's Plan but in tests.
 	plan  func(schedule.Problem) (schedule.Plan, error)
 	close func()
 
@@ -144,7 +145,7 @@ func Open(ctx context.Context, o Options) (*Ahead, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := schedule.NewPlanner()
+	p := planner.New()
 	a.plan, a.close = p.Plan, p.Close
 	if f.Ahead.Off {
 		a.whyNot = "the site file switches the schedule off: each interval is cleared by itself"

@@ -13,6 +13,7 @@ import (
 
 	"switchyard/dispatch"
 	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -118,7 +119,7 @@ func recorded(t testing.TB, change func(*site.Award)) []byte {
 	for k := range p.Steps {
 		p.Steps[k].Price = unit.Price(40+k) * unit.DollarPerMWh
 	}
-	plan, err := schedule.NewPlanner().Plan(p)
+	plan, err := planner.New().Plan(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"switchyard/dispatch"
-	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -78,7 +78,7 @@ func Replay(ctx context.Context, in io.Reader) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	p := player{tree: tree, planner: schedule.NewPlanner(), r: &r}
+	p := player{tree: tree, planner: planner.New(), r: &r}
 	defer p.planner.Close()
 	var l line
 	for n := 2; ctx.Err() == nil; n++ {
@@ -120,7 +120,7 @@ func begin(d *lines) (*site.Tree, error) {
 type player struct {
 	tree    *site.Tree
 	decider dispatch.Decider
-	planner *schedule.Planner
+	planner *planner.Planner
 	r       *Result
 }
 

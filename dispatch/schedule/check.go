@@ -19,9 +19,9 @@ const (
 	maxSpan    = 100 * 365 * 24 * time.Hour
 )
 
-// check finds what makes a Problem malformed: what every plan rests on. The first fault is
+// Check finds what makes a Problem malformed: what every plan rests on. The first fault is
 // returned, with its field and index.
-func check(p *Problem) error {
+func (p *Problem) Check() error {
 	switch {
 	case p.Tree == nil:
 		return fmt.Errorf("problem: Tree is missing")
@@ -148,10 +148,10 @@ func checkFirm(p *Problem, f *Firm) error {
 
 func outside[T ~int64](v, bound T) bool { return v > bound || v < -bound }
 
-// sound returns a copy of p without the targets that make no sense, and a note on each: one
-// bad target must not cost the whole schedule. sold tells by position in Reserves which are
-// left, so that the plan keeps their order.
-func sound(p *Problem) (Problem, []string) {
+// Sound returns a copy of p, which must not be malformed, without the targets that make no
+// sense, and a note on each: one bad target must not cost the whole schedule. Their places in
+// the slices stay, but for demand charges.
+func (p *Problem) Sound() (Problem, []string) {
 	q := *p
 	var notes []string
 	note := func(format string, a ...any) { notes = append(notes, fmt.Sprintf(format, a...)) }

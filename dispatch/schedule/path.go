@@ -7,94 +7,6 @@ import (
 	"switchyard/unit"
 )
 
-// walk is the best path of one machine through time when nothing but money holds it: a
-// machine is free running, free resting, or bound to what it began until its minimum is
-// over. So two values a step are all that must be known, and the binding is a jump.
-type walk struct {
-	run, rest []float64 // what is still earned by one that is free so, at each step's beginning
-	keep      []bool    // a free running machine goes on running
-	take      []bool    // a free resting machine is started
-	sum       []float64 // gains of running, summed from the first step
-}
-
-func (w *walk) fit(steps int) {
-	w.run, w.rest, w.sum = grown(w.run, steps+1), grown(w.rest, steps+1), grown(w.sum, steps+1)
-	w.keep, w.take = grown(w.keep, steps), grown(w.take, steps)
-}
-
-func grown[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n, n+n/4)
-	}
-	return s[:n]
-}
-
-// solve walks backwards. gain is what running earns in each step, start what a start costs
-// in it; runTo and restTo are the jumps. Where both are worth the same nothing is changed.
-func (w *walk) solve(gain, start []float64, runTo, restTo []int) {
-	n := len(gain)
-	w.fit(n)
-	w.sum[0] = 0
-	for t, g := range gain {
-		w.sum[t+1] = w.sum[t] + g
-	}
-	w.run[n], w.rest[n] = 0, 0
-	for t := n - 1; t >= 0; t-- {
-		on, off := w.on(t), w.rest[restTo[t]]
-		w.keep[t] = on >= off
-		w.run[t] = math.Max(on, off)
-		on, off = w.begin(t, runTo[t])-start[t], w.rest[t+1]
-		w.take[t] = on > off
-		w.rest[t] = math.Max(on, off)
-	}
-}
-
-// on is what a free running machine earns that runs through step t.
-func (w *walk) on(t int) float64 { return w.sum[t+1] - w.sum[t] + w.run[t+1] }
-
-// begin is what a machine earns that runs from step t and is free again at step to.
-func (w *walk) begin(t, to int) float64 { return w.sum[to] - w.sum[t] + w.run[to] }
-
-// worth is what a group's machine earns.
-func (w *walk) worth(g group) float64 {
-	if g.running {
-		return w.begin(0, g.free)
-	}
-	return w.rest[g.free]
-}
-
-// follow tells mark, for each step in order, whether a machine of the group runs in it and
-// whether it is started there.
-func (w *walk) follow(g group, runTo, restTo []int, mark func(t int, started bool)) {
-	n := len(w.keep)
-	t, running := 0, g.running
-	if running {
-		for ; t < g.free; t++ {
-			mark(t, false)
-		}
-	} else {
-		t = g.free
-	}
-	for t < n {
-		switch {
-		case running && w.keep[t]:
-			mark(t, false)
-			t++
-		case running:
-			running, t = false, restTo[t]
-		case w.take[t]:
-			running = true
-			mark(t, true)
-			to := runTo[t]
-			for t++; t < to; t++ {
-				mark(t, false)
-			}
-		default:
-			t++
-		}
-	}
-}
-
 // BestPath returns in which steps the machines of c should have run had these prices been
 // known, and what that earns: the bound that no policy passes. prices are at the class's
 // node in $/MWh, one for each of the steps whose lengths are given. All machines go alike,
@@ -111,9 +23,13 @@ func BestPath(c Class, prices []unit.Price, lengths []time.Duration) (running []
 	return b.follow(c)
 }
 
-// hindsight is a walk whose ramps are exact: a machine may be stopped before it ever earned.
+// hindsight is the best path of one machine whose ramps are exact: it may be stopped before it
+// ever earned. Free running and free resting are all that must be valued at each step; what a
+// machine is bound to is a jump.
 type hindsight struct {
-	walk
+	run, rest      []float64 // what is still earned by one that is free so, at each step's beginning
+	keep, take     []bool    // a free running machine goes on, a free resting one is started
+	sum            []float64 // gains of running, summed from the first step
 	n              int
 	gain, lost     []float64 // of running a step; earned in a step by hashing alone
 	at             []time.Duration
@@ -156,14 +72,13 @@ func (b *hindsight) jumps(d time.Duration) []int {
 }
 
 func (b *hindsight) solve() {
-	b.fit(b.n)
-	b.sum[0] = 0
+	b.run, b.rest, b.sum = make([]float64, b.n+1), make([]float64, b.n+1), make([]float64, b.n+1)
+	b.keep, b.take = make([]bool, b.n), make([]bool, b.n)
 	for t, g := range b.gain {
 		b.sum[t+1] = b.sum[t] + g
 	}
-	b.run[b.n], b.rest[b.n] = 0, 0
 	for t := b.n - 1; t >= 0; t-- {
-		on, off := b.on(t), b.rest[b.restTo[t]]
+		on, off := b.gain[t]+b.run[t+1], b.rest[b.restTo[t]]
 		b.keep[t] = on >= off
 		b.run[t] = math.Max(on, off)
 		best, until := b.started(t)
@@ -189,7 +104,7 @@ func (b *hindsight) started(t int) (best float64, until int) {
 			lost += b.lost[u] * math.Min(1, left.Hours()/(b.at[u+1]-b.at[u]).Hours())
 		}
 	}
-	if v := b.begin(t, u) - lost; v > best {
+	if v := b.sum[u] - b.sum[t] + b.run[u] - lost; v > best {
 		best, until = v, -1
 	}
 	return best, until
@@ -197,18 +112,20 @@ func (b *hindsight) started(t int) (best float64, until int) {
 
 func (b *hindsight) follow(c Class) ([]bool, unit.Money) {
 	running := make([]bool, b.n)
-	g := group{}
+	on, t := false, 0
 	if len(c.Now) > 0 && c.Now[0].Level >= 0 {
-		g = group{running: true, free: b.first(c.MinRun - c.Now[0].For)}
+		on, t = true, b.first(c.MinRun-c.Now[0].For)
 	} else if len(c.Now) > 0 {
-		g.free = b.first(c.MinRest - c.Now[0].For)
+		t = b.first(c.MinRest - c.Now[0].For)
 	}
-	profit := b.worth(g) * float64(c.Count)
-	t := g.free
-	for i := 0; g.running && i < t; i++ {
-		running[i] = true
+	profit := b.rest[t]
+	if on {
+		profit = b.sum[t] + b.run[t]
+		for i := range t {
+			running[i] = true
+		}
 	}
-	for on := g.running; t < b.n; {
+	for t < b.n {
 		switch {
 		case on && b.keep[t]:
 			running[t] = true
@@ -231,7 +148,7 @@ func (b *hindsight) follow(c Class) ([]bool, unit.Money) {
 			t++
 		}
 	}
-	return running, dollars(profit)
+	return running, unit.Dollars(profit * float64(c.Count))
 }
 
 func (b *hindsight) first(d time.Duration) int {

@@ -39,9 +39,9 @@ type Plan struct {
 	Marginal [][]unit.Price
 	// Notes say what was left out and why: a target that cannot be met, a method fallen back from.
 	Notes []string
-
-	adder []unit.Price // by step, for Guidance
-	peak  []unit.Power
+	// Adder and Peak are by step what Guidance tells of them.
+	Adder []unit.Price
+	Peak  []unit.Power
 }
 
 // ClassPlan is what the machines of a class do.
@@ -132,7 +132,7 @@ func (p *Plan) Guidance(step int) Guidance {
 	if step < 0 || step >= len(p.Steps) {
 		return g
 	}
-	g.Adder, g.Peak = p.adder[step], p.peak[step]
+	g.Adder, g.Peak = p.Adder[step], p.Peak[step]
 	for i := range p.Classes {
 		c := &p.Classes[i]
 		n := 0.0

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/market"
 	"switchyard/site"
 	"switchyard/sitefile"
@@ -134,7 +135,7 @@ func TestProblem(t *testing.T) {
 	caps(t, p)
 	demand(t, p)
 	loads(t, p)
-	plan, err := schedule.NewPlanner().Plan(p)
+	plan, err := planner.New().Plan(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"switchyard/api"
 	"switchyard/clock"
 	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/market"
 	"switchyard/market/outlook"
 	"switchyard/site"
@@ -78,7 +79,7 @@ func (c *console) plan(ctx context.Context, f *sitefile.File, at time.Time, in f
 	p := o.Problem(at, state)
 	notes = append(notes, o.Notes()...)
 	tell.Tell("planning %d steps of %d groups", len(p.Steps), len(p.Classes))
-	planner := schedule.NewPlanner()
+	planner := planner.New()
 	defer planner.Close()
 	plan, err := planner.Plan(p)
 	if err != nil {

@@ -1,7 +1,8 @@
-package schedule
+package planner
 
 import (
 	"math"
+	"switchyard/dispatch/schedule"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 // brute tries every way to run one machine over n steps, and returns the most it earns by
 // the definition of it all: value once ramped up, less energy, less wear.
-func brute(c Class, prices []unit.Price, lengths []time.Duration) float64 {
+func brute(c schedule.Class, prices []unit.Price, lengths []time.Duration) float64 {
 	best := math.Inf(-1)
 	n := len(prices)
 	for mask := range 1 << n {
@@ -22,7 +23,7 @@ func brute(c Class, prices []unit.Price, lengths []time.Duration) float64 {
 	return best
 }
 
-func tryPath(c Class, prices []unit.Price, lengths []time.Duration, mask int) (float64, bool) {
+func tryPath(c schedule.Class, prices []unit.Price, lengths []time.Duration, mask int) (float64, bool) {
 	running, since, ramped := false, 1000*time.Hour, true
 	if len(c.Now) > 0 {
 		running, since = c.Now[0].Level >= 0, c.Now[0].For
@@ -57,13 +58,13 @@ func tryPath(c Class, prices []unit.Price, lengths []time.Duration, mask int) (f
 	return earned, true
 }
 
-func (d dice) path() (Class, []unit.Price, []time.Duration) {
-	c := Class{
+func (d dice) path() (schedule.Class, []unit.Price, []time.Duration) {
+	c := schedule.Class{
 		Count: 1, Wear: unit.Dollars(d.between(0, 0.5)), Ramp: time.Duration(d.IntN(25)) * time.Minute, MinRun: d.span(6), MinRest: d.span(6),
-		Levels: []Level{{Power: unit.Megawatt / 10, Value: unit.DollarsPerMWh(d.between(20, 90))}},
+		Levels: []schedule.Level{{Power: unit.Megawatt / 10, Value: unit.DollarsPerMWh(d.between(20, 90))}},
 	}
 	if d.chance(0.5) {
-		c.Now = []State{{Count: 1, Level: d.IntN(2) - 1, For: d.span(8)}}
+		c.Now = []schedule.State{{Count: 1, Level: d.IntN(2) - 1, For: d.span(8)}}
 		if c.Now[0].Level >= 0 {
 			c.Now[0].For += c.Ramp // its ramp is over
 		}
@@ -80,7 +81,7 @@ func (d dice) path() (Class, []unit.Price, []time.Duration) {
 func TestBestPathEqualsBruteForce(t *testing.T) {
 	for seed := range uint64(2000) {
 		c, prices, lengths := seeded(seed).path()
-		running, got := BestPath(c, prices, lengths)
+		running, got := schedule.BestPath(c, prices, lengths)
 		want := brute(c, prices, lengths)
 		if math.Abs(got.Dollars()-want) > 2e-6 {
 			t.Fatalf("seed %d: $%.6f, brute force finds $%.6f: %+v %v %v", seed, got.Dollars(), want, c, prices, lengths)
@@ -100,13 +101,13 @@ func TestBestPathEqualsBruteForce(t *testing.T) {
 // TestPlanEqualsBruteForce tries everything that two machines of two classes under one cap can
 // do. Nothing is solved here: plans of other methods must earn what the best of all earns.
 func TestPlanEqualsBruteForce(t *testing.T) {
-	pl := NewPlanner()
+	pl := New()
 	defer pl.Close()
-	methods := map[Method]int{}
+	methods := map[schedule.Method]int{}
 	for seed := range uint64(150) {
 		d := seeded(seed)
 		n := 3 + d.IntN(4)
-		var p Problem
+		var p schedule.Problem
 		p.Gap, p.Whole = 1e-9, -1
 		node := site.Node{ID: "connection", Parent: -1}
 		for i := range 2 {
@@ -126,7 +127,7 @@ func TestPlanEqualsBruteForce(t *testing.T) {
 		var prices []unit.Price
 		var lengths []time.Duration
 		for range n {
-			s := Step{Start: at, Length: time.Duration(1+d.IntN(3)) * 5 * time.Minute, Price: unit.DollarsPerMWh(d.between(-50, 140))}
+			s := schedule.Step{Start: at, Length: time.Duration(1+d.IntN(3)) * 5 * time.Minute, Price: unit.DollarsPerMWh(d.between(-50, 140))}
 			at = at.Add(s.Length)
 			p.Steps = append(p.Steps, s)
 			prices, lengths = append(prices, s.Price), append(lengths, s.Length)
@@ -152,12 +153,12 @@ func TestPlanEqualsBruteForce(t *testing.T) {
 			t.Errorf("seed %d by %s: $%.6f, brute force finds $%.6f", seed, plan.Method, plan.Profit.Dollars(), want)
 		}
 	}
-	if methods[Exact] == 0 || methods[MILP] == 0 {
+	if methods[schedule.Exact] == 0 || methods[schedule.MILP] == 0 {
 		t.Errorf("only %v were tried", methods)
 	}
 }
 
-func fits(p *Problem, limit unit.Power, a, b int) bool {
+func fits(p *schedule.Problem, limit unit.Power, a, b int) bool {
 	if limit == 0 {
 		return true
 	}
@@ -172,14 +173,14 @@ func BenchmarkBestPathYear(b *testing.B) {
 		prices[i], lengths[i] = unit.DollarsPerMWh(d.between(-20, 120)), 5*time.Minute
 	}
 	for b.Loop() {
-		BestPath(c, prices, lengths)
+		schedule.BestPath(c, prices, lengths)
 	}
 }
 
 func BenchmarkExact(b *testing.B) {
 	d := seeded(1)
 	tree, _ := site.NewTree([]site.Node{{ID: "connection", Parent: -1}})
-	p := Problem{Tree: tree, Steps: Horizon(monday, 36*time.Hour)}
+	p := schedule.Problem{Tree: tree, Steps: schedule.Horizon(monday, 36*time.Hour)}
 	for i := range p.Steps {
 		p.Steps[i].Price = unit.DollarsPerMWh(d.between(-20, 120))
 	}
@@ -188,11 +189,11 @@ func BenchmarkExact(b *testing.B) {
 		c.Count, c.Now = 300, nil
 		p.Classes = append(p.Classes, c)
 	}
-	pl := NewPlanner()
+	pl := New()
 	defer pl.Close()
 	for b.Loop() {
 		plan, err := pl.Plan(p)
-		if err != nil || plan.Method != Exact {
+		if err != nil || plan.Method != schedule.Exact {
 			b.Fatal(plan.Method, err)
 		}
 	}

@@ -1,15 +1,15 @@
-package schedule
+package linear
 
 import "time"
 
-// past is the last program's basis: where each of its columns and rows stood in the optimum.
+// Past is the last program's basis: where each of its columns and rows stood in the optimum.
 // The hours ahead move on between two plans and the steps with them, so a column's place in
 // the next program is found by what it is and by the clock.
-type past struct {
-	basis    *basis
+type Past struct {
+	basis    *Basis
 	families int32
 	start    []time.Time // of its steps
-	col, row []place
+	col, row []Place
 }
 
 // The solver's words on where a column or row stands.
@@ -19,32 +19,29 @@ const (
 	nonbasic = 4 // at whichever bound there is
 )
 
-// keep remembers how m was solved.
-func (p *past) keep(m *model, b *basis) {
+// Keep remembers how a program was solved whose steps begin so.
+func (p *Past) Keep(m *Program, start []time.Time, b *Basis) {
 	p.basis, p.families = b, m.families
-	p.col, p.row = append(p.col[:0], m.place...), append(p.row[:0], m.rowPlace...)
-	p.start = p.start[:0]
-	for _, s := range m.f.p.Steps {
-		p.start = append(p.start, s.Start)
-	}
+	p.col, p.row = append(p.col[:0], m.Place...), append(p.row[:0], m.RowPlace...)
+	p.start = append(p.start[:0], start...)
 }
 
-// guess is a basis to begin m's solution from: what stood in the same hour last time stands
-// alike. It is nil where nothing is known, or the site is another.
-func (p *past) guess(m *model) *basis {
+// Guess is a basis to begin the solution of a program from whose steps begin so: what stood in
+// the same hour last time stands alike. It is nil where nothing is known, or the site is another.
+func (p *Past) Guess(m *Program, start []time.Time) *Basis {
 	if p.basis == nil || p.families != m.families || len(p.basis.cols) != len(p.col) || len(p.basis.rows) != len(p.row) {
 		return nil
 	}
-	then := make([]int32, m.f.steps) // the last program's step in which each step begins
-	for t, u := 0, 0; t < m.f.steps; t++ {
-		for u+1 < len(p.start) && !p.start[u+1].After(m.f.p.Steps[t].Start) {
+	then := make([]int32, len(start)) // the last program's step in which each step begins
+	for t, u := 0, 0; t < len(start); t++ {
+		for u+1 < len(p.start) && !p.start[u+1].After(start[t]) {
 			u++
 		}
 		then[t] = int32(u)
 	}
-	b := &basis{}
-	b.cols = p.shift(m.place, p.col, p.basis.cols, then, atLower)
-	b.rows = p.shift(m.rowPlace, p.row, p.basis.rows, then, basic)
+	b := &Basis{}
+	b.cols = p.shift(m.Place, p.col, p.basis.cols, then, atLower)
+	b.rows = p.shift(m.RowPlace, p.row, p.basis.rows, then, basic)
 	// As many stand in a basis as there are rows.
 	more := len(b.rows)
 	for _, v := range b.cols {
@@ -77,7 +74,7 @@ func isBasic(v int32) int {
 }
 
 // shift finds for each place in now where it stood in was; new ones stand at otherwise.
-func (p *past) shift(now, was []place, status, then []int32, otherwise int32) []int32 {
+func (p *Past) shift(now, was []Place, status, then []int32, otherwise int32) []int32 {
 	steps := len(p.start)
 	at := make([]int32, int(p.families)*steps)
 	for i, w := range was {

@@ -1,4 +1,4 @@
-package schedule
+package planner
 
 import (
 	"flag"
@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/linear"
 	"testing"
 	"time"
 )
@@ -17,7 +19,7 @@ import (
 // with its own binaries, each node with its own flow. It shares with the planner the Problem
 // and the three prices of what must not happen, and nothing else.
 type oracle struct {
-	p                         *Problem
+	p                         *schedule.Problem
 	hurry, overload           float64   // $/kWh
 	penalty                   []float64 // by firm load, $/kWh
 	objective, rows, bounds   strings.Builder
@@ -49,7 +51,7 @@ func (o *oracle) loss(node int) float64 {
 }
 
 // newOracle writes the program of p.
-func newOracle(p *Problem, f *figures) *oracle {
+func newOracle(p *schedule.Problem, f *figures) *oracle {
 	o := &oracle{p: p, hurry: f.hurry, overload: f.overload}
 	for i := range f.firm {
 		o.penalty = append(o.penalty, f.firm[i].penalty)
@@ -88,14 +90,14 @@ func newOracle(p *Problem, f *figures) *oracle {
 }
 
 // state is how the m-th machine of a class stands.
-func state(c *Class, m int) State {
+func state(c *schedule.Class, m int) schedule.State {
 	for _, s := range c.Now {
 		if m < s.Count {
 			return s
 		}
 		m -= s.Count
 	}
-	return State{Level: -1, For: 1000 * time.Hour}
+	return schedule.State{Level: -1, For: 1000 * time.Hour}
 }
 
 func (o *oracle) machine(c, m int) {
@@ -162,7 +164,7 @@ func (o *oracle) machine(c, m int) {
 }
 
 // history holds a machine to what it was before the first step.
-func (o *oracle) history(k *Class, now State, id, on string, t int, most float64) {
+func (o *oracle) history(k *schedule.Class, now schedule.State, id, on string, t int, most float64) {
 	age := o.begin[t] + now.For.Hours()
 	if now.Level < 0 && age < k.MinRest.Hours()-1e-9 {
 		o.row(on, "<=", 0)
@@ -465,18 +467,18 @@ func TestPlanEqualsAnotherSolver(t *testing.T) {
 	if noCBC != nil && noGLPK != nil {
 		t.Skip("neither cbc nor glpsol is installed (Debian: coinor-cbc, glpk-utils)")
 	}
-	if e, err := newEngine(); err != nil {
+	if e, err := linear.New(); err != nil {
 		t.Skip(err)
 	} else {
-		e.close()
+		e.Close()
 	}
 	sites := uint64(*oracleSites)
 	if testing.Short() {
 		sites = 20
 	}
-	pl := NewPlanner()
+	pl := New()
 	defer pl.Close()
-	dir, methods, worst := t.TempDir(), map[Method]int{}, 0.0
+	dir, methods, worst := t.TempDir(), map[schedule.Method]int{}, 0.0
 	for seed := range sites {
 		p := seeded(seed).small(t)
 		plan, err := pl.Plan(p)
@@ -484,7 +486,7 @@ func TestPlanEqualsAnotherSolver(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		methods[plan.Method]++
-		clean, _ := sound(&p)
+		clean, _ := p.Sound()
 		f := newFigures(&clean)
 		got := f.account(pl.solve(f).s).weighed
 		want, err := newOracle(&p, f).solve(dir)

@@ -1,10 +1,21 @@
-package schedule
+// Package planner owns the making of a schedule.Plan: each class's best path where nothing
+// couples the classes, else the mixed-integer program, rounded or searched, else the relaxed
+// one, else the merit order, else all at rest; what a plan comes to, worked out apart from how
+// it was found; and the prices at which clearing keeps to it.
+//
+// It never reads a clock, the network, the disk or a log, never fails for a limit that cannot
+// be kept, and never bounds its work by time.
+//
+// Concurrency: a Planner belongs to one goroutine at a time; Plans are immutable.
+package planner
 
 import (
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/linear"
 	"time"
 
 	"switchyard/unit"
@@ -25,23 +36,23 @@ const (
 )
 
 // Planner plans again and again, and begins each search where the last one ended. Make it
-// with NewPlanner; it belongs to one goroutine at a time.
+// with New; it belongs to one goroutine at a time.
 type Planner struct {
-	engine engine
+	engine linear.Engine
 	broken error // why there is no engine
 	model  model
-	past   past
+	past   linear.Past
 	// from is the first method to try, for tests of what is fallen back to.
-	from Method
+	from schedule.Method
 }
 
-// NewPlanner returns a planner without a past. Its solver is made when it is first needed.
-func NewPlanner() *Planner { return &Planner{from: Exact} }
+// New returns a planner without a past. Its solver is made when it is first needed.
+func New() *Planner { return &Planner{from: schedule.Exact} }
 
 // Close frees the solver. The planner must not be used after.
 func (p *Planner) Close() {
 	if p.engine != nil {
-		p.engine.close()
+		p.engine.Close()
 		p.engine = nil
 	}
 }
@@ -50,11 +61,11 @@ func (p *Planner) Close() {
 // mixed-integer program, else by the relaxed one, else step by step, else all at rest; Notes
 // say why. It blocks for as long as a bounded number of the solver's steps takes. The error
 // names what makes pr malformed; a limit that cannot be kept is a price in the plan and no error.
-func (p *Planner) Plan(pr Problem) (Plan, error) {
-	if err := check(&pr); err != nil {
-		return Plan{}, err
+func (p *Planner) Plan(pr schedule.Problem) (schedule.Plan, error) {
+	if err := pr.Check(); err != nil {
+		return schedule.Plan{}, err
 	}
-	clean, notes := sound(&pr)
+	clean, notes := pr.Sound()
 	f := newFigures(&clean)
 	r := p.solve(f)
 	r.notes = append(notes, r.notes...)
@@ -63,7 +74,7 @@ func (p *Planner) Plan(pr Problem) (Plan, error) {
 
 // result is a solution with what is known about it.
 type result struct {
-	method Method
+	method schedule.Method
 	s      *solution
 	bound  float64 // $ above the solution's worth that no plan can earn more; negative: not known
 	tags   *tags
@@ -73,26 +84,26 @@ type result struct {
 }
 
 func (p *Planner) solve(f *figures) result {
-	if p.from == Exact {
+	if p.from == schedule.Exact {
 		if s, ok := f.exact(&p.model); ok {
-			return result{method: Exact, s: s, tags: f.plain()}
+			return result{method: schedule.Exact, s: s, tags: f.plain()}
 		}
 	}
 	var notes []string
-	if p.from != Merit && p.from != Static {
+	if p.from != schedule.Merit && p.from != schedule.Static {
 		r, err := p.program(f)
 		if err == nil {
 			return r
 		}
 		notes = append(notes, fmt.Sprintf("the program was not solved, each step is planned by itself in merit order: %v", err))
 	}
-	if p.from != Static {
+	if p.from != schedule.Static {
 		if s := f.merit(); sane(f, s) {
-			return result{method: Merit, s: s, bound: -1, tags: f.plain(), notes: notes}
+			return result{method: schedule.Merit, s: s, bound: -1, tags: f.plain(), notes: notes}
 		}
 		notes = append(notes, "the merit order came to no figure: all flexible load rests")
 	}
-	return result{method: Static, s: f.static(), bound: -1, tags: f.plain(), notes: notes}
+	return result{method: schedule.Static, s: f.static(), bound: -1, tags: f.plain(), notes: notes}
 }
 
 // sane says whether a solution comes to a figure at all.
@@ -109,33 +120,33 @@ func (p *Planner) program(f *figures) (r result, err error) {
 	}
 	m := &p.model
 	m.build(f)
-	if err := p.engine.load(&m.program); err != nil {
+	if err := p.engine.Load(&m.Program); err != nil {
 		return r, p.drop(err)
 	}
-	relaxed, err := p.engine.relaxed(p.past.guess(m), maxIterations)
+	relaxed, err := p.engine.Relaxed(p.past.Guess(&m.Program, f.begin), maxIterations)
 	if err != nil {
 		return r, p.drop(err)
 	}
-	p.past.keep(m, relaxed.basis)
-	r = result{method: MILP, model: m, tags: m.tags(relaxed.dual)}
-	if m.settled(relaxed.x) && p.from != LP {
-		r.x, r.s = relaxed.x, m.read(relaxed.x)
+	p.past.Keep(&m.Program, f.begin, relaxed.Basis)
+	r = result{method: schedule.MILP, model: m, tags: m.tags(relaxed.Dual)}
+	if m.settled(relaxed.X) && p.from != schedule.LP {
+		r.x, r.s = relaxed.X, m.read(relaxed.X)
 		return r, r.check(f)
 	}
-	wide := p.gap(f, relaxed.objective)
-	rounded, err := p.rounded(relaxed.x)
+	wide := p.gap(f, relaxed.Objective)
+	rounded, err := p.rounded(relaxed.X)
 	for room := 1.0; room <= 2; room++ { // machines
-		if err == nil && rounded.objective-relaxed.objective > wide {
+		if err == nil && rounded.Objective-relaxed.Objective > wide {
 			rounded = p.roomier(relaxed, rounded, room)
 		}
 	}
 	if f.p.Gap == 0 && m.countWhole() > fewWhole {
 		wide *= enoughGap / defaultGap
 	}
-	if err == nil && (p.from == LP || rounded.objective-relaxed.objective <= wide) {
-		r.x, r.s, r.bound = rounded.x, m.read(rounded.x), (rounded.objective-relaxed.objective)/scale
-		if p.from == LP {
-			r.method = LP
+	if err == nil && (p.from == schedule.LP || rounded.Objective-relaxed.Objective <= wide) {
+		r.x, r.s, r.bound = rounded.X, m.read(rounded.X), (rounded.Objective-relaxed.Objective)/scale
+		if p.from == schedule.LP {
+			r.method = schedule.LP
 		}
 		return r, r.check(f)
 	}
@@ -143,54 +154,54 @@ func (p *Planner) program(f *figures) (r result, err error) {
 }
 
 // search lets the solver branch, from the rounded solution if there is one.
-func (p *Planner) search(f *figures, r result, relaxed, rounded answer) (result, error) {
+func (p *Planner) search(f *figures, r result, relaxed, rounded linear.Answer) (result, error) {
 	m := &p.model
-	if err := p.engine.bounds(m.lower, m.upper, m.rowLower, m.rowUpper); err != nil {
+	if err := p.engine.Bounds(m.Lower, m.Upper, m.RowLower, m.RowUpper); err != nil {
 		return r, p.drop(err)
 	}
-	found, err := p.engine.wholly(rounded.x, p.gap(f, relaxed.objective), maxNodes, max(leastSearch, searchWork/len(m.value)))
+	found, err := p.engine.Wholly(rounded.X, p.gap(f, relaxed.Objective), maxNodes, max(leastSearch, searchWork/len(m.Value)))
 	if err != nil {
-		if rounded.x == nil {
+		if rounded.X == nil {
 			return r, p.drop(err)
 		}
-		r.method, r.x, r.s = LP, rounded.x, m.read(rounded.x)
-		r.bound = (rounded.objective - relaxed.objective) / scale
+		r.method, r.x, r.s = schedule.LP, rounded.X, m.read(rounded.X)
+		r.bound = (rounded.Objective - relaxed.Objective) / scale
 		r.notes = append(r.notes, fmt.Sprintf("the search for whole machines failed, the relaxed program is rounded: %v", err))
 		return r, r.check(f)
 	}
-	if rounded.x != nil && rounded.objective < found.objective {
-		if noise := 1e-9 * math.Max(scale, math.Abs(found.objective)); rounded.objective < found.bound-noise {
-			found.bound = relaxed.objective // a bound that a solution at hand passes proves nothing
+	if rounded.X != nil && rounded.Objective < found.Objective {
+		if noise := 1e-9 * math.Max(scale, math.Abs(found.Objective)); rounded.Objective < found.Bound-noise {
+			found.Bound = relaxed.Objective // a bound that a solution at hand passes proves nothing
 		}
-		found.x, found.objective = rounded.x, rounded.objective
+		found.X, found.Objective = rounded.X, rounded.Objective
 	}
-	r.bound = math.Max(0, found.objective-math.Max(found.bound, relaxed.objective)) / scale
-	r.x, r.s = found.x, m.read(found.x)
+	r.bound = math.Max(0, found.Objective-math.Max(found.Bound, relaxed.Objective)) / scale
+	r.x, r.s = found.X, m.read(found.X)
 	return r, r.check(f)
 }
 
 // rounded fixes what must be whole near the relaxed solution x and solves for the rest.
-func (p *Planner) rounded(x []float64) (answer, error) {
+func (p *Planner) rounded(x []float64) (linear.Answer, error) {
 	m := &p.model
 	lower, upper := m.round(x)
-	if err := p.engine.bounds(lower, upper, m.rowLower, m.rowUpper); err != nil {
-		return answer{}, err
+	if err := p.engine.Bounds(lower, upper, m.RowLower, m.RowUpper); err != nil {
+		return linear.Answer{}, err
 	}
-	return p.engine.relaxed(nil, maxIterations)
+	return p.engine.Relaxed(nil, maxIterations)
 }
 
 // roomier rounds a relaxed solution that leaves room for it, and returns the better rounding.
-func (p *Planner) roomier(relaxed, rounded answer, room float64) answer {
+func (p *Planner) roomier(relaxed, rounded linear.Answer, room float64) linear.Answer {
 	m := &p.model
-	rowLower, rowUpper := m.tighten(relaxed.x, room)
-	if p.engine.bounds(m.lower, m.upper, rowLower, rowUpper) != nil {
+	rowLower, rowUpper := m.tighten(relaxed.X, room)
+	if p.engine.Bounds(m.Lower, m.Upper, rowLower, rowUpper) != nil {
 		return rounded
 	}
-	roomy, err := p.engine.relaxed(relaxed.basis, maxIterations)
+	roomy, err := p.engine.Relaxed(relaxed.Basis, maxIterations)
 	if err != nil {
 		return rounded
 	}
-	if better, err := p.rounded(roomy.x); err == nil && better.objective < rounded.objective {
+	if better, err := p.rounded(roomy.X); err == nil && better.Objective < rounded.Objective {
 		return better
 	}
 	return rounded
@@ -209,14 +220,14 @@ func (p *Planner) start() error {
 	if p.engine != nil || p.broken != nil {
 		return p.broken
 	}
-	p.engine, p.broken = newEngine()
+	p.engine, p.broken = linear.New()
 	return p.broken
 }
 
 // drop throws the solver away with its state, so that the next plan begins anew.
 func (p *Planner) drop(err error) error {
 	p.Close()
-	p.past = past{}
+	p.past = linear.Past{}
 	return err
 }
 
@@ -248,9 +259,9 @@ func (f *figures) constant() float64 {
 }
 
 // plan tells a result as a Plan.
-func (f *figures) plan(r result) Plan {
+func (f *figures) plan(r result) schedule.Plan {
 	a := f.account(r.s)
-	pl := Plan{Method: r.method, Steps: make([]Step, f.steps), Profit: dollars(a.profit), Gap: -1, Notes: r.notes}
+	pl := schedule.Plan{Method: r.method, Steps: make([]schedule.Step, f.steps), Profit: dollars(a.profit), Gap: -1, Notes: r.notes}
 	if r.bound >= 0 {
 		pl.Bound = dollars(a.profit + r.bound)
 		pl.Gap = r.bound / math.Max(math.Abs(a.profit+r.bound), 1)
@@ -275,9 +286,9 @@ func (f *figures) plan(r result) Plan {
 	return pl
 }
 
-func (f *figures) classPlan(c int, r result, w *walk) ClassPlan {
+func (f *figures) classPlan(c int, r result, w *walk) schedule.ClassPlan {
 	k := &f.classes[c]
-	cp := ClassPlan{Load: f.p.Classes[c].Load, Node: k.node, Running: make([][]float64, f.steps)}
+	cp := schedule.ClassPlan{Load: f.p.Classes[c].Load, Node: k.node, Running: make([][]float64, f.steps)}
 	for t := range f.steps {
 		cp.Running[t] = r.s.run[c][t*len(k.levels) : (t+1)*len(k.levels) : (t+1)*len(k.levels)]
 	}
@@ -285,7 +296,7 @@ func (f *figures) classPlan(c int, r result, w *walk) ClassPlan {
 	return cp
 }
 
-func (f *figures) tellTargets(pl *Plan, s *solution, a *account) {
+func (f *figures) tellTargets(pl *schedule.Plan, s *solution, a *account) {
 	powers := func(kw []float64) []unit.Power {
 		out := make([]unit.Power, len(kw))
 		for t, v := range kw {
@@ -294,22 +305,22 @@ func (f *figures) tellTargets(pl *Plan, s *solution, a *account) {
 		return out
 	}
 	for i := range f.firm {
-		pl.Firm = append(pl.Firm, FirmPlan{Load: f.p.Firm[i].Load, Curtailed: powers(s.taken[i]), Short: powers(s.short[i])})
+		pl.Firm = append(pl.Firm, schedule.FirmPlan{Load: f.p.Firm[i].Load, Curtailed: powers(s.taken[i]), Short: powers(s.short[i])})
 	}
 	for i := range f.work {
-		pl.Work = append(pl.Work, WorkPlan{
+		pl.Work = append(pl.Work, schedule.WorkPlan{
 			Load: f.p.Work[i].Load, Power: powers(s.done[i]), Late: unit.WattHours(clampTo(a.late[i]*1000, 1e15)),
 		})
 	}
 	for r := range f.products {
-		pl.Reserves = append(pl.Reserves, ReservePlan{Name: f.p.Reserves[r].Name, Held: powers(a.held[r]), Short: powers(a.lacking[r])})
+		pl.Reserves = append(pl.Reserves, schedule.ReservePlan{Name: f.p.Reserves[r].Name, Held: powers(a.held[r]), Short: powers(a.lacking[r])})
 	}
 }
 
 // tellGuidance fills what clearing needs beyond the classes' own prices.
-func (f *figures) tellGuidance(pl *Plan, r result, a *account) {
+func (f *figures) tellGuidance(pl *schedule.Plan, r result, a *account) {
 	for t := range f.steps {
-		pl.adder = append(pl.adder, perMWh(r.tags.adder[t]))
+		pl.Adder = append(pl.Adder, perMWh(r.tags.adder[t]))
 		peak := math.Inf(1)
 		for _, d := range f.demand {
 			if d.rate <= 0 || d.counts != nil && !d.counts[t] {
@@ -327,7 +338,7 @@ func (f *figures) tellGuidance(pl *Plan, r result, a *account) {
 		if !math.IsInf(peak, 1) && peak >= 0 {
 			limit = powerOf(peak)
 		}
-		pl.peak = append(pl.peak, limit)
+		pl.Peak = append(pl.Peak, limit)
 	}
 }
 

@@ -1,4 +1,4 @@
-package schedule
+package planner
 
 import (
 	"math"
@@ -49,7 +49,7 @@ func (m *model) countWhole() int {
 // for so many of the greatest machine that x has not whole, so that it may be rounded up.
 func (m *model) tighten(x []float64, machines float64) (rowLower, rowUpper []float64) {
 	f := m.f
-	rowLower, rowUpper = slices.Clone(m.rowLower), slices.Clone(m.rowUpper)
+	rowLower, rowUpper = slices.Clone(m.RowLower), slices.Clone(m.RowUpper)
 	room := make([]float64, len(f.parent))
 	for c := range f.classes {
 		k := &f.classes[c]
@@ -91,7 +91,7 @@ type rounder struct {
 
 // round returns bounds that fix all that must be whole, near the relaxed solution x.
 func (m *model) round(x []float64) (lower, upper []float64) {
-	r := rounder{m: m, x: x, lower: slices.Clone(m.lower), upper: slices.Clone(m.upper)}
+	r := rounder{m: m, x: x, lower: slices.Clone(m.Lower), upper: slices.Clone(m.Upper)}
 	r.flows()
 	for range passes {
 		for c := range m.f.classes {

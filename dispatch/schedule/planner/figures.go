@@ -1,7 +1,8 @@
-package schedule
+package planner
 
 import (
 	"math"
+	"switchyard/dispatch/schedule"
 	"time"
 
 	"switchyard/unit"
@@ -17,14 +18,15 @@ const wholeOver = 20
 // figures is a Problem in plain numbers: kW at the load unless said otherwise, hours, $ and
 // $/kWh. Every method works on them, and all are judged by the same account.
 type figures struct {
-	p     *Problem
+	p     *schedule.Problem
 	steps int
 	len   []float64 // hours
 	at    []float64 // hours from the first step's start; one more than steps
 	when  []time.Duration
-	price []float64 // $/kWh at the connection, coincident peaks included
-	spot  []float64 // the same without coincident peaks
-	whole int       // steps in which machines are counted whole
+	begin []time.Time // of each step
+	price []float64   // $/kWh at the connection, coincident peaks included
+	spot  []float64   // the same without coincident peaks
+	whole int         // steps in which machines are counted whole
 
 	parent []int
 	// entry is kW at the connection per kW entering a node, exit the same per kW drawn at it.
@@ -132,7 +134,7 @@ func powerOf(f float64) unit.Power { return unit.Watts(clampTo(f*1000, 1e15)) }
 func clampTo(f, most float64) float64 { return math.Max(-most, math.Min(most, f)) }
 
 // newFigures turns a sound Problem into figures.
-func newFigures(p *Problem) *figures {
+func newFigures(p *schedule.Problem) *figures {
 	f := &figures{p: p, steps: len(p.Steps)}
 	f.times()
 	f.tree()
@@ -164,6 +166,7 @@ func (f *figures) times() {
 		ahead = time.Hour
 	}
 	for t, s := range p.Steps {
+		f.begin = append(f.begin, s.Start)
 		f.when[t] = s.Start.Sub(p.Steps[0].Start)
 		f.len[t] = s.Length.Hours()
 		f.at[t] = f.when[t].Hours()
@@ -227,7 +230,7 @@ func (f *figures) stepAfter(from int, d time.Duration) int {
 	return t
 }
 
-func (f *figures) class(c *Class) {
+func (f *figures) class(c *schedule.Class) {
 	k := class{node: c.Node, exit: f.exit[c.Node], count: c.Count, response: c.Response}
 	best := math.Inf(-1)
 	for i, l := range c.Levels {
@@ -269,7 +272,7 @@ func (f *figures) class(c *Class) {
 	f.classes = append(f.classes, k)
 }
 
-func (f *figures) addWork(w *Work) {
+func (f *figures) addWork(w *schedule.Work) {
 	origin := f.p.Steps[0].Start
 	end := f.at[f.steps]
 	from, by := 0.0, end
@@ -304,7 +307,7 @@ func (f *figures) addWork(w *Work) {
 	f.work = append(f.work, k)
 }
 
-func (f *figures) addProduct(i int, r *Reserve) {
+func (f *figures) addProduct(i int, r *schedule.Reserve) {
 	k := product{
 		index: i, response: r.Response, call: float64(r.Call), most: math.Inf(1), short: perKWh(r.Short),
 		pay: make([]float64, f.steps),
@@ -370,12 +373,12 @@ func (f *figures) ladder() {
 	}
 	over := f.p.Overload
 	if over == 0 {
-		over = DefaultOverload
+		over = schedule.DefaultOverload
 	}
 	f.overload = math.Max(f.overload, perKWh(over))
 }
 
-func (f *figures) addFirm(w *Firm, least float64) {
+func (f *figures) addFirm(w *schedule.Firm, least float64) {
 	k := firm{
 		node: w.Node, exit: f.exit[w.Node], owed: perKWh(w.Penalty), penalty: math.Max(perKWh(w.Penalty), least),
 		draw: make([]float64, f.steps), reserve: make([]float64, f.steps), right: make([]float64, f.steps),

@@ -1,8 +1,9 @@
-package schedule
+package planner
 
 import (
 	"fmt"
 	"math/rand/v2"
+	"switchyard/dispatch/schedule"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func (d dice) between(low, high float64) float64 { return low + d.Float64()*(hig
 func (d dice) span(most int) time.Duration { return time.Duration(d.IntN(most+1)) * 5 * time.Minute }
 
 // small draws a small site over a few steps, with each kind of coupling now and then.
-func (d dice) small(t testing.TB) Problem {
+func (d dice) small(t testing.TB) schedule.Problem {
 	nodes := []site.Node{{ID: "connection", Parent: -1, Loss: unit.Ratio(d.IntN(2)) * 0.01}}
 	for i := 1; i < 1+d.IntN(3); i++ {
 		nodes = append(nodes, site.Node{ID: site.NodeID(fmt.Sprint("node-", i)), Parent: d.IntN(i), Loss: unit.Ratio(d.IntN(2)) * 0.02})
@@ -46,12 +47,12 @@ func (d dice) small(t testing.TB) Problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Problem{Tree: tree, Gap: 1e-9, Whole: -1}
+	p := schedule.Problem{Tree: tree, Gap: 1e-9, Whole: -1}
 	at := monday
 	steps := 3 + d.IntN(6)
 	for i := range steps {
 		length := []time.Duration{5, 5, 15, 60}[min(3, i*4/steps)] * time.Minute
-		s := Step{Start: at, Length: length, Price: unit.DollarsPerMWh(d.between(-40, 160))}
+		s := schedule.Step{Start: at, Length: length, Price: unit.DollarsPerMWh(d.between(-40, 160))}
 		if d.chance(0.2) {
 			s.Coincident = unit.DollarsPerMWh(d.between(0, 300))
 		}
@@ -71,8 +72,8 @@ func (d dice) small(t testing.TB) Problem {
 	return p
 }
 
-func (d dice) class(i, nodes int) Class {
-	c := Class{
+func (d dice) class(i, nodes int) schedule.Class {
+	c := schedule.Class{
 		Load: site.LoadID(fmt.Sprint("class-", i)), Node: d.IntN(nodes), Count: 1 + d.IntN(4),
 		Wear: unit.Dollars(d.between(0, 0.3)), Ramp: d.span(3), MinRun: d.span(5), MinRest: d.span(5),
 		Response: time.Duration(d.IntN(3)) * time.Minute,
@@ -81,11 +82,11 @@ func (d dice) class(i, nodes int) Class {
 		c.Wear, c.Ramp = 0, 0
 	}
 	for range 1 + d.IntN(2) {
-		c.Levels = append(c.Levels, Level{Power: unit.Power(2000+d.IntN(4000)) * unit.Watt, Value: unit.DollarsPerMWh(d.between(20, 140))})
+		c.Levels = append(c.Levels, schedule.Level{Power: unit.Power(2000+d.IntN(4000)) * unit.Watt, Value: unit.DollarsPerMWh(d.between(20, 140))})
 	}
 	for left := c.Count; left > 0 && d.chance(0.8); {
 		n := 1 + d.IntN(left)
-		c.Now = append(c.Now, State{Count: n, Level: d.IntN(len(c.Levels)+1) - 1, For: d.span(5)})
+		c.Now = append(c.Now, schedule.State{Count: n, Level: d.IntN(len(c.Levels)+1) - 1, For: d.span(5)})
 		left -= n
 	}
 	return c
@@ -100,13 +101,13 @@ func (d dice) powers(n, most int) []unit.Power {
 }
 
 // targets adds contracts, work, reserves, charges and a minimum.
-func (d dice) targets(p *Problem, nodes int) {
+func (d dice) targets(p *schedule.Problem, nodes int) {
 	n := len(p.Steps)
 	if d.chance(0.4) {
-		f := Firm{Load: "tenant", Node: d.IntN(nodes), Draw: d.powers(n, 15), Penalty: unit.DollarsPerMWh(d.between(0, 9000))}
+		f := schedule.Firm{Load: "tenant", Node: d.IntN(nodes), Draw: d.powers(n, 15), Penalty: unit.DollarsPerMWh(d.between(0, 9000))}
 		f.Reserve = d.powers(n, 25)
 		if d.chance(0.6) {
-			f.Curtail = Curtail{
+			f.Curtail = schedule.Curtail{
 				Power: unit.Power(1+d.IntN(12)) * kilowatt, Left: d.span(24), Notice: d.span(4),
 				Price: unit.DollarsPerMWh(d.between(0, 60)), Worth: unit.DollarsPerMWh(d.between(0, 30)),
 			}
@@ -114,7 +115,7 @@ func (d dice) targets(p *Problem, nodes int) {
 		p.Firm = append(p.Firm, f)
 	}
 	if d.chance(0.4) {
-		w := Work{
+		w := schedule.Work{
 			Load: "batch", Node: d.IntN(nodes), Energy: unit.Energy(1+d.IntN(20)) * unit.KilowattHour, Power: unit.Power(2+d.IntN(12)) * kilowatt,
 			Value: unit.DollarsPerMWh(d.between(0, 150)), Late: unit.DollarsPerMWh(d.between(0, 500)), Slow: unit.DollarsPerMWh(d.between(0, 20)),
 		}
@@ -124,7 +125,7 @@ func (d dice) targets(p *Problem, nodes int) {
 		p.Work = append(p.Work, w)
 	}
 	for i := range d.IntN(3) {
-		r := Reserve{
+		r := schedule.Reserve{
 			Name: fmt.Sprint("product-", i), Response: time.Duration(d.IntN(3)) * time.Minute, Duration: time.Hour,
 			Performance: 0.9, Call: unit.Ratio(d.between(0, 0.1)), Short: unit.DollarsPerMWh(d.between(0, 900)),
 		}
@@ -140,7 +141,7 @@ func (d dice) targets(p *Problem, nodes int) {
 		p.Reserves = append(p.Reserves, r)
 	}
 	if d.chance(0.3) {
-		c := Demand{Name: "peak", Rate: unit.DollarsPerKWMonth(d.between(0, 0.05)), SoFar: unit.Power(d.IntN(20)) * kilowatt}
+		c := schedule.Demand{Name: "peak", Rate: unit.DollarsPerKWMonth(d.between(0, 0.05)), SoFar: unit.Power(d.IntN(20)) * kilowatt}
 		for range n {
 			c.Counts = append(c.Counts, d.chance(0.7))
 		}
@@ -152,9 +153,9 @@ func (d dice) targets(p *Problem, nodes int) {
 }
 
 // halls draws a site with hundreds of machines in each class, over a day.
-func (d dice) halls(t testing.TB) Problem {
+func (d dice) halls(t testing.TB) schedule.Problem {
 	classes := 2 + d.IntN(5)
-	var p Problem
+	var p schedule.Problem
 	nodes := 1 + d.IntN(3)
 	below := make([]unit.Power, nodes+1)
 	for i := range classes {
@@ -163,7 +164,7 @@ func (d dice) halls(t testing.TB) Problem {
 		c.Levels, c.Now = c.Levels[:1], nil
 		c.Ramp, c.Wear = time.Duration(d.IntN(8))*time.Minute, unit.Dollars(d.between(0, 0.1))
 		running := d.IntN(c.Count + 1)
-		c.Now = append(c.Now, State{Count: running, For: d.span(5)}, State{Count: c.Count - running, Level: -1, For: d.span(5)})
+		c.Now = append(c.Now, schedule.State{Count: running, For: d.span(5)}, schedule.State{Count: c.Count - running, Level: -1, For: d.span(5)})
 		below[0] += c.Levels[0].Power * unit.Power(c.Count)
 		below[c.Node] += c.Levels[0].Power * unit.Power(c.Count)
 		p.Classes = append(p.Classes, c)
@@ -181,7 +182,7 @@ func (d dice) halls(t testing.TB) Problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Tree, p.Steps = tree, Horizon(monday.Add(d.span(12)), 24*time.Hour)
+	p.Tree, p.Steps = tree, schedule.Horizon(monday.Add(d.span(12)), 24*time.Hour)
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.Price = unit.DollarsPerMWh(d.between(20, 90))
@@ -190,13 +191,13 @@ func (d dice) halls(t testing.TB) Problem {
 		}
 	}
 	if d.chance(0.3) {
-		p.Demand = append(p.Demand, Demand{Name: "month", Rate: unit.DollarsPerKWMonth(d.between(0.5, 8)), SoFar: below[0].Scale(d.between(0, 0.8))})
+		p.Demand = append(p.Demand, schedule.Demand{Name: "month", Rate: unit.DollarsPerKWMonth(d.between(0.5, 8)), SoFar: below[0].Scale(d.between(0, 0.8))})
 	}
 	if d.chance(0.3) {
 		p.Minimum, p.MinimumPenalty = below[0].Scale(d.between(0, 0.3)), unit.DollarsPerMWh(d.between(0, 100))
 	}
 	if d.chance(0.3) {
-		r := Reserve{Name: "spinning", Response: 2 * time.Minute, Most: below[0].Scale(d.between(0.1, 0.5)), Performance: 1, Call: 0.01}
+		r := schedule.Reserve{Name: "spinning", Response: 2 * time.Minute, Most: below[0].Scale(d.between(0.1, 0.5)), Performance: 1, Call: 0.01}
 		for range p.Steps {
 			r.Price = append(r.Price, unit.DollarsPerMWh(d.between(0, 20)))
 		}

@@ -1,18 +1,18 @@
-package schedule
+package planner
 
 import "math"
 
 // capRows keep what is reserved and drawn below each node under its cap, or price the excess.
 func (m *model) capRows() {
 	f := m.f
-	family := m.begins(len(f.parent))
+	family := m.Begins(len(f.parent))
 	for n := range m.limits {
 		b := &m.limits[n]
-		m.family, m.step = family+int32(b.node), int32(b.step)
+		m.Family, m.Step = family+int32(b.node), int32(b.step)
 		t, part := b.step, 1/f.entry[b.node]
 		kept := 0.0 // what contracts keep free beyond what they draw; all that they reserve, below
 		if b.node == 0 {
-			m.add(m.site+int32(t), 1)
+			m.Add(m.site+int32(t), 1)
 		} else {
 			m.loadsBelow(b.node, t, part)
 		}
@@ -27,15 +27,15 @@ func (m *model) capRows() {
 				kept -= w.draw[t] * v
 			} else {
 				if m.taken[i] >= 0 {
-					m.add(m.taken[i]+int32(t), -v)
+					m.Add(m.taken[i]+int32(t), -v)
 				}
-				m.add(m.short[i]+int32(t), -v)
+				m.Add(m.short[i]+int32(t), -v)
 			}
-			m.add(m.bare[i]+int32(t), -v)
+			m.Add(m.bare[i]+int32(t), -v)
 		}
-		b.over = m.col(f.len[t]*f.overload, 0, math.Inf(1))
-		m.add(b.over, -1)
-		b.row = m.row(math.Inf(-1), f.cap[t][b.node]-kept)
+		b.over = m.Col(f.len[t]*f.overload, 0, math.Inf(1))
+		m.Add(b.over, -1)
+		b.row = m.Row(math.Inf(-1), f.cap[t][b.node]-kept)
 	}
 }
 
@@ -48,7 +48,7 @@ func (m *model) loadsBelow(node, t int, part float64) {
 	}
 	for i := range f.work {
 		if w := &f.work[i]; f.below(w.node, node) {
-			m.add(m.done[i]+int32(t), w.exit*part)
+			m.Add(m.done[i]+int32(t), w.exit*part)
 		}
 	}
 }
@@ -62,31 +62,31 @@ func (m *model) targetRows() {
 	for i := range f.work {
 		w := &f.work[i]
 		for t := range f.steps {
-			m.add(m.done[i]+int32(t), f.len[t])
+			m.Add(m.done[i]+int32(t), f.len[t])
 		}
-		m.add(m.after[i], 1)
-		m.add(m.after[i]+1, 1)
-		m.row(w.energy, w.energy)
+		m.Add(m.after[i], 1)
+		m.Add(m.after[i]+1, 1)
+		m.Row(w.energy, w.energy)
 	}
-	m.peakRow = int32(len(m.rowLower))
+	m.peakRow = int32(len(m.RowLower))
 	for i, d := range f.demand {
-		m.begins(1)
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
+			m.Step = int32(t)
 			if d.counts == nil || d.counts[t] {
-				m.add(m.peak[i], 1)
-				m.add(m.site+int32(t), -1)
-				m.row(0, math.Inf(1))
+				m.Add(m.peak[i], 1)
+				m.Add(m.site+int32(t), -1)
+				m.Row(0, math.Inf(1))
 			}
 		}
 	}
-	family := m.begins(2)
+	family := m.Begins(2)
 	for t := range f.steps {
-		m.family, m.step = family, int32(t)
+		m.Family, m.Step = family, int32(t)
 		if f.minimum > 0 {
 			m.atLeast(t, f.minimum, f.lack)
 		}
-		m.family++
+		m.Family++
 		if f.block[t] > 0 && f.sellBack[t] > 0 {
 			m.atLeast(t, f.block[t], f.sellBack[t])
 		}
@@ -95,9 +95,9 @@ func (m *model) targetRows() {
 
 // atLeast prices each kWh by which the site draws less than kw.
 func (m *model) atLeast(t int, kw, price float64) {
-	m.add(m.site+int32(t), 1)
-	m.add(m.col(m.f.len[t]*price, 0, math.Inf(1)), 1)
-	m.row(kw, math.Inf(1))
+	m.Add(m.site+int32(t), 1)
+	m.Add(m.Col(m.f.len[t]*price, 0, math.Inf(1)), 1)
+	m.Row(kw, math.Inf(1))
 }
 
 func (m *model) rightRows(i int) {
@@ -105,22 +105,22 @@ func (m *model) rightRows(i int) {
 	if m.taken[i] < 0 {
 		return
 	}
-	family := m.begins(2)
+	family := m.Begins(2)
 	for t := range f.steps {
-		m.family, m.step = family, int32(t)
-		m.add(m.taken[i]+int32(t), 1)
-		m.add(m.hours[i]+int32(t), -w.right[t])
-		m.row(math.Inf(-1), 0)
-		if m.family++; m.short[i] >= 0 {
-			m.add(m.taken[i]+int32(t), 1)
-			m.add(m.short[i]+int32(t), 1)
-			m.row(math.Inf(-1), w.draw[t])
+		m.Family, m.Step = family, int32(t)
+		m.Add(m.taken[i]+int32(t), 1)
+		m.Add(m.hours[i]+int32(t), -w.right[t])
+		m.Row(math.Inf(-1), 0)
+		if m.Family++; m.short[i] >= 0 {
+			m.Add(m.taken[i]+int32(t), 1)
+			m.Add(m.short[i]+int32(t), 1)
+			m.Row(math.Inf(-1), w.draw[t])
 		}
 	}
 	for t := range f.steps {
-		m.add(m.hours[i]+int32(t), f.len[t])
+		m.Add(m.hours[i]+int32(t), f.len[t])
 	}
-	m.row(math.Inf(-1), w.left)
+	m.Row(math.Inf(-1), w.left)
 }
 
 // reserveRows: a running kW backs one product, no product holds more than may be sold, and
@@ -130,20 +130,20 @@ func (m *model) reserveRows() {
 	m.backed = m.backed[:0]
 	for c := range f.classes {
 		var rows []int32
-		m.begins(1)
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
-			n := len(m.value)
+			m.Step = int32(t)
+			n := len(m.Value)
 			for _, j := range m.back[c] {
 				if j >= 0 {
-					m.add(j+int32(t), 1)
+					m.Add(j+int32(t), 1)
 				}
 			}
-			if len(m.value) == n {
+			if len(m.Value) == n {
 				break
 			}
 			m.drawn(c, t, -f.classes[c].exit)
-			rows = append(rows, m.row(math.Inf(-1), 0))
+			rows = append(rows, m.Row(math.Inf(-1), 0))
 		}
 		m.backed = append(m.backed, rows)
 	}
@@ -159,27 +159,27 @@ func (m *model) productRows(r int) {
 	sum := func(t int) {
 		for c := range f.classes {
 			if j := m.back[c][r]; j >= 0 {
-				m.add(j+int32(t), 1)
+				m.Add(j+int32(t), 1)
 			}
 		}
 	}
 	if !math.IsInf(p.most, 1) {
-		m.held[r] = int32(len(m.rowLower))
-		m.begins(1)
+		m.held[r] = int32(len(m.RowLower))
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
+			m.Step = int32(t)
 			sum(t)
-			m.row(math.Inf(-1), p.bound(t))
+			m.Row(math.Inf(-1), p.bound(t))
 		}
 	}
 	if p.sold != nil {
-		m.sold[r] = int32(len(m.rowLower))
-		m.begins(1)
+		m.sold[r] = int32(len(m.RowLower))
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
+			m.Step = int32(t)
 			sum(t)
-			m.add(m.lacking[r]+int32(t), 1)
-			m.row(p.sold[t], math.Inf(1))
+			m.Add(m.lacking[r]+int32(t), 1)
+			m.Row(p.sold[t], math.Inf(1))
 		}
 	}
 }
@@ -195,17 +195,17 @@ func (p *product) bound(t int) float64 {
 func (m *model) inrushRows() {
 	f := m.f
 	m.room = m.room[:0]
-	m.begins(1)
+	m.Begins(1)
 	for _, b := range f.inrush {
-		m.step = int32(b.to)
+		m.Step = int32(b.to)
 		for c := range f.classes {
 			if k := &f.classes[c]; f.below(k.node, b.node) {
 				for t := b.from; t <= b.to; t++ {
-					m.add(m.start[c]+int32(t), k.most)
+					m.Add(m.start[c]+int32(t), k.most)
 				}
 			}
 		}
-		m.room = append(m.room, m.row(math.Inf(-1), b.kw))
+		m.room = append(m.room, m.Row(math.Inf(-1), b.kw))
 	}
 }
 

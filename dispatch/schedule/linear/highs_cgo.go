@@ -1,6 +1,6 @@
 //go:build cgo && (linux || darwin) && (amd64 || arm64)
 
-package schedule
+package linear
 
 /*
 #include <stdlib.h>
@@ -85,14 +85,14 @@ type highs struct {
 
 var errSolver = errors.New("the solver refused")
 
-// newEngine makes a solver that works alone, silently, and alike each time.
-func newEngine() (engine, error) {
+// New makes a solver that works alone, silently, and alike each time.
+func New() (Engine, error) {
 	h := &highs{ptr: C.Highs_create()}
 	if h.ptr == nil {
 		return nil, fmt.Errorf("make a solver: %w", errSolver)
 	}
 	if C.Highs_getSizeofHighsInt(h.ptr) != C.sizeof_int {
-		h.close()
+		h.Close()
 		return nil, fmt.Errorf("make a solver: its integers are not %d bytes", C.sizeof_int)
 	}
 	err := errors.Join(
@@ -102,13 +102,13 @@ func newEngine() (engine, error) {
 		h.setInt("random_seed", 20),
 	)
 	if err != nil {
-		h.close()
+		h.Close()
 		return nil, err
 	}
 	return h, nil
 }
 
-func (h *highs) close() {
+func (h *highs) Close() {
 	if h.ptr != nil {
 		C.Highs_destroy(h.ptr)
 		h.ptr = nil
@@ -154,11 +154,11 @@ func (h *highs) setString(name, v string) error {
 func doubles(s []float64) *C.double { return (*C.double)(unsafe.SliceData(s)) }
 func ints(s []int32) *C.int         { return (*C.int)(unsafe.SliceData(s)) }
 
-// load passes the program, its integers relaxed.
-func (h *highs) load(p *program) error {
-	h.cols, h.rows = len(p.cost), len(p.rowLower)
+// Load passes the program, its integers relaxed.
+func (h *highs) Load(p *Program) error {
+	h.cols, h.rows = len(p.Cost), len(p.RowLower)
 	h.integer = h.integer[:0]
-	for _, whole := range p.whole {
+	for _, whole := range p.Whole {
 		k := C.int(0)
 		if whole {
 			k = 1
@@ -166,13 +166,13 @@ func (h *highs) load(p *program) error {
 		h.integer = append(h.integer, k)
 	}
 	return said("pass the program", C.Highs_passModel(h.ptr,
-		C.int(h.cols), C.int(h.rows), C.int(len(p.value)), 0, highsRowwise, 1, highsMinimize, 0,
-		doubles(p.cost), doubles(p.lower), doubles(p.upper), doubles(p.rowLower), doubles(p.rowUpper),
-		ints(p.begin), ints(p.index), doubles(p.value), nil, nil, nil, nil))
+		C.int(h.cols), C.int(h.rows), C.int(len(p.Value)), 0, highsRowwise, 1, highsMinimize, 0,
+		doubles(p.Cost), doubles(p.Lower), doubles(p.Upper), doubles(p.RowLower), doubles(p.RowUpper),
+		ints(p.Begin), ints(p.Index), doubles(p.Value), nil, nil, nil, nil))
 }
 
-// bounds replaces all columns' and rows' bounds; the basis stays.
-func (h *highs) bounds(lower, upper, rowLower, rowUpper []float64) error {
+// Bounds replaces all columns' and rows' bounds; the basis stays.
+func (h *highs) Bounds(lower, upper, rowLower, rowUpper []float64) error {
 	if h.cols == 0 || h.rows == 0 {
 		return nil
 	}
@@ -182,67 +182,67 @@ func (h *highs) bounds(lower, upper, rowLower, rowUpper []float64) error {
 	)
 }
 
-// relaxed solves the program without its integers, from the basis given, if any.
-func (h *highs) relaxed(from *basis, iterations int) (answer, error) {
+// Relaxed solves the program without its integers, from the basis given, if any.
+func (h *highs) Relaxed(from *Basis, iterations int) (Answer, error) {
 	if err := h.setInt("simplex_iteration_limit", iterations); err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	if from != nil && len(from.cols) == h.cols && len(from.rows) == h.rows {
 		// A basis that does not fit is no error: the solver begins anew.
 		C.Highs_setBasis(h.ptr, ints(from.cols), ints(from.rows))
 	}
 	if err := said("solve the relaxed program", C.Highs_run(h.ptr)); err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	if s := C.Highs_getModelStatus(h.ptr); s != highsOptimal {
-		return answer{}, fmt.Errorf("solve the relaxed program: it ended with the solver's status %d", int(s))
+		return Answer{}, fmt.Errorf("solve the relaxed program: it ended with the solver's status %d", int(s))
 	}
 	return h.answer(true)
 }
 
-// wholly solves the program with its integers, from a solution to begin with, if any, until
+// Wholly solves the program with its integers, from a solution to begin with, if any, until
 // it is within gap of the bound, in the program's units.
-func (h *highs) wholly(start []float64, gap float64, nodes, iterations int) (answer, error) {
+func (h *highs) Wholly(start []float64, gap float64, nodes, iterations int) (Answer, error) {
 	err := errors.Join(
 		h.setFloat("mip_rel_gap", 0), h.setFloat("mip_abs_gap", gap),
 		h.setInt("mip_max_nodes", nodes), h.setInt("mip_max_leaves", nodes), h.setInt("simplex_iteration_limit", math.MaxInt32),
 		said("set integers", C.Highs_changeColsIntegralityByRange(h.ptr, 0, C.int(h.cols-1), unsafe.SliceData(h.integer))),
 	)
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	if start != nil {
 		C.Highs_setSolution(h.ptr, doubles(start), nil, nil, nil)
 	}
 	if err := said("solve the program", C.searchBounded(h.ptr, C.longlong(iterations))); err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	if h.info("primal_solution_status") != highsFeasible {
-		return answer{}, fmt.Errorf("solve the program: no solution, the solver's status is %d", int(C.Highs_getModelStatus(h.ptr)))
+		return Answer{}, fmt.Errorf("solve the program: no solution, the solver's status is %d", int(C.Highs_getModelStatus(h.ptr)))
 	}
 	a, err := h.answer(false)
-	a.bound = h.infoFloat("mip_dual_bound")
+	a.Bound = h.infoFloat("mip_dual_bound")
 	return a, err
 }
 
-func (h *highs) answer(relaxed bool) (answer, error) {
-	a := answer{
-		x: make([]float64, h.cols), dual: make([]float64, h.rows),
-		objective: h.infoFloat("objective_function_value"),
+func (h *highs) answer(relaxed bool) (Answer, error) {
+	a := Answer{
+		X: make([]float64, h.cols), Dual: make([]float64, h.rows),
+		Objective: h.infoFloat("objective_function_value"),
 	}
 	colDual, row := make([]float64, h.cols), make([]float64, h.rows)
-	if err := said("read the solution", C.Highs_getSolution(h.ptr, doubles(a.x), doubles(colDual), doubles(row), doubles(a.dual))); err != nil {
-		return answer{}, err
+	if err := said("read the solution", C.Highs_getSolution(h.ptr, doubles(a.X), doubles(colDual), doubles(row), doubles(a.Dual))); err != nil {
+		return Answer{}, err
 	}
-	a.bound = a.objective
+	a.Bound = a.Objective
 	if relaxed {
-		a.iterations = h.info("simplex_iteration_count")
-		a.basis = &basis{cols: make([]int32, h.cols), rows: make([]int32, h.rows)}
-		if C.Highs_getBasis(h.ptr, ints(a.basis.cols), ints(a.basis.rows)) == highsError {
-			a.basis = nil
+		a.Iterations = h.info("simplex_iteration_count")
+		a.Basis = &Basis{cols: make([]int32, h.cols), rows: make([]int32, h.rows)}
+		if C.Highs_getBasis(h.ptr, ints(a.Basis.cols), ints(a.Basis.rows)) == highsError {
+			a.Basis = nil
 		}
 	} else {
-		a.nodes = h.info64("mip_node_count")
+		a.Nodes = h.info64("mip_node_count")
 	}
 	return a, nil
 }

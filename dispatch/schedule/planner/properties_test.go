@@ -1,8 +1,9 @@
-package schedule
+package planner
 
 import (
 	"fmt"
 	"math"
+	"switchyard/dispatch/schedule"
 	"testing"
 	"time"
 
@@ -12,11 +13,11 @@ import (
 )
 
 // garbage draws a Problem whose every figure may be nonsense.
-func garbage(t *rapid.T) Problem {
+func garbage(t *rapid.T) schedule.Problem {
 	seed := rapid.Uint64().Draw(t, "seed")
 	wild := rapid.Float64Range(0, 0.3).Draw(t, "wild")
 	d := seeded(seed)
-	var p Problem
+	var p schedule.Problem
 	if d.chance(0.5) {
 		p = d.small(nil)
 	} else {
@@ -81,19 +82,19 @@ type spoiler struct {
 
 func (g spoiler) price(v *unit.Price) {
 	if g.chance(g.share) {
-		*v = []unit.Price{0, -1, math.MaxInt64, math.MinInt64, 9999 * usd, -9999 * usd, maxPrice}[g.IntN(7)]
+		*v = []unit.Price{0, -1, math.MaxInt64, math.MinInt64, 9999 * usd, -9999 * usd, 1_000_000 * usd}[g.IntN(7)]
 	}
 }
 
 func (g spoiler) power(v *unit.Power) {
 	if g.chance(g.share) {
-		*v = []unit.Power{0, -1, 1, math.MaxInt64, math.MinInt64, maxPower, 50 * unit.Megawatt}[g.IntN(7)]
+		*v = []unit.Power{0, -1, 1, math.MaxInt64, math.MinInt64, 1_000_000 * unit.Megawatt, 50 * unit.Megawatt}[g.IntN(7)]
 	}
 }
 
 func (g spoiler) span(v *time.Duration) {
 	if g.chance(g.share) {
-		*v = []time.Duration{0, 1, -1, math.MaxInt64, maxSpan, time.Second, 7 * time.Minute}[g.IntN(7)]
+		*v = []time.Duration{0, 1, -1, math.MaxInt64, 100 * 365 * 24 * time.Hour, time.Second, 7 * time.Minute}[g.IntN(7)]
 	}
 }
 
@@ -104,7 +105,7 @@ func (g spoiler) ratio(v *unit.Ratio) {
 }
 
 // checkPlan holds a plan against what no plan may break.
-func checkPlan(p *Problem, f *figures, s *solution, method Method) error {
+func checkPlan(p *schedule.Problem, f *figures, s *solution, method schedule.Method) error {
 	a := f.account(s)
 	for c := range f.classes {
 		k := &f.classes[c]
@@ -113,7 +114,7 @@ func checkPlan(p *Problem, f *figures, s *solution, method Method) error {
 			if n > float64(k.count)+1e-5 || n < -1e-9 || math.IsNaN(n) {
 				return fmt.Errorf("%s: %v of %d machines run in step %d", p.Classes[c].Load, n, k.count, t)
 			}
-			if whole := method == MILP || method == Exact || method == LP; whole && t < f.whole && !isWhole(n) {
+			if whole := method == schedule.MILP || method == schedule.Exact || method == schedule.LP; whole && t < f.whole && !isWhole(n) {
 				return fmt.Errorf("%s: %v machines run in step %d", p.Classes[c].Load, n, t)
 			}
 			// What was stopped within the minimum rest still rests, and what was so at the beginning.
@@ -135,7 +136,7 @@ func checkPlan(p *Problem, f *figures, s *solution, method Method) error {
 	// while may be the lesser evil.
 	most := 1e-3
 	for c := range f.classes {
-		if k := &f.classes[c]; method == LP {
+		if k := &f.classes[c]; method == schedule.LP {
 			most += k.most * k.exit
 		} else {
 			most = max(most, k.most*k.exit/5)
@@ -173,10 +174,10 @@ func checkEarly(f *figures, s *solution, m *model) error {
 // anyPlan says what is wrong with the plan of any Problem whatever, by any method.
 func anyPlan(t *rapid.T, pl *Planner) {
 	p := garbage(t)
-	pl.from = []Method{Exact, MILP, LP, Merit, Static}[rapid.IntRange(0, 4).Draw(t, "from")]
+	pl.from = []schedule.Method{schedule.Exact, schedule.MILP, schedule.LP, schedule.Merit, schedule.Static}[rapid.IntRange(0, 4).Draw(t, "from")]
 	plan, err := pl.Plan(p)
 	if err != nil {
-		if bad := check(&p); bad == nil {
+		if bad := p.Check(); bad == nil {
 			t.Fatalf("a sound problem was refused: %v", err)
 		}
 		return
@@ -185,16 +186,16 @@ func anyPlan(t *rapid.T, pl *Planner) {
 		len(plan.Firm) != len(p.Firm) || len(plan.Work) != len(p.Work) || len(plan.Marginal) != len(p.Steps) {
 		t.Fatal("the plan lacks parts")
 	}
-	if plan.Gap > 0.2 && plan.Method == MILP {
+	if plan.Gap > 0.2 && plan.Method == schedule.MILP {
 		t.Fatalf("gap %v: %q", plan.Gap, plan.Notes)
 	}
-	clean, _ := sound(&p)
+	clean, _ := p.Sound()
 	f := newFigures(&clean)
 	r := pl.solve(f)
-	if err := checkPlan(&clean, f, r.s, r.method); err != nil && r.method != Static {
+	if err := checkPlan(&clean, f, r.s, r.method); err != nil && r.method != schedule.Static {
 		t.Fatalf("%s: %v %q", r.method, err, r.notes)
 	}
-	if r.method == Exact || r.method == MILP || r.method == LP {
+	if r.method == schedule.Exact || r.method == schedule.MILP || r.method == schedule.LP {
 		if err := checkEarly(f, r.s, &pl.model); err != nil {
 			t.Fatalf("%s: %v", r.method, err)
 		}
@@ -202,13 +203,13 @@ func anyPlan(t *rapid.T, pl *Planner) {
 }
 
 func TestAnyProblemHasAPlan(t *testing.T) {
-	pl := NewPlanner()
+	pl := New()
 	defer pl.Close()
 	rapid.Check(t, func(t *rapid.T) { anyPlan(t, pl) })
 }
 
 func FuzzPlan(f *testing.F) {
-	pl := NewPlanner()
+	pl := New()
 	f.Cleanup(pl.Close)
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { anyPlan(t, pl) }))
 }
@@ -216,23 +217,23 @@ func FuzzPlan(f *testing.F) {
 // TestMarginalPricesAreTheDerivative holds the marginal prices against what a contract that
 // draws a little more, and a little less, really costs.
 func TestMarginalPricesAreTheDerivative(t *testing.T) {
-	pl := NewPlanner()
+	pl := New()
 	defer pl.Close()
 	if err := pl.start(); err != nil {
 		t.Skip(err)
 	}
-	cost := func(p Problem) (float64, *tags) {
-		clean, _ := sound(&p)
+	cost := func(p schedule.Problem) (float64, *tags) {
+		clean, _ := p.Sound()
 		f := newFigures(&clean)
 		pl.model.build(f)
-		if err := pl.engine.load(&pl.model.program); err != nil {
+		if err := pl.engine.Load(&pl.model.Program); err != nil {
 			t.Fatal(err)
 		}
-		a, err := pl.engine.relaxed(nil, maxIterations)
+		a, err := pl.engine.Relaxed(nil, maxIterations)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return a.objective / scale, pl.model.tags(a.dual)
+		return a.Objective / scale, pl.model.tags(a.Dual)
 	}
 	differ := 0
 	for seed := range uint64(60) {
@@ -240,14 +241,14 @@ func TestMarginalPricesAreTheDerivative(t *testing.T) {
 		p := d.halls(t)
 		node, step := d.IntN(p.Tree.Len()), d.IntN(len(p.Steps))
 		const base, more = 50 * unit.Kilowatt, unit.Kilowatt / 2
-		with := func(kw unit.Power) Problem {
+		with := func(kw unit.Power) schedule.Problem {
 			q := p
-			w := Firm{Load: "probe", Node: node, Draw: make([]unit.Power, len(p.Steps)), Penalty: 5000 * usd}
+			w := schedule.Firm{Load: "probe", Node: node, Draw: make([]unit.Power, len(p.Steps)), Penalty: 5000 * usd}
 			for i := range w.Draw {
 				w.Draw[i] = base
 			}
 			w.Draw[step] += kw
-			q.Firm = []Firm{w}
+			q.Firm = []schedule.Firm{w}
 			return q
 		}
 		at, g := cost(with(0))
@@ -271,7 +272,7 @@ func TestMarginalPricesAreTheDerivative(t *testing.T) {
 
 func TestHorizon(t *testing.T) {
 	for _, from := range []time.Time{monday, monday.Add(7*time.Minute + 13*time.Second), monday.Add(59*time.Minute + 50*time.Second)} {
-		steps := Horizon(from, 24*time.Hour)
+		steps := schedule.Horizon(from, 24*time.Hour)
 		if n := len(steps); n < 50 || n > 65 {
 			t.Errorf("from %v: %d steps", from, n)
 		}
@@ -290,7 +291,7 @@ func TestHorizon(t *testing.T) {
 			t.Errorf("from %v: ends at %v", from, at)
 		}
 	}
-	if n := len(Horizon(monday, -time.Hour)); n != 1 {
+	if n := len(schedule.Horizon(monday, -time.Hour)); n != 1 {
 		t.Errorf("a horizon of nothing has %d steps", n)
 	}
 }

@@ -1,8 +1,9 @@
-package schedule_test
+package planner_test
 
 import (
 	"slices"
 	"strings"
+	"switchyard/dispatch/schedule/planner"
 	"testing"
 	"time"
 
@@ -90,11 +91,11 @@ func advance(c *schedule.Class, run int, d time.Duration) {
 // TestClearingFollowsThePlan clears the first steps of plans at the prices expected: what
 // runs is what the plan committed to.
 func TestClearingFollowsThePlan(t *testing.T) {
-	pl := schedule.NewPlanner()
+	pl := planner.New()
 	defer pl.Close()
 	all := 0
 	for seed := range uint64(200) {
-		p := schedule.RandomHalls(t, seed)
+		p := planner.RandomHalls(t, seed)
 		plan, err := pl.Plan(p)
 		if err != nil {
 			t.Fatal(err)
@@ -121,10 +122,10 @@ func TestClearingFollowsThePlan(t *testing.T) {
 
 // TestClearingDepartsFromThePlan clears at prices that nobody expected.
 func TestClearingDepartsFromThePlan(t *testing.T) {
-	pl := schedule.NewPlanner()
+	pl := planner.New()
 	defer pl.Close()
 	for seed := range uint64(50) {
-		p := schedule.RandomHalls(t, seed)
+		p := planner.RandomHalls(t, seed)
 		plan, err := pl.Plan(p)
 		if err != nil {
 			t.Fatal(err)

@@ -1,8 +1,9 @@
-package schedule
+package planner
 
 import (
 	"math"
 	"slices"
+	"switchyard/dispatch/schedule/linear"
 )
 
 // scale is how many units of the program's cost a dollar is: a machine-step is then about one.
@@ -11,7 +12,7 @@ const scale = 100
 // model is the program of a Problem, and where in it everything stands. Columns are machines,
 // kW, kWh or shares; -1 stands for a column that is not needed.
 type model struct {
-	program
+	linear.Program
 	f *figures
 
 	run, start []int32 // by class: first column, step*levels+level and step
@@ -45,7 +46,7 @@ type limit struct {
 
 // build makes the program of f.
 func (m *model) build(f *figures) {
-	m.reset()
+	m.Reset()
 	m.f = f
 	m.findLimits()
 	m.foldReserves()
@@ -60,8 +61,8 @@ func (m *model) build(f *figures) {
 	m.targetRows()
 	m.reserveRows()
 	m.inrushRows()
-	for i := range m.cost {
-		m.cost[i] *= scale
+	for i := range m.Cost {
+		m.Cost[i] *= scale
 	}
 }
 
@@ -125,25 +126,25 @@ func (m *model) machineColumns() {
 	m.run, m.start, m.early = m.run[:0], m.start[:0], m.early[:0]
 	for c := range f.classes {
 		k := &f.classes[c]
-		first, family := int32(len(m.cost)), m.begins(len(k.levels))
+		first, family := int32(len(m.Cost)), m.Begins(len(k.levels))
 		for t := range f.steps {
 			for i, l := range k.levels {
-				m.family, m.step = family+int32(i), int32(t)
-				j := m.col(-l.kw*f.len[t]*(l.value+k.exit*m.free[c][t]), 0, float64(k.count))
-				m.whole[j] = t < f.whole
+				m.Family, m.Step = family+int32(i), int32(t)
+				j := m.Col(-l.kw*f.len[t]*(l.value+k.exit*m.free[c][t]), 0, float64(k.count))
+				m.Whole[j] = t < f.whole
 			}
 		}
 		m.run = append(m.run, first)
 		m.start = append(m.start, -1)
 		if m.needsStarts(k) {
-			m.start[c] = int32(len(m.cost))
-			m.begins(1)
+			m.start[c] = int32(len(m.Cost))
+			m.Begins(1)
 			for t := range f.steps {
-				m.step = int32(t)
+				m.Step = int32(t)
 				// Whole machines start whole anyway. Saying so spares the solver the one step of
 				// its presolve that was seen to cut off the optimum of such programs.
-				j := m.col(k.start[t], 0, float64(k.count))
-				m.whole[j] = t < f.whole
+				j := m.Col(k.start[t], 0, float64(k.count))
+				m.Whole[j] = t < f.whole
 			}
 		}
 		m.early = append(m.early, nil)
@@ -157,14 +158,14 @@ func (m *model) machineColumns() {
 // as what they were at the beginning binds them. What the plan itself starts it can foresee.
 func (m *model) earlyColumns(k *class) []int32 {
 	var out []int32
-	m.begins(1)
+	m.Begins(1)
 	for t := range m.f.steps {
-		m.step = int32(t)
+		m.Step = int32(t)
 		bound := k.bound(t, true)
 		if bound == 0 {
 			break
 		}
-		out = append(out, m.col(k.most*m.f.len[t]*m.f.hurry, 0, bound))
+		out = append(out, m.Col(k.most*m.f.len[t]*m.f.hurry, 0, bound))
 	}
 	return out
 }
@@ -182,11 +183,11 @@ func (m *model) needsStarts(k *class) bool {
 
 func (m *model) targetColumns() {
 	f := m.f
-	m.site = int32(len(m.cost))
-	m.begins(1)
+	m.site = int32(len(m.Cost))
+	m.Begins(1)
 	for t := range f.steps {
-		m.step = int32(t)
-		m.col(f.len[t]*f.price[t], math.Inf(-1), math.Inf(1))
+		m.Step = int32(t)
+		m.Col(f.len[t]*f.price[t], math.Inf(-1), math.Inf(1))
 	}
 	m.taken, m.hours, m.short, m.bare = m.taken[:0], m.hours[:0], m.short[:0], m.bare[:0]
 	for i := range f.firm {
@@ -195,18 +196,18 @@ func (m *model) targetColumns() {
 	m.done, m.after = m.done[:0], m.after[:0]
 	for i := range f.work {
 		w := &f.work[i]
-		m.done = append(m.done, int32(len(m.cost)))
-		m.begins(1)
+		m.done = append(m.done, int32(len(m.Cost)))
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
-			m.col(-f.len[t]*w.worth[t], 0, w.most[t])
+			m.Step = int32(t)
+			m.Col(-f.len[t]*w.worth[t], 0, w.most[t])
 		}
-		m.after = append(m.after, m.col(-w.afterWorth, 0, w.after))
-		m.col(w.late, 0, math.Inf(1))
+		m.after = append(m.after, m.Col(-w.afterWorth, 0, w.after))
+		m.Col(w.late, 0, math.Inf(1))
 	}
 	m.peak = m.peak[:0]
 	for _, d := range f.demand {
-		m.peak = append(m.peak, m.col(d.rate, d.soFar, math.Inf(1)))
+		m.peak = append(m.peak, m.Col(d.rate, d.soFar, math.Inf(1)))
 	}
 }
 
@@ -214,32 +215,32 @@ func (m *model) firmColumns(w *firm) {
 	f := m.f
 	taken, hours, short, bare := int32(-1), int32(-1), int32(-1), int32(-1)
 	if slices.ContainsFunc(w.right, func(v float64) bool { return v > 0 }) {
-		taken = int32(len(m.cost))
-		m.begins(1)
+		taken = int32(len(m.Cost))
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
-			m.col(f.len[t]*w.pay, 0, w.right[t])
+			m.Step = int32(t)
+			m.Col(f.len[t]*w.pay, 0, w.right[t])
 		}
-		hours = int32(len(m.cost))
-		m.begins(1)
+		hours = int32(len(m.Cost))
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
-			j := m.col(f.len[t]*w.hour, 0, 1)
-			m.whole[j] = t < f.whole
+			m.Step = int32(t)
+			j := m.Col(f.len[t]*w.hour, 0, 1)
+			m.Whole[j] = t < f.whole
 		}
 	}
 	if m.limited(w.node) {
-		short = int32(len(m.cost))
-		m.begins(1)
+		short = int32(len(m.Cost))
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
-			m.col(f.len[t]*w.penalty, 0, w.draw[t])
+			m.Step = int32(t)
+			m.Col(f.len[t]*w.penalty, 0, w.draw[t])
 		}
-		bare = int32(len(m.cost))
-		m.begins(1)
+		bare = int32(len(m.Cost))
+		m.Begins(1)
 		for t := range f.steps {
-			m.step = int32(t)
-			m.col(f.len[t]*w.penalty*bareShare, 0, w.reserve[t]-w.draw[t])
+			m.Step = int32(t)
+			m.Col(f.len[t]*w.penalty*bareShare, 0, w.reserve[t]-w.draw[t])
 		}
 	}
 	m.taken, m.hours = append(m.taken, taken), append(m.hours, hours)
@@ -258,11 +259,11 @@ func (m *model) reserveColumns() {
 			if p := &f.products[r]; !f.backs(c, r) || p.sold == nil && math.IsInf(p.most, 1) {
 				continue
 			}
-			cols[r] = int32(len(m.cost))
-			m.begins(1)
+			cols[r] = int32(len(m.Cost))
+			m.Begins(1)
 			for t := range f.steps {
-				m.step = int32(t)
-				m.col(f.len[t]*(m.free[c][t]-f.holding(c, r, t)), 0, math.Inf(1))
+				m.Step = int32(t)
+				m.Col(f.len[t]*(m.free[c][t]-f.holding(c, r, t)), 0, math.Inf(1))
 			}
 		}
 		m.back = append(m.back, cols)
@@ -270,11 +271,11 @@ func (m *model) reserveColumns() {
 	for r := range f.products {
 		m.lacking = append(m.lacking, -1)
 		if p := &f.products[r]; p.sold != nil {
-			m.lacking[r] = int32(len(m.cost))
-			m.begins(1)
+			m.lacking[r] = int32(len(m.Cost))
+			m.Begins(1)
 			for t := range f.steps {
-				m.step = int32(t)
-				m.col(f.len[t]*p.short, 0, p.sold[t])
+				m.Step = int32(t)
+				m.Col(f.len[t]*p.short, 0, p.sold[t])
 			}
 		}
 	}
@@ -288,18 +289,18 @@ func (m *model) pathRows(c int) {
 	l := int32(len(k.levels))
 	count := func(t int, v float64) {
 		for i := range l {
-			m.add(m.run[c]+int32(t)*l+i, v)
+			m.Add(m.run[c]+int32(t)*l+i, v)
 		}
 	}
 	started := func(from, to int) {
 		for u := from; u <= to; u++ {
-			m.add(m.start[c]+int32(u), 1)
+			m.Add(m.start[c]+int32(u), 1)
 		}
 	}
 	run, rest := 0, 0 // the first step whose starts, or stops, still bind
-	family := m.begins(4)
+	family := m.Begins(4)
 	for t := range f.steps {
-		m.family, m.step = family, int32(t)
+		m.Family, m.Step = family, int32(t)
 		for k.runTo[run] <= t {
 			run++
 		}
@@ -314,10 +315,10 @@ func (m *model) pathRows(c int) {
 				before = 0
 			}
 			started(t, t)
-			m.value[len(m.value)-1] = -1
-			m.row(math.Inf(-1), before)
+			m.Value[len(m.Value)-1] = -1
+			m.Row(math.Inf(-1), before)
 		}
-		m.family++
+		m.Family++
 		if bound := k.bound(t, true); bound > 0 || run < t {
 			count(t, 1)
 			if run < t {
@@ -325,9 +326,9 @@ func (m *model) pathRows(c int) {
 				m.negate(t - run + 1)
 			}
 			if t < len(m.early[c]) {
-				m.add(m.early[c][t], 1)
+				m.Add(m.early[c][t], 1)
 			}
-			m.row(bound, math.Inf(1))
+			m.Row(bound, math.Inf(1))
 		}
 		m.restRow(c, t, rest, count, started)
 	}
@@ -335,20 +336,20 @@ func (m *model) pathRows(c int) {
 
 // negate turns the last n coefficients' signs.
 func (m *model) negate(n int) {
-	for i := len(m.value) - n; i < len(m.value); i++ {
-		m.value[i] = -m.value[i]
+	for i := len(m.Value) - n; i < len(m.Value); i++ {
+		m.Value[i] = -m.Value[i]
 	}
 }
 
 // restRow keeps stopped machines at rest, and no more than all of them running.
 func (m *model) restRow(c, t, rest int, count func(int, float64), started func(int, int)) {
 	k := &m.f.classes[c]
-	m.family++
+	m.Family++
 	resting := k.bound(t, false)
 	if rest == t {
 		if resting > 0 || len(k.levels) > 1 {
 			count(t, 1)
-			m.row(math.Inf(-1), float64(k.count)-resting)
+			m.Row(math.Inf(-1), float64(k.count)-resting)
 		}
 		return
 	}
@@ -358,40 +359,40 @@ func (m *model) restRow(c, t, rest int, count func(int, float64), started func(i
 		count(rest-1, 1)
 		before = 0
 	}
-	m.row(math.Inf(-1), float64(k.count)-resting-before)
-	m.family++
+	m.Row(math.Inf(-1), float64(k.count)-resting-before)
+	m.Family++
 	if resting > 0 || len(k.levels) > 1 {
 		count(t, 1)
-		m.row(math.Inf(-1), float64(k.count)-resting)
+		m.Row(math.Inf(-1), float64(k.count)-resting)
 	}
 }
 
 // balanceRows say what enters the connection in each step. Their dual is the price there.
 func (m *model) balanceRows() {
 	f := m.f
-	m.balance = int32(len(m.rowLower))
-	m.begins(1)
+	m.balance = int32(len(m.RowLower))
+	m.Begins(1)
 	for t := range f.steps {
-		m.step = int32(t)
-		m.add(m.site+int32(t), 1)
+		m.Step = int32(t)
+		m.Add(m.site+int32(t), 1)
 		fixed := 0.0
 		for c := range f.classes {
 			m.drawn(c, t, -f.classes[c].exit)
 		}
 		for i := range f.work {
-			m.add(m.done[i]+int32(t), -f.work[i].exit)
+			m.Add(m.done[i]+int32(t), -f.work[i].exit)
 		}
 		for i := range f.firm {
 			w := &f.firm[i]
 			fixed += w.draw[t] * w.exit
 			if m.taken[i] >= 0 {
-				m.add(m.taken[i]+int32(t), w.exit)
+				m.Add(m.taken[i]+int32(t), w.exit)
 			}
 			if m.short[i] >= 0 {
-				m.add(m.short[i]+int32(t), w.exit)
+				m.Add(m.short[i]+int32(t), w.exit)
 			}
 		}
-		m.row(fixed, fixed)
+		m.Row(fixed, fixed)
 	}
 }
 
@@ -399,6 +400,6 @@ func (m *model) balanceRows() {
 func (m *model) drawn(c, t int, v float64) {
 	k := &m.f.classes[c]
 	for i, l := range k.levels {
-		m.add(m.run[c]+int32(t*len(k.levels)+i), l.kw*v)
+		m.Add(m.run[c]+int32(t*len(k.levels)+i), l.kw*v)
 	}
 }

@@ -1,30 +1,32 @@
-package schedule
+package planner
 
 import (
 	"math"
+	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/linear"
 	"testing"
 )
 
 // TestAccountAgreesWithTheProgram holds the account of a solution, which knows of no program,
 // against the program's own figure for it.
 func TestAccountAgreesWithTheProgram(t *testing.T) {
-	pl := NewPlanner()
+	pl := New()
 	defer pl.Close()
-	if _, err := newEngine(); err != nil {
+	if _, err := linear.New(); err != nil {
 		t.Skip(err)
 	}
-	pl.from = MILP
+	pl.from = schedule.MILP
 	for seed := range uint64(300) {
 		p := seeded(seed).small(t)
-		clean, _ := sound(&p)
+		clean, _ := p.Sound()
 		f := newFigures(&clean)
 		r := pl.solve(f)
-		if r.method != MILP {
+		if r.method != schedule.MILP {
 			t.Fatalf("seed %d: %s, %q", seed, r.method, r.notes)
 		}
 		want := 0.0
 		for j, x := range r.x {
-			want -= pl.model.cost[j] * x / scale
+			want -= pl.model.Cost[j] * x / scale
 		}
 		for i := range f.classes {
 			want -= f.classes[i].sunk
