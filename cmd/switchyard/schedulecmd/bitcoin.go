@@ -88,7 +88,7 @@ func (a *answer) bitcoin() []string {
 			for i, p := range n.Path {
 				parts[i] = dollars(p.Hashprice)
 				if i > 0 {
-					parts[i] += " from " + p.From.In(a.zone).Format("Mon 15:04")
+					parts[i] += " from " + a.clock(p.From)
 				}
 			}
 			text += ", the mean over the horizon: " + strings.Join(parts, ", ")

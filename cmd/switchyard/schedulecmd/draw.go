@@ -62,7 +62,7 @@ func page(w io.Writer, a *answer) error {
 			s.Heads = append(s.Heads, c.name)
 		}
 		for i, x := range a.Steps {
-			row := []string{x.Start.In(a.zone).Format("Mon 15:04"), length(x.LengthS), price(x.PriceUSD), price(x.CoincidentUSD), price(x.MarginalUSD), watts(x.SiteW)}
+			row := []string{a.clock(x.Start), length(x.LengthS), price(x.PriceUSD), price(x.CoincidentUSD), price(x.MarginalUSD), watts(x.SiteW)}
 			for _, c := range a.columns(0) {
 				row = append(row, watts(c.of(i)))
 			}
@@ -169,9 +169,9 @@ func (d *drawing) grid() {
 		d.put(`<path class="grid" d="M%.1f %.1fH%.1f"/><text class="axis" x="%.1f" y="%.1f" text-anchor="end">%s</text>`, left, y, width-right, left-6, y+4, unit.Watts(d.highMW*share*1e6).Short())
 		d.put(`<path class="grid" d="M%.1f %.1fH%.1f"/><text class="axis" x="%.1f" y="%.1f" text-anchor="end">%s $</text>`, left, p, width-right, left-6, p+4, unit.DollarsPerMWh(d.low+(d.high-d.low)*share).Short())
 	}
-	step := 3 * time.Hour
 	y, m, day := d.begin.In(d.a.zone).Date()
-	for t := time.Date(y, m, day, 0, 0, 0, 0, d.a.zone); ; t = t.Add(step) {
+	for h := 0; ; h += 3 { // by the clock, also over a change of it
+		t := time.Date(y, m, day, h, 0, 0, 0, d.a.zone)
 		if t.Sub(d.begin).Hours() > d.hours {
 			return
 		}
@@ -244,7 +244,7 @@ func (d *drawing) line(name, colour, dash string, of func(api.StepView) *float64
 func (d *drawing) hovers() {
 	for k, s := range d.a.Steps {
 		var text strings.Builder
-		fmt.Fprintf(&text, "%s for %s\nprice %s $/MWh", s.Start.In(d.a.zone).Format("Mon 15:04"), length(s.LengthS), price(s.PriceUSD))
+		fmt.Fprintf(&text, "%s for %s\nprice %s $/MWh", d.a.clock(s.Start), length(s.LengthS), price(s.PriceUSD))
 		if s.CoincidentUSD != nil && *s.CoincidentUSD >= 0.005 {
 			fmt.Fprintf(&text, ", + %s for the chance of a peak", price(s.CoincidentUSD))
 		}

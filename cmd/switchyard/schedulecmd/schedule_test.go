@@ -348,6 +348,20 @@ func TestEverythingTogether(t *testing.T) {
 	}
 }
 
+// Where an hour comes twice the steps say which.
+func TestTheRepeatedHour(t *testing.T) {
+	text := strings.Replace(siteText, "{csv: prices.csv, adder: 5 $/MWh}", "{fixed: 40 $/MWh}", 1)
+	// A limit that begins within the second of the two hours parts it from the first.
+	text += "limits: [{node: hall-a, power: 100 kW, from: 2026-11-01T07:00:00Z, to: 2026-11-01T08:00:00Z}]\n"
+	out, err := run(t, siteIn(t, text), "--at", "2026-11-01 01:00")
+	if err != nil || !strings.Contains(out, "\nSun 01:00 CDT ") || !strings.Contains(out, "\nSun 01:00 CST ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err = run(t, siteIn(t, text), "--at", "2026-11-03 01:00"); err != nil || strings.Contains(out, "CST") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // A peak that is set already costs nothing more, and a plan that is not told of it says so.
 func TestThePeakSoFar(t *testing.T) {
 	path := siteIn(t, everything)

@@ -31,7 +31,7 @@ func (a *answer) print(w io.Writer) {
 	}
 	last := a.Steps[len(a.Steps)-1]
 	until := last.Start.Add(seconds(last.LengthS))
-	say("%s, %s to %s (%s)", a.Site, a.Steps[0].Start.In(a.zone).Format("Mon 2006-01-02 15:04"), until.In(a.zone).Format("Mon 15:04"), a.Timezone)
+	say("%s, %s to %s (%s)", a.Site, a.Steps[0].Start.In(a.zone).Format("Mon 2006-01-02 15:04"), a.clock(until), a.Timezone)
 	say("%s", a.verdict())
 	for _, line := range a.bitcoin() {
 		say("%s", line)
@@ -43,6 +43,17 @@ func (a *answer) print(w io.Writer) {
 	say("")
 	a.steps(w)
 	a.loads(w)
+}
+
+// clock writes a time of the horizon; on a day that changes the clocks with the zone's letters,
+// for an hour is shown twice or not at all.
+func (a *answer) clock(t time.Time) string {
+	last := a.Steps[len(a.Steps)-1]
+	_, before := a.Steps[0].Start.In(a.zone).Zone()
+	if _, after := last.Start.Add(seconds(last.LengthS)).In(a.zone).Zone(); after != before {
+		return t.In(a.zone).Format("Mon 15:04 MST")
+	}
+	return t.In(a.zone).Format("Mon 15:04")
 }
 
 // verdict says how good the plan is.
@@ -200,7 +211,7 @@ func (a *answer) steps(w io.Writer) {
 	var since api.StepView
 	add := func() {
 		if before != nil {
-			g.Add(append([]string{since.Start.In(a.zone).Format("Mon 15:04"), length(since.LengthS)}, before...)...)
+			g.Add(append([]string{a.clock(since.Start), length(since.LengthS)}, before...)...)
 		}
 	}
 	for i, s := range a.Steps {
