@@ -94,8 +94,9 @@ func (d *days) judgeLevel() {
 
 // leans is how far the level is to rise within the coming weeks, by how it lagged behind what
 // came lately: a mean of the past is always late in a season that rises. The belief that it
-// does not counts as lookDays days.
-func (d *days) leans() float64 { return d.lsum / (d.lean + lookDays) }
+// does not counts as lookDays days; and half of a rise is believed to last, since trends die
+// out (Gardner and McKenzie: "Forecasting trends in time series", Management Science 31, 1985).
+func (d *days) leans() float64 { return 0.5 * d.lsum / (d.lean + lookDays) }
 
 // wander is how far the level wanders within the coming weeks. The belief counts as lookDays days.
 func (d *days) wander() float64 {
