@@ -46,8 +46,9 @@ type Plan struct {
 
 // ClassPlan is what the machines of a class do.
 type ClassPlan struct {
-	Load site.LoadID
-	Node int
+	Load  site.LoadID
+	Node  int
+	Count int
 	// Running is how many run at each level, by step and level.
 	Running [][]float64
 	// Keep is the price at the class's node up to which a running machine is kept running in a
@@ -139,8 +140,15 @@ func (p *Plan) Guidance(step int) Guidance {
 		for _, v := range c.Running[step] {
 			n += v
 		}
-		g.Keep, g.Take = append(g.Keep, c.Keep[step]), append(g.Take, c.Take[step])
-		g.Run, g.Marginal = append(g.Run, int(n+0.5)), append(g.Marginal, p.Marginal[step][c.Node])
+		keep, take, m := c.Keep[step], c.Take[step], p.Marginal[step][c.Node]
+		switch run := int(n + 0.5); { // all or none of them: then no rank need be known
+		case run == 0:
+			keep, take = min(keep, m-tie), min(take, m-tie)
+		case run == c.Count:
+			keep, take = max(keep, m+tie), max(take, m+tie)
+		}
+		g.Keep, g.Take = append(g.Keep, keep), append(g.Take, take)
+		g.Run, g.Marginal = append(g.Run, int(n+0.5)), append(g.Marginal, m)
 	}
 	return g
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"switchyard/dispatch/schedule"
 	"switchyard/dispatch/schedule/linear"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,6 +148,33 @@ func TestSamePlanAgain(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPlannersSideBySide has planners work at once, as a backtest's policies do.
+func TestPlannersSideBySide(t *testing.T) {
+	const sites = 6
+	want := make([]unit.Money, sites)
+	for i := range want {
+		pl := New()
+		p, err := pl.Plan(seeded(uint64(i)).halls(t))
+		if want[i] = p.Profit; err != nil {
+			t.Fatal(err)
+		}
+		pl.Close()
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range want {
+				pl := New()
+				if p, err := pl.Plan(seeded(uint64(i)).halls(t)); err != nil || p.Profit != want[i] {
+					t.Errorf("site %d: %v, %v; alone %v", i, p.Profit, err, want[i])
+				}
+				pl.Close()
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func plainProblem(t *testing.T) schedule.Problem {

@@ -288,7 +288,7 @@ func (f *figures) plan(r result) schedule.Plan {
 
 func (f *figures) classPlan(c int, r result, w *walk) schedule.ClassPlan {
 	k := &f.classes[c]
-	cp := schedule.ClassPlan{Load: f.p.Classes[c].Load, Node: k.node, Running: make([][]float64, f.steps)}
+	cp := schedule.ClassPlan{Load: f.p.Classes[c].Load, Node: k.node, Count: k.count, Running: make([][]float64, f.steps)}
 	for t := range f.steps {
 		cp.Running[t] = r.s.run[c][t*len(k.levels) : (t+1)*len(k.levels) : (t+1)*len(k.levels)]
 	}
