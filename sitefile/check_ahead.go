@@ -144,7 +144,7 @@ func (c *checker) coincidentCharge(path string, d *CoincidentCharge, names map[s
 
 // aheadSeries checks that a series has one source.
 func (c *checker) aheadSeries(path string, s *Series) {
-	if s == nil || c.doc.Faulty(path) {
+	if s == nil || c.doc.Faulty(path) || !c.doc.Has(path) { // the last: a caller's own
 		return
 	}
 	source := c.exactlyOne(path, "csv", "feed")

@@ -25,6 +25,9 @@ type Known struct {
 	// Address says what is wrong with what stands behind a notice's reference: a warning, since
 	// the controller may run elsewhere. Nil: nobody looks.
 	Address func(f *File, ref string) error
+	// Adjust, if set, changes the file before it is checked: a caller that brings sources of its
+	// own puts them in the place of those that the file names.
+	Adjust func(f *File)
 }
 
 // Load reads and checks the site file at path. It blocks on the disk. Where the file has
@@ -55,6 +58,9 @@ func parse(name string, data []byte, k Known, exists func(string) error) (*File,
 		return nil, faults.Err() // no YAML, or no site file: the checks would only add noise
 	}
 	f.setDefaults(doc)
+	if k.Adjust != nil {
+		k.Adjust(f)
+	}
 	c := &checker{doc: doc, f: f, known: k, exists: exists, nodes: map[string]int{}, loads: map[string]string{}}
 	c.all()
 	if err := slices.Concat(faults, c.faults).Sorted().Err(); err != nil {

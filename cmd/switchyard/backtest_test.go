@@ -83,6 +83,25 @@ func TestBacktest(t *testing.T) {
 	}
 }
 
+// The flags' files stand in place of the site file's sources, which need not be there.
+func TestBacktestBringsItsOwnSources(t *testing.T) {
+	site, err := os.ReadFile("testdata/site.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices := pastPrices(t)
+	path := filepath.Join(t.TempDir(), "site.yaml")
+	text := strings.Replace(string(site), "\nmarket:\n", "\nmarket:\n  day_ahead: {csv: gone.csv}\n", 1)
+	if text == string(site) {
+		t.Fatal("the site file has no market section to change")
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env{}.run(t, "backtest", path, "--prices", prices, "--hashprice", "50").wants(t, 2, nil, []string{"gone.csv"})
+	env{}.run(t, "backtest", path, "--prices", prices, "--day-ahead", prices, "--day-ahead-column", "da_price_usd_per_mwh", "--hashprice", "50").wants(t, 0, []string{"da_price_usd_per_mwh"}, nil)
+}
+
 func TestBacktestRefuses(t *testing.T) {
 	prices := pastPrices(t)
 	html := filepath.Join(t.TempDir(), "p.csv")

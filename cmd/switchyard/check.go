@@ -56,7 +56,7 @@ func (c *cli) checkCmd() *cobra.Command {
 }
 
 func (c *cli) check(path string) error {
-	f, err := loadKnowing(path, func(f *sitefile.File, ref string) error { return notify.CheckAddress(f.Secret, ref) })
+	f, err := loadKnowing(path, sitefile.Known{Address: func(f *sitefile.File, ref string) error { return notify.CheckAddress(f.Secret, ref) }})
 	var faults strictyaml.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return err

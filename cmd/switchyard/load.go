@@ -15,11 +15,17 @@ import (
 
 // loadSite reads and checks a site file, the profiles of meters and power distribution units
 // beside it included.
-func loadSite(path string) (*sitefile.File, error) { return loadKnowing(path, nil) }
+func loadSite(path string) (*sitefile.File, error) { return loadKnowing(path, sitefile.Known{}) }
 
-// loadKnowing is loadSite that also looks at the notices' addresses, which are secrets.
-func loadKnowing(path string, address func(*sitefile.File, string) error) (*sitefile.File, error) {
-	f, err := sitefile.Load(path, sitefile.Known{Address: address, Drivers: all.Names(), Ports: all.Ports(), Profiles: all.Profiles(), UnitProfiles: all.UnitProfiles()})
+// loadAdjusted is loadSite of a file whose sources a caller replaces with its own.
+func loadAdjusted(path string, adjust func(*sitefile.File)) (*sitefile.File, error) {
+	return loadKnowing(path, sitefile.Known{Adjust: adjust})
+}
+
+// loadKnowing is loadSite with what else k knows, such as how to look at the notices' addresses.
+func loadKnowing(path string, k sitefile.Known) (*sitefile.File, error) {
+	k.Drivers, k.Ports, k.Profiles, k.UnitProfiles = all.Names(), all.Ports(), all.Profiles(), all.UnitProfiles()
+	f, err := sitefile.Load(path, k)
 	if err != nil {
 		var faults strictyaml.Faults
 		if errors.As(err, &faults) {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,8 +35,8 @@ import (
 type Console struct {
 	Out, Err io.Writer
 	Version  string
-	// Load reads and checks a site file; its errors carry their exit code.
-	Load func(path string) (*sitefile.File, error)
+	// Load reads a site file, lets adjust change it, and checks it; its errors carry their exit code.
+	Load func(path string, adjust func(*sitefile.File)) (*sitefile.File, error)
 	// Choice is a flag that takes one of a few words.
 	Choice func(value *string, allowed ...string) pflag.Value
 	// BadInput makes the error of bad flags or values, Told that of a command that has said all
@@ -110,7 +111,7 @@ With --recorded FILE decisions that a running site recorded are decided again, a
 }
 
 func (c *console) backtest(ctx context.Context, path string, in flags) error {
-	f, err := c.Load(path)
+	f, err := c.Load(path, in.instead)
 	if err != nil {
 		return err
 	}
@@ -132,6 +133,33 @@ func (c *console) backtest(ctx context.Context, path string, in flags) error {
 	}
 	r.Version, r.Command = c.Version, in.command(path)
 	return c.writeReport(r, in)
+}
+
+// instead puts the flags' files in the place of the site file's sources, which then need not be
+// there. The grid's load that a charge needs may be a column of the prices' file.
+func (in *flags) instead(f *sitefile.File) {
+	abs := func(path string) string {
+		if full, err := filepath.Abs(path); err == nil {
+			return full
+		}
+		return path
+	}
+	m := &f.Market
+	if in.prices != "" {
+		m.Price.CSV, m.Price.Column, m.Price.URL, m.Price.Feed, m.Price.Fixed, m.Price.MadeUp = abs(in.prices), in.column, "", nil, nil, nil
+	}
+	if in.dayAhead != "" {
+		m.DayAhead = &sitefile.Series{CSV: abs(in.dayAhead), Column: in.dayColumn}
+	}
+	switch {
+	case in.load != "":
+		m.Load = &sitefile.Series{CSV: abs(in.load), Column: in.loadColumn}
+	case in.prices != "" && m.Load == nil && len(m.Charges.Coincident) > 0:
+		m.Load = &sitefile.Series{CSV: abs(in.prices), Column: in.loadColumn}
+	}
+	if in.bitcoin != "" {
+		m.Bitcoin.CSV, m.Bitcoin.RPC, m.Bitcoin.Hashprice = abs(in.bitcoin), "", nil
+	}
 }
 
 // replay decides recorded rounds again. Rounds that differ are an error: the record's own
