@@ -61,7 +61,12 @@ func TestSignalsOfASiteWithoutAny(t *testing.T) {
 	}
 	b.Reset()
 	signalscmd.Print(&b, api.SignalsView{Sources: []api.SourceView{{Name: "x"}}}, time.UTC, false)
-	if !strings.Contains(b.String(), "Nothing is asked for.") {
+	if !strings.Contains(b.String(), "Nothing is asked for.\n") || strings.Contains(b.String(), "Since") {
+		t.Error(b.String())
+	}
+	b.Reset()
+	signalscmd.Print(&b, api.SignalsView{Sources: []api.SourceView{{Name: "x", State: "lost", Lost: "the connection is limited to 190 kW"}}}, time.UTC, false)
+	if !strings.Contains(b.String(), "Nothing is asked for.\nSince x is lost: the connection is limited to 190 kW.\n") {
 		t.Error(b.String())
 	}
 }

@@ -197,7 +197,7 @@ func (f *Face) refuse(line string) {
 		return
 	}
 	if f.held > 0 {
-		line += fmt.Sprintf(" (and %d writes before it)", f.held)
+		line += fmt.Sprintf(" (and %d more since the last line)", f.held)
 	}
 	f.told, f.held = time.Now(), 0
 	f.put(line)

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"switchyard/site"
+	"switchyard/unit"
 )
 
 func TestParse(t *testing.T) {
@@ -100,4 +103,13 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is of the year %d", data, y)
 		}
 	})
+}
+
+func TestKilowatts(t *testing.T) {
+	if kw := kilowatts(site.Some(180_360_720 * unit.Milliwatt)); kw == nil || *kw != 180.361 {
+		t.Errorf("%v", kw)
+	}
+	if kilowatts(site.Opt[unit.Power]{}) != nil {
+		t.Error("what is not known became a figure")
+	}
 }

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"time"
 
 	"switchyard/signal"
@@ -101,6 +102,6 @@ func kilowatts(p site.Opt[unit.Power]) *float64 {
 	if !p.OK {
 		return nil
 	}
-	kw := p.V.Watts() / 1e3
+	kw := math.Round(p.V.Watts()) / 1e3 // whole watts: no figure is better than that
 	return &kw
 }

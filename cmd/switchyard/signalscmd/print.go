@@ -79,6 +79,11 @@ func signals(out io.Writer, v api.SignalsView, stamp func(time.Time) string, all
 	}
 	if shown == 0 {
 		fmt.Fprintln(out, "\nNothing is asked for.")
+		for _, x := range v.Sources {
+			if x.State == "lost" {
+				fmt.Fprintf(out, "Since %s is lost: %s.\n", x.Name, x.Lost)
+			}
+		}
 		return
 	}
 	fmt.Fprintln(out, "\nSignals")
