@@ -237,7 +237,7 @@ func (a *App) newControl(ctx context.Context) (*control, error) {
 		a: a, limits: bounds.Limits{Plant: p, File: market.FileLimits(p.File), Signals: a.grid.Limits}, state: &reconcile.State{}, house: make([]telemetry.House, p.Tree.Len()),
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
-		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),
+		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), margin: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),
 		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, announced: map[site.LoadID]site.Award{}, alarms: map[string]api.Alert{}, toldAt: make([]time.Time, len(p.Miners)), learned: time.Now(), kept: make(chan error, 1),
 		started: a.clk.Now(), readyBy: time.Now().Add(15 * time.Second),
 	}

@@ -40,6 +40,7 @@ type control struct {
 	slowest []time.Duration // per group: learned shed time
 	seen    []time.Time     // per tenant: newest reading the headroom has
 	reserve []unit.Power    // per tenant
+	margin  []unit.Power    // likewise: what is kept beyond the draw while the contract does not cut it
 	want    []unit.Power    // per tenant: its draw when it was last given all of it
 	shedFor []string        // per group: why it is told to shed outright; empty if not
 

@@ -96,8 +96,9 @@ func (c *control) tenantOffers(now time.Time, r *readings) []site.Offer {
 			c.seen[i] = r.at[t.Node]
 		}
 		ahead := c.horizon(now, i, r)
-		keep := c.headroom[i].Reserve(now, draw, ahead)
-		keep = max(keep-c.relief(t.Node, ahead), min(keep, draw.V))
+		keep, relief := c.headroom[i].Reserve(now, draw, ahead), c.relief(t.Node, ahead)
+		keep = max(keep-relief, min(keep, draw.V))
+		c.margin[i] = max(c.headroom[i].Margin(now, ahead)-relief, 0)
 		if t.Fill != nil && !*t.Fill || !draw.OK {
 			keep = max(t.Firm, draw.V)
 		}

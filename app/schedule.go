@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,8 @@ func (c *control) lookAhead(now time.Time, r *readings, bounds []unit.Power, all
 	if !c.a.ahead.Due(now, signs) {
 		return
 	}
-	s := &ahead.State{At: now, Draws: draws, Keep: append([]unit.Power(nil), c.reserve...), Caps: append([]unit.Power(nil), c.caps...), House: make([]unit.Power, len(bounds))}
+	s := &ahead.State{At: now, Draws: draws, House: make([]unit.Power, len(bounds))}
+	s.Keep, s.Margin, s.Caps = slices.Clone(c.reserve), slices.Clone(c.margin), slices.Clone(c.caps)
 	if h := c.a.market.Hashprice(now); h.Known {
 		s.Hashprice = site.Some(h.Hashprice)
 	}

@@ -71,6 +71,7 @@ type State struct {
 	Groups    []outlook.Group
 	Draws     []site.Opt[unit.Power] // of each tenant
 	Keep      []unit.Power           // for each tenant, now
+	Margin    []unit.Power           // beyond each one's draw, were the contract no bound
 	Limits    []site.Limit           // in force and to come, without the site file's
 	Caps      []unit.Power           // the limiter's
 	House     []unit.Power           // drawn at each node whatever is awarded, beyond the loads
@@ -87,10 +88,10 @@ type Signs struct {
 
 // Ahead plans the coming hours.
 type Ahead struct {
-	opt    Options
-	every  time.Duration
-	out    *outlook.Outlook
-	prices *prices
+	opt   Options
+	every time.Duration
+	out   *outlook.Outlook
+	watch *outlook.Watch
 	// plan makes the plans: a planner.Planner's Plan but in tests.
 	plan  func(schedule.Problem) (schedule.Plan, error)
 	close func()
@@ -133,7 +134,7 @@ type kept struct {
 // Open makes the planner of a site and takes up what was learned of it. It reads the store.
 func Open(ctx context.Context, o Options) (*Ahead, error) {
 	f := o.Plant.File
-	a := &Ahead{opt: o, every: f.Ahead.Every, states: make(chan *State, 1), prices: newPrices(o.Market, f), profiles: make([]*outlook.Profile, len(o.Plant.Tenants))}
+	a := &Ahead{opt: o, every: f.Ahead.Every, states: make(chan *State, 1), watch: outlook.NewWatch(f, o.Market), profiles: make([]*outlook.Profile, len(o.Plant.Tenants))}
 	if a.every <= 0 {
 		a.every = 5 * time.Minute
 	}
@@ -141,7 +142,7 @@ func Open(ctx context.Context, o Options) (*Ahead, error) {
 		a.profiles[i] = outlook.NewProfile(o.Plant.Zone)
 	}
 	var err error
-	a.out, err = outlook.New(f, outlook.Sources{Prices: a.prices, Peaks: a.prices.expected, Reserve: a.prices.reserve, HourWorth: a.prices.worth})
+	a.out, err = outlook.New(f, a.watch.Sources())
 	if err != nil {
 		return nil, err
 	}
@@ -238,12 +239,15 @@ func (a *Ahead) make(s *State) {
 		}
 		a.publish(m)
 	}()
-	a.prices.learn(s.At, s.Interest)
+	a.watch.Interest(s.Interest)
+	if err := a.watch.Advance(s.At); err != nil {
+		m.fault = err.Error()
+		return
+	}
 	state, extra := a.state(s)
 	a.mu.Lock()
 	m.problem = a.out.Problem(s.At, state)
 	a.mu.Unlock()
-	a.fill(&m.problem, s)
 	m.problem.Reserves = append(m.problem.Reserves, extra(m.problem.Steps)...)
 	notes := a.out.Notes()
 	var err error
@@ -274,7 +278,7 @@ func (a *Ahead) state(s *State) (outlook.State, func([]schedule.Step) []schedule
 	}
 	a.mu.Unlock()
 	for i := range a.opt.Plant.Tenants {
-		o.Tenants = append(o.Tenants, outlook.Tenant{Load: a.opt.Plant.Tenants[i].Load, Draw: s.Draws[i], Keep: s.Keep[i], Profile: a.profiles[i]})
+		o.Tenants = append(o.Tenants, outlook.Tenant{Load: a.opt.Plant.Tenants[i].Load, Draw: s.Draws[i], Keep: s.Keep[i], Margin: s.Margin[i], Profile: a.profiles[i]})
 	}
 	var c signal.Combined
 	if a.opt.Signals != nil {

@@ -107,7 +107,7 @@ func newRig(t *testing.T, dir string, edit func(*sitefile.File)) *rig {
 func (r *rig) state(at time.Time) *State {
 	return &State{
 		At: at, Hashprice: site.Some(unit.DollarsPerPHDay(50)), Groups: outlook.Standing(r.f, true, 20*time.Second), Interest: unit.DollarsPerMWh(119),
-		Draws: []site.Opt[unit.Power]{site.Some(1 * mw)}, Keep: []unit.Power{2 * mw}, Caps: []unit.Power{-1, -1, -1}, House: make([]unit.Power, 3),
+		Draws: []site.Opt[unit.Power]{site.Some(1 * mw)}, Keep: []unit.Power{2 * mw}, Margin: []unit.Power{mw}, Caps: []unit.Power{-1, -1, -1}, House: make([]unit.Power, 3),
 	}
 }
 

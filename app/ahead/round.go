@@ -47,27 +47,6 @@ func (g *Guide) Into(r *dispatch.Round) (peaked bool) {
 	return true
 }
 
-// fill lets mining be planned into what a tenant is expected to leave of its contract, as the
-// loop lets it run there: it gets out of the way within seconds, so no more need be kept than
-// what is drawn and the margin that the loop keeps beyond it. Planned up to the contract,
-// machines that rest would not be worth a start for as long as the tenant draws less.
-func (a *Ahead) fill(p *schedule.Problem, s *State) {
-	for i := range a.opt.Plant.Tenants {
-		t := &a.opt.Plant.Tenants[i]
-		if t.Fill != nil && !*t.Fill || !s.Draws[i].OK {
-			continue
-		}
-		margin := max(s.Keep[i]-s.Draws[i].V, 0)
-		for k := range p.Firm {
-			if f := &p.Firm[k]; f.Load == t.Load {
-				for step := range f.Reserve {
-					f.Reserve[step] = min(f.Reserve[step], f.Draw[step]+margin)
-				}
-			}
-		}
-	}
-}
-
 // Sold is the capacity that is sold as reserve at now, by the site file and by signals: so
 // much must run, of the loads that fast names for a product's response.
 func Sold(f *sitefile.File, c signal.Combined, now time.Time, fast func(time.Duration) []site.LoadID) (out []dispatch.Held) {

@@ -72,42 +72,43 @@ func (a *Ahead) Forecast(now time.Time) api.ForecastView {
 
 // forecastOf is what is expected of the steps of a horizon, with the site's adder on prices.
 func (a *Ahead) forecastOf(now time.Time, steps []schedule.Step) *api.ForecastView {
-	p := a.prices
-	v := &api.ForecastView{MadeAt: &now, Source: p.source}
-	if p.f == nil {
-		v.Notes = append(v.Notes, "the price has no rhythm to learn from: it is expected to stay as it is")
-	}
-	dayAhead := 0
+	adder := a.opt.Plant.File.Market.Price.Adder
+	v := &api.ForecastView{MadeAt: &now, Source: a.opt.Market.Price(now).Source}
+	dayAhead, expected := 0, 0
+	var until time.Time // the day-ahead price is known
 	for _, s := range steps {
 		x := api.ForecastStep{Start: s.Start, LengthS: s.Length.Seconds()}
-		if q := p.m.DayAhead(s.Start); q.Known && !q.Stale {
-			x.DayAheadUSD = dollars(q.Price.DollarsPerMWh())
+		if q := a.watch.DayAhead(now, s.Start); q.Known && !q.Stale {
+			x.DayAheadUSD = dollars(q.Price)
 			dayAhead++
+			until = s.Start.Add(s.Length)
 		}
-		adder := p.adder.DollarsPerMWh()
-		if p.f == nil && p.now.Known {
-			x.P50USD = dollars(p.now.Price.DollarsPerMWh() + adder)
-		} else if p.f != nil {
-			if q, ok := p.f.Quantiles(s.Start.Add(s.Length / 2)); ok {
-				x.P10USD, x.P50USD, x.P90USD = dollars(q[0]+adder), dollars(q[1]+adder), dollars(q[2]+adder)
-			}
+		if q, ok := a.watch.Quantiles(s.Start.Add(s.Length / 2)); ok {
+			x.P10USD, x.P50USD, x.P90USD = dollars(q[0]+adder), dollars(q[1]+adder), dollars(q[2]+adder)
+			expected++
 		}
-		if len(p.peaks) > 0 {
+		if charges := a.opt.Plant.File.Market.Charges.Coincident; len(charges) > 0 {
 			chance := 0.0
-			for i := range p.peaks {
-				chance = max(chance, p.expected(i, now, s.Start, s.Start.Add(s.Length)))
+			for i := range charges {
+				chance = max(chance, a.watch.Peaks(i, now, s.Start, s.Start.Add(s.Length)))
 			}
-			x.PeakChance = dollars(min(chance, 1))
+			chance = min(chance, 1)
+			x.PeakChance = &chance
 		}
 		v.Steps = append(v.Steps, x)
 	}
+	if expected == 0 {
+		v.Notes = append(v.Notes, "no price is known from which any could be expected")
+	}
 	if n := len(steps); dayAhead > 0 && dayAhead < n {
-		last := steps[dayAhead-1].Start.Add(time.Minute)
-		v.Notes = append(v.Notes, "the day-ahead price is known to "+last.In(p.zone).Format("Monday 15:04"))
+		v.Notes = append(v.Notes, "the day-ahead price is known to "+until.In(a.opt.Plant.Zone).Format("Monday 15:04"))
 	} else if dayAhead == 0 && a.opt.Plant.File.Market.DayAhead != nil {
 		v.Notes = append(v.Notes, "the day-ahead price is not known")
 	}
 	return v
 }
 
-func dollars(v float64) *float64 { return &v }
+func dollars(p unit.Price) *float64 {
+	v := p.DollarsPerMWh()
+	return &v
+}

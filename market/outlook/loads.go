@@ -3,6 +3,7 @@ package outlook
 import (
 	"time"
 
+	"switchyard/dispatch"
 	"switchyard/dispatch/schedule"
 	"switchyard/site"
 	"switchyard/sitefile"
@@ -89,9 +90,20 @@ func repeat(p unit.Power, n int) []unit.Power {
 	return out
 }
 
-// keepFirst is how long what must be kept for a tenant now is kept at the least: it covers
-// the time that miners take to get out of the way.
+// keepFirst is how long what is kept for a tenant now is taken to be kept: until the next plan
+// at the latest, and the time that miners take to get out of the way.
 const keepFirst = 10 * time.Minute
+
+// Drawing is how a tenant stands of which no more is known than what it draws: kept for it is
+// what its declared ramp may add until miners that are told now are at standby.
+func Drawing(f *sitefile.File, def sitefile.Tenant, draw unit.Power, response time.Duration) Tenant {
+	h := dispatch.NewHeadroom(def.Firm, def.Ramp)
+	within := response + f.Control.Period // the step that sees the rise comes first
+	return Tenant{
+		Load: site.LoadID(def.ID), Draw: site.Some(draw),
+		Keep: h.Reserve(time.Time{}, site.Some(draw), within), Margin: h.Margin(time.Time{}, within),
+	}
+}
 
 // tenants are the contracted loads, in the site file's order.
 func (o *Outlook) tenants(now time.Time, s State, steps []schedule.Step) []schedule.Firm {
@@ -117,24 +129,29 @@ func (o *Outlook) tenants(now time.Time, s State, steps []schedule.Step) []sched
 	return out
 }
 
-// expected is what a tenant is expected to draw in a step, and what is to be kept for it.
+// expected is what a tenant is expected to draw in a step, and what is to be kept for it: as
+// the package's doc says, as much as the control loop will keep then.
 func expected(now time.Time, t Tenant, def *sitefile.Tenant, step schedule.Step) (draw, keep unit.Power) {
-	draw, keep = def.Firm, def.Firm
-	if t.Draw.OK {
-		draw = max(t.Draw.V, 0)
-		keep = max(def.Firm, draw)
-		if t.Profile != nil {
-			draw, keep = t.Profile.Expect(now, t.Draw.V, step.Start, end(step))
-			keep = min(keep, max(def.Firm, t.Draw.V))
-		}
-		if step.Start.Before(now.Add(keepFirst)) {
-			keep = max(keep, t.Keep)
-		}
+	if !t.Draw.OK {
+		return def.Firm, def.Firm
 	}
-	if def.Fill != nil && !*def.Fill {
-		keep = max(keep, def.Firm)
+	drawn := max(t.Draw.V, 0)
+	contract := max(def.Firm, drawn)
+	draw, most := drawn, contract
+	if t.Profile != nil {
+		draw, most = t.Profile.Expect(now, drawn, step.Start, end(step))
 	}
-	return draw, max(keep, draw)
+	switch {
+	case def.Fill != nil && !*def.Fill:
+		keep = contract
+	case t.Keep <= 0: // nobody said how much is kept beyond the draw
+		keep = most
+	case step.Start.Before(now.Add(keepFirst)):
+		keep = t.Keep
+	default:
+		keep = draw + max(t.Margin, t.Keep-drawn)
+	}
+	return draw, max(min(keep, contract), draw)
 }
 
 // right is a tenant's curtailment right. What an hour of it is worth later: with so many

@@ -3,6 +3,17 @@
 // schedule.Problem. It learns what that needs: prices and grid peaks by Watch, a tenant's
 // draw by Profile.
 //
+// What is kept for a tenant decides what mining may be planned into. The loop keeps what the
+// tenant draws and a margin for its rise, never more than the contract, and lets mining have
+// the rest, which gets out of the way within seconds. So the same is planned:
+//
+//   - For the first ten minutes exactly what the loop keeps now (Tenant.Keep).
+//   - After that what the tenant is expected to draw then, and the loop's margin, up to the
+//     contract. Were the contract kept, machines that rest would not be worth a start for as
+//     long as the tenant draws less.
+//   - All of the contract where the site file says `fill: false` or the draw is not known.
+//   - Where no margin is told, what the tenant's Profile says it stays below.
+//
 // It never solves the problem, never tells a device anything, and never reads a clock, the
 // network or the disk; where a figure is not known it says so in Notes and takes the careful one.
 //
@@ -104,10 +115,12 @@ type Tenant struct {
 	// Draw is what it draws now. Unknown: all that is firm is expected and kept.
 	Draw site.Opt[unit.Power]
 	// Keep is what must be kept for it now, its draw included: dispatch.Headroom's Reserve.
-	// Zero where Draw is unknown.
+	// Zero: nobody said.
 	Keep unit.Power
-	// Profile is what was learned of it; nil: it is expected to draw on as it does, and all
-	// that is firm is kept beyond the first steps.
+	// Margin is what is kept beyond the draw while the contract does not cut it: Headroom's
+	// Margin. Where it is less than what Keep leaves above Draw, that counts.
+	Margin unit.Power
+	// Profile is what was learned of it; nil: it is expected to draw on as it does.
 	Profile *Profile
 	// Curtailed is how long power was taken back in this calendar year.
 	Curtailed time.Duration
@@ -121,6 +134,8 @@ type Outlook struct {
 	limits market.Limits
 	s      Sources
 	notes  []string
+	// demandAt and blockAt are the hours of the demand charges and of the blocks.
+	demandAt, blockAt []window
 }
 
 // New makes the Outlook of a site file that sitefile has passed.
@@ -132,7 +147,14 @@ func New(f *sitefile.File, s Sources) (*Outlook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look ahead: %w", err)
 	}
-	return &Outlook{f: f, tree: tree, zone: f.Location(), limits: market.FileLimits(f), s: s}, nil
+	o := &Outlook{f: f, tree: tree, zone: f.Location(), limits: market.FileLimits(f), s: s}
+	for _, c := range f.Market.Charges.Demand {
+		o.demandAt = append(o.demandAt, windowOf(c.Daily, c.Weekdays))
+	}
+	for _, b := range f.Market.Blocks {
+		o.blockAt = append(o.blockAt, windowOf(b.Daily, false))
+	}
+	return o, nil
 }
 
 // Notes says what the last Problem lacked, a sentence each.

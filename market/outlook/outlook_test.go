@@ -139,7 +139,7 @@ func TestProblem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plan.Gap < 0 || plan.Gap > 0.01 || plan.Profit <= 0 {
+	if plan.Method != schedule.MILP || plan.Gap > 0.01 || plan.Profit <= 0 {
 		t.Errorf("plan by %s: profit %v, gap %v, %v", plan.Method, plan.Profit, plan.Gap, plan.Notes)
 	}
 	for _, n := range plan.Notes {
@@ -257,7 +257,7 @@ func loads(t *testing.T, p schedule.Problem) {
 		t.Fatalf("firm loads %+v", p.Firm)
 	}
 	acme := p.Firm[0]
-	if acme.Draw[0] != unit.Megawatt || acme.Reserve[0] != 1800*unit.Kilowatt || acme.Penalty != 5000*unit.DollarPerMWh {
+	if acme.Draw[0] != unit.Megawatt || acme.Reserve[0] != 1200*unit.Kilowatt || acme.Penalty != 5000*unit.DollarPerMWh {
 		t.Errorf("tenant without a profile: %v of %v", acme.Draw[0], acme.Reserve[0])
 	}
 	// 60 hours of 184 days are left: the price that 1.4 % of hours exceed, and the adder, less 200.
@@ -326,6 +326,75 @@ func TestCarefulWhereNothingIsKnown(t *testing.T) {
 	}
 }
 
+// What is planned to be kept for a tenant is what the loop will keep: now exactly, later what
+// is expected to be drawn and the same margin, never above the contract.
+func TestKeptForATenant(t *testing.T) {
+	const kw = unit.Kilowatt
+	learned := NewProfile(time.UTC) // 1.5 MW from 18:00 to 06:00 UTC, else 600 kW
+	for at := now.Add(-14 * 24 * time.Hour); at.Before(now); at = at.Add(time.Minute) {
+		p := 600 * kw
+		if h := at.Hour(); h >= 18 || h < 6 {
+			p = 1500 * kw
+		}
+		learned.Observe(at, p)
+	}
+	no := false
+	soon, later, night := schedule.Step{Start: now.Add(5 * time.Minute), Length: 5 * time.Minute}, schedule.Step{Start: now.Add(10 * time.Minute), Length: 15 * time.Minute}, schedule.Step{Start: now.Add(7 * time.Hour), Length: time.Hour}
+	for _, c := range []struct {
+		name       string
+		tenant     Tenant
+		fill       *bool
+		step       schedule.Step
+		draw, keep unit.Power
+		within     unit.Power
+	}{
+		{"not known: all that is firm", Tenant{}, nil, later, 1800 * kw, 1800 * kw, 0},
+		{"at first what the loop keeps", Tenant{Draw: site.Some(600 * kw), Keep: 750 * kw, Profile: learned}, nil, soon, 600 * kw, 750 * kw, 20 * kw},
+		{"then the margin beside what is drawn", Tenant{Draw: site.Some(600 * kw), Keep: 750 * kw}, nil, later, 600 * kw, 750 * kw, 0},
+		{"and beside what is expected", Tenant{Draw: site.Some(600 * kw), Keep: 750 * kw, Profile: learned}, nil, night, 1200 * kw, 1350 * kw, 50 * kw},
+		{"up to the contract", Tenant{Draw: site.Some(600 * kw), Keep: 1500 * kw, Profile: learned}, nil, night, 1200 * kw, 1800 * kw, 50 * kw},
+		{"a margin that the contract cuts now", Tenant{Draw: site.Some(1800 * kw), Keep: 1800 * kw, Margin: 200 * kw, Profile: steady(900 * kw)}, nil, night, 1300 * kw, 1500 * kw, 50 * kw},
+		{"drawn above the contract", Tenant{Draw: site.Some(2000 * kw), Keep: 2000 * kw}, nil, later, 2000 * kw, 2000 * kw, 0},
+		{"not to be filled", Tenant{Draw: site.Some(600 * kw), Keep: 750 * kw}, &no, soon, 600 * kw, 1800 * kw, 0},
+		{"no margin told, nothing learned", Tenant{Draw: site.Some(600 * kw)}, nil, later, 600 * kw, 1800 * kw, 0},
+		{"no margin told: what it stays below", Tenant{Draw: site.Some(600 * kw), Profile: steady(600 * kw)}, nil, later, 600 * kw, 600 * kw, 0},
+	} {
+		draw, keep := expected(now, c.tenant, &sitefile.Tenant{Firm: 1800 * kw, Fill: c.fill}, c.step)
+		if off := max(draw-c.draw, c.draw-draw, keep-c.keep, c.keep-keep); off > c.within || keep < draw {
+			t.Errorf("%s: draws %v of %v kept, want %v of %v", c.name, draw, keep, c.draw, c.keep)
+		}
+		if c.within > 0 && c.step.Start.Equal(night.Start) && c.keep < 1800*kw && keep-draw != max(c.tenant.Margin, c.tenant.Keep-c.tenant.Draw.V) {
+			t.Errorf("%s: %v beyond the draw", c.name, keep-draw)
+		}
+	}
+}
+
+// steady is the profile of a tenant that always draws as much.
+func steady(p unit.Power) *Profile {
+	out := NewProfile(time.UTC)
+	for at := now.Add(-14 * 24 * time.Hour); at.Before(now); at = at.Add(time.Minute) {
+		out.Observe(at, p)
+	}
+	return out
+}
+
+// A tenant of which only the draw is known is kept for as on the controller's first day.
+func TestDrawing(t *testing.T) {
+	f := &sitefile.File{Control: sitefile.Control{Period: 5 * time.Second}}
+	for _, c := range []struct {
+		ramp, draw, keep unit.Power
+	}{
+		{120 * unit.Kilowatt, unit.Megawatt, 1130 * unit.Kilowatt},
+		{120 * unit.Kilowatt, 1900 * unit.Kilowatt, 2 * unit.Megawatt},
+		{0, unit.Megawatt, 2 * unit.Megawatt}, // all of it within a minute
+	} {
+		got := Drawing(f, sitefile.Tenant{ID: "acme", Firm: 2 * unit.Megawatt, Ramp: c.ramp}, c.draw, time.Minute)
+		if got.Load != "acme" || got.Draw != site.Some(c.draw) || got.Keep != c.keep || got.Margin < got.Keep-c.draw {
+			t.Errorf("%v at %v a minute: %+v", c.draw, c.ramp, got)
+		}
+	}
+}
+
 func TestKnownPrices(t *testing.T) {
 	q := func(from, to int, price float64, known bool) market.Quote {
 		return market.Quote{From: now.Add(time.Duration(from) * time.Minute), To: now.Add(time.Duration(to) * time.Minute), Price: unit.DollarsPerMWh(price), Known: known}
@@ -362,7 +431,7 @@ func TestWindows(t *testing.T) {
 		}
 		sum := 0.0
 		for at := day; at.Before(day.Add(length)); at = at.Add(15 * time.Minute) {
-			sum += o.within(schedule.Step{Start: at, Length: 15 * time.Minute}, time.Time{}, time.Time{}, d, weekdays).Hours()
+			sum += o.within(schedule.Step{Start: at, Length: 15 * time.Minute}, time.Time{}, time.Time{}, windowOf(d, weekdays)).Hours()
 		}
 		return sum
 	}

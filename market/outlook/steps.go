@@ -79,8 +79,9 @@ func (o *Outlook) blocks(steps []schedule.Step) {
 	for t := range steps {
 		s := &steps[t]
 		fees := 0.0
-		for _, b := range o.f.Market.Blocks {
-			share := float64(o.within(*s, b.From, b.To, b.Daily, false)) / float64(s.Length)
+		for i := range o.f.Market.Blocks {
+			b := &o.f.Market.Blocks[i]
+			share := float64(o.within(*s, b.From, b.To, o.blockAt[i])) / float64(s.Length)
 			power := b.Power.Scale(share)
 			fee := b.SellFee
 			if b.Sell != nil && !*b.Sell {
@@ -95,34 +96,46 @@ func (o *Outlook) blocks(steps []schedule.Step) {
 	}
 }
 
-// within is how much of a step lies between from and to, in the daily hours if there are any,
-// on weekdays only if that is asked.
-func (o *Outlook) within(s schedule.Step, from, to time.Time, daily *sitefile.Daily, weekdays bool) time.Duration {
-	a, b := s.Start, end(s)
-	if overlap(a, b, from, to) == 0 {
-		return 0
-	}
-	if daily == nil && !weekdays {
-		return overlap(a, b, from, to)
-	}
-	begin, ends := time.Duration(0), 24*time.Hour
+// window is the time of the week that a charge or a purchase is about.
+type window struct {
+	always      bool // no hours of the day, no days of the week
+	begin, ends time.Duration
+	weekdays    bool
+}
+
+// windowOf reads the daily hours, nil for all of the day; weekdays: of Monday to Friday only.
+func windowOf(daily *sitefile.Daily, weekdays bool) window {
+	w := window{always: daily == nil && !weekdays, ends: 24 * time.Hour, weekdays: weekdays}
 	if daily != nil {
-		begin, _ = sitefile.ParseTimeOfDay(daily.From) // sitefile has refused a bad one
-		ends, _ = sitefile.ParseTimeOfDay(daily.To)
-		if ends <= begin {
-			ends += 24 * time.Hour // past midnight, and of the day it began on
+		w.begin, _ = sitefile.ParseTimeOfDay(daily.From) // sitefile has refused a bad one
+		w.ends, _ = sitefile.ParseTimeOfDay(daily.To)
+		if w.ends <= w.begin {
+			w.ends += 24 * time.Hour // past midnight, and of the day it began on
 		}
+	}
+	return w
+}
+
+// within is how much of a step lies between from and to and in the window.
+func (o *Outlook) within(s schedule.Step, from, to time.Time, w window) time.Duration {
+	a, b := s.Start, end(s)
+	if w.always || overlap(a, b, from, to) == 0 {
+		return overlap(a, b, from, to)
 	}
 	var sum time.Duration
 	y, m, d := a.In(o.zone).Date()
 	at := func(day int, of time.Duration) time.Time {
 		return time.Date(y, m, day, 0, 0, int(of/time.Second), 0, o.zone)
 	}
-	for n := d - 1; at(n, 0).Before(b); n++ { // yesterday's may run into today
-		if w := at(n, 0).Weekday(); weekdays && (w == time.Saturday || w == time.Sunday) {
+	for n := d - 1; ; n++ { // yesterday's may run into today
+		x := at(n, w.begin)
+		if !x.Before(b) {
+			return sum
+		}
+		if day := at(n, 0).Weekday(); w.weekdays && (day == time.Saturday || day == time.Sunday) {
 			continue
 		}
-		x, z := at(n, begin), at(n, ends)
+		z := at(n, w.ends)
 		if x.Before(a) {
 			x = a
 		}
@@ -131,7 +144,6 @@ func (o *Outlook) within(s schedule.Step, from, to time.Time, daily *sitefile.Da
 		}
 		sum += overlap(x, z, from, to)
 	}
-	return sum
 }
 
 // caps fills in what each node may carry: its limit in the tree and every limit that holds at
@@ -191,7 +203,8 @@ func (o *Outlook) demand(s State, steps []schedule.Step) []schedule.Demand {
 		return nil
 	}
 	first, last := steps[0].Start, end(steps[len(steps)-1])
-	for _, c := range o.f.Market.Charges.Demand {
+	for i := range o.f.Market.Charges.Demand {
+		c := &o.f.Market.Charges.Demand[i]
 		for month := o.monthOf(first); month.Before(last); month = month.AddDate(0, 1, 0) {
 			next := month.AddDate(0, 1, 0)
 			if !contains(c.Months, int(month.Month())) {
@@ -200,7 +213,7 @@ func (o *Outlook) demand(s State, steps []schedule.Step) []schedule.Demand {
 			d := schedule.Demand{Name: c.Name, Rate: c.Rate, Counts: make([]bool, len(steps))}
 			counts := false
 			for t, step := range steps {
-				d.Counts[t] = o.within(step, month, next, c.Daily, c.Weekdays) > 0
+				d.Counts[t] = o.within(step, month, next, o.demandAt[i]) > 0
 				counts = counts || d.Counts[t]
 			}
 			if !counts {

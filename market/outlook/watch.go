@@ -18,16 +18,21 @@ const (
 	priceHistory = 90 * 24 * time.Hour
 	// loadHistory is the same of the grid's load: the season matters, and years tell of it.
 	loadHistory = 3 * 366 * 24 * time.Hour
-	// bidsClose is when tomorrow's day-ahead prices are taken to be out, hours into the day.
-	// Most markets publish around noon; one whose prices come sooner loses an hour or two of them.
+	// bidsClose is when a file's day-ahead prices of tomorrow are taken to be out, hours into the
+	// day. Most markets publish around noon; one whose prices come sooner loses an hour or two of them.
 	bidsClose = 14 * time.Hour
+	// farAhead is how far ahead a market that is asked as it goes may have published.
+	farAhead = 48 * time.Hour
+	// shortest is the least interval that prices are learned by.
+	shortest = time.Minute
 	// worthHours bounds the prices that an hour's worth is judged by: a year of them.
 	worthHours = 8784
 )
 
 // Watch learns from the market as time goes: what prices and grid peaks are to be expected.
 // It uses what a market says of a time only once that time has come: a file that holds the
-// future too is read as it would have been seen, day-ahead prices as they come out.
+// future too is read as it would have been seen, day-ahead and reserve prices as they come out.
+// What a market operator's feed says of the coming day is out, since it was asked just now.
 type Watch struct {
 	f     *sitefile.File
 	m     *market.Market
@@ -35,7 +40,12 @@ type Watch struct {
 	price *forecast.Forecaster // nil until the interval of the prices is known
 	step  time.Duration
 	told  time.Time // prices up to here were taken up
-	ahead time.Time // day-ahead prices likewise
+	ahead struct {  // day-ahead prices likewise
+		to    time.Time
+		hour  time.Time // that is being summed
+		sum   float64
+		count int
+	}
 	peaks []*peaks.Model
 	loads []time.Time // of each charge, up to where
 	hours []float64   // mean price of the last hours, $/MWh
@@ -44,14 +54,18 @@ type Watch struct {
 		sum   float64
 		count int
 	}
-	sorted []float64
-	grown  int
-	value  unit.Price
+	sorted   []float64
+	grown    int
+	value    unit.Price
+	products map[string]*sitefile.Series // the reserves' prices
 }
 
 // NewWatch makes a Watch of a site's market. What must be learned is learned by Advance.
 func NewWatch(f *sitefile.File, m *market.Market) *Watch {
-	w := &Watch{f: f, m: m, zone: f.Location()}
+	w := &Watch{f: f, m: m, zone: f.Location(), products: map[string]*sitefile.Series{}}
+	for _, r := range f.Reserves {
+		w.products[r.Name] = r.Price
+	}
 	for _, c := range f.Market.Charges.Coincident {
 		w.peaks = append(w.peaks, peaks.New(peaks.RuleOf(c, w.zone)))
 		w.loads = append(w.loads, time.Time{})
@@ -69,9 +83,10 @@ func (w *Watch) Interest(value unit.Price) {
 }
 
 // Advance takes up what the market says of the time up to now: the price of the interval
-// that holds now is known. Times never go back. It does not block; the first call reads
-// months of prices and years of loads, which takes a second or so.
+// that holds now is known if the market has told it. Times never go back. It does not block;
+// the first call reads months of prices and years of loads, which takes a second or so.
 func (w *Watch) Advance(now time.Time) error {
+	w.load(now)
 	from := w.told
 	if from.IsZero() {
 		from = now.Add(-priceHistory)
@@ -98,7 +113,6 @@ func (w *Watch) Advance(now time.Time) error {
 			w.told = at.Add(w.step)
 		}
 	}
-	w.load(now)
 	return nil
 }
 
@@ -115,8 +129,8 @@ func (w *Watch) begin(from, now time.Time) error {
 	if !q.Known {
 		return nil // no price yet
 	}
-	w.step = q.To.Sub(q.From)
-	for _, d := range []time.Duration{time.Hour, 30 * time.Minute, 15 * time.Minute, 5 * time.Minute, time.Minute} {
+	w.step = max(q.To.Sub(q.From), shortest)
+	for _, d := range []time.Duration{time.Hour, 30 * time.Minute, 15 * time.Minute, 5 * time.Minute, shortest} {
 		if w.step >= d { // an interval that does not divide the hour, or the last of a gap
 			w.step = d
 			break
@@ -131,29 +145,48 @@ func (w *Watch) begin(from, now time.Time) error {
 	return nil
 }
 
-// dayAhead takes up the day-ahead prices that are out at now.
-func (w *Watch) dayAhead(from, now time.Time) {
+// published is up to when what the market sells a day ahead is out at now.
+func (w *Watch) published(now time.Time, s *sitefile.Series) time.Time {
+	if s != nil && s.Feed != nil {
+		if _, local := s.Feed.Local(); !local {
+			return now.Add(farAhead)
+		}
+	}
 	y, m, d := now.In(w.zone).Date()
 	days := 1
 	if !now.Before(time.Date(y, m, d, 0, 0, int(bidsClose/time.Second), 0, w.zone)) {
 		days = 2
 	}
-	to := time.Date(y, m, d+days, 0, 0, 0, 0, w.zone)
-	if w.ahead.After(from) {
-		from = w.ahead
+	return time.Date(y, m, d+days, 0, 0, 0, 0, w.zone)
+}
+
+// dayAhead takes up the day-ahead prices that are out at now: of each hour the mean.
+func (w *Watch) dayAhead(from, now time.Time) {
+	a := &w.ahead
+	if a.to.After(from) {
+		from = a.to
 	}
-	if !from.Before(to) {
-		return
-	}
+	to := w.published(now, w.f.Market.DayAhead)
 	for _, q := range w.m.DayAheads(from, to) {
-		if !q.Known {
+		if !q.Known || q.Stale {
 			continue
 		}
-		for at := q.From.Truncate(time.Hour); at.Before(q.To) && at.Before(to); at = at.Add(time.Hour) {
-			w.price.DayAhead(at, (q.Price - w.f.Market.Price.Adder).DollarsPerMWh())
-			if next := at.Add(time.Hour); next.After(w.ahead) {
-				w.ahead = next
+		price := (q.Price - w.f.Market.Price.Adder).DollarsPerMWh()
+		at := q.From
+		if at.Before(a.to) {
+			at = a.to
+		}
+		for at.Before(q.To) && at.Before(to) {
+			hour := at.Truncate(time.Hour)
+			if !hour.Equal(a.hour) {
+				a.hour, a.sum, a.count = hour, 0, 0
 			}
+			a.sum, a.count = a.sum+price, a.count+1
+			w.price.DayAhead(hour, a.sum/float64(a.count))
+			if at = hour.Add(time.Hour); q.To.Before(at) {
+				at = q.To
+			}
+			a.to = at
 		}
 	}
 }
@@ -224,8 +257,7 @@ func (w *Watch) Expect(_, from, to time.Time) (unit.Price, bool) {
 		if to.Before(later) {
 			later = to
 		}
-		known, covered = mean(w.m.Prices(from, later), from, later)
-		known -= w.f.Market.Price.Adder
+		known, covered = w.known(from, later)
 	}
 	if !later.Before(to) {
 		return known, covered > 0
@@ -237,6 +269,40 @@ func (w *Watch) Expect(_, from, to time.Time) (unit.Price, bool) {
 	rest := to.Sub(later)
 	total := (float64(known)*float64(covered) + float64(unit.DollarsPerMWh(v))*float64(rest)) / float64(covered+rest)
 	return unit.Price(math.Round(total)), true
+}
+
+// known is the mean price of [from, to), which has been told, and of how much of it.
+func (w *Watch) known(from, to time.Time) (unit.Price, time.Duration) {
+	v, covered := mean(w.m.Prices(from, to), from, to)
+	return v - w.f.Market.Price.Adder, covered
+}
+
+// Quantiles returns the prices, without the adder, below which the interval that holds t stays
+// with a chance of 10, 50 and 90 per cent: of the interval that is running its price, three
+// times; false where nothing is known of that time.
+func (w *Watch) Quantiles(t time.Time) (out [3]unit.Price, ok bool) {
+	if w.price == nil {
+		return out, false
+	}
+	if t.Before(w.told) {
+		v, covered := w.known(t, t.Add(time.Nanosecond))
+		return [3]unit.Price{v, v, v}, covered > 0
+	}
+	q, ok := w.price.Quantiles(t)
+	for k, v := range q {
+		out[k] = unit.DollarsPerMWh(v)
+	}
+	return out, ok
+}
+
+// DayAhead returns the day-ahead price of the interval that holds t as far as it is out at
+// now, the adder included; else a quote that is not known.
+func (w *Watch) DayAhead(now, t time.Time) market.Quote {
+	q := w.m.DayAhead(t)
+	if !t.Before(w.published(now, w.f.Market.DayAhead)) {
+		q.Known, q.Reason = false, "it is not out yet"
+	}
+	return q
 }
 
 // Peaks returns how many peaks of the i-th coincident charge the span from a to b is expected
@@ -252,12 +318,7 @@ func (w *Watch) Peaks(i int, now, a, b time.Time) float64 {
 // price where it is out, else that of the same time a day before, up to a week back; false
 // where nothing is known. Capacity is sold with the day-ahead market, and is out with it.
 func (w *Watch) Reserve(name string, now, from, to time.Time) (unit.Price, bool) {
-	y, m, d := now.In(w.zone).Date()
-	days := 1
-	if !now.Before(time.Date(y, m, d, 0, 0, int(bidsClose/time.Second), 0, w.zone)) {
-		days = 2
-	}
-	out := time.Date(y, m, d+days, 0, 0, 0, 0, w.zone)
+	out := w.published(now, w.products[name])
 	for back := range 8 {
 		a, b := from.AddDate(0, 0, -back), to.AddDate(0, 0, -back)
 		if b.After(out) {

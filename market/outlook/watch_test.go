@@ -181,6 +181,97 @@ func TestWatchKnowsNothingOfTheFuture(t *testing.T) {
 	}
 }
 
+// A file's prices of tomorrow are out when the market publishes them; what is asked for as it
+// goes is out since it was told.
+func TestWhenPricesAreOut(t *testing.T) {
+	f, m := open(t, "\n  price: {made_up: 7}\n  bitcoin: {hashprice: 50 $/PH/day}\n")
+	w := NewWatch(f, m)
+	z := f.Location()
+	day := func(d, hour int) time.Time { return time.Date(2026, 3, d, hour, 0, 0, 0, z) }
+	file := &sitefile.Series{CSV: "da.csv"}
+	folder := &sitefile.Series{Feed: &sitefile.Feed{Operator: "ercot", URL: "file:reports"}}
+	network := &sitefile.Series{Feed: &sitefile.Feed{Operator: "ercot", Zone: "LZ_WEST"}}
+	for _, c := range []struct {
+		name      string
+		now, want time.Time
+		series    *sitefile.Series
+	}{
+		{"before noon", day(7, 13), day(8, 0), file},
+		{"after it, of a day that has 23 hours", day(7, 14), day(9, 0), file},
+		{"a folder of reports", day(7, 13), day(8, 0), folder},
+		{"no source", day(7, 13), day(8, 0), nil},
+		{"over the network", day(7, 13), day(7, 13).Add(48 * time.Hour), network},
+	} {
+		if got := w.published(c.now, c.series); !got.Equal(c.want) {
+			t.Errorf("%s: out until %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// quarters are prices of quarter hours: 10, 20, 30 and 40 $/MWh in each hour.
+type quarters struct{}
+
+func (quarters) Series(from, to time.Time) (out []market.Quote) {
+	for at := from.Truncate(15 * time.Minute); at.Before(to); at = at.Add(15 * time.Minute) {
+		price := unit.DollarsPerMWh(float64(10 + at.Minute()/15*10))
+		out = append(out, market.Quote{Price: price, From: at, To: at.Add(15 * time.Minute), Known: true, Source: "quarters"})
+	}
+	return out
+}
+
+func (q quarters) At(t time.Time) market.Quote { return q.Series(t, t.Add(1))[0] }
+
+// An hour's day-ahead price is the mean of its quarters, and of the time that is running the
+// price is known and no guess.
+func TestWatchQuarters(t *testing.T) {
+	f, _ := open(t, "\n  price: {fixed: 40 $/MWh, adder: 6 $/MWh}\n  bitcoin: {hashprice: 50 $/PH/day}\n")
+	w := NewWatch(f, market.NewFrom(market.Sources{Price: quarters{}, DayAhead: quarters{}, Hash: market.FixedHash(1), Adder: 6 * unit.DollarPerMWh}))
+	at := time.Date(2026, 3, 3, 10, 20, 0, 0, f.Location())
+	if _, ok := w.Quantiles(at); ok {
+		t.Error("something is expected before anything was heard")
+	}
+	if err := w.Advance(at); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := w.Quantiles(at); !ok || got != [3]unit.Price{20 * unit.DollarPerMWh, 20 * unit.DollarPerMWh, 20 * unit.DollarPerMWh} {
+		t.Errorf("the quarter that runs: %v", got)
+	}
+	got, ok := w.Quantiles(at.Add(5 * time.Hour))
+	if !ok || got[0] > got[1] || got[1] > got[2] || got[0] < 0 || got[2] > 60*unit.DollarPerMWh {
+		t.Errorf("in five hours: %v", got)
+	}
+	v, ok := w.Expect(at, at.Add(40*time.Minute), at.Add(100*time.Minute))
+	if !ok || v < 20*unit.DollarPerMWh || v > 30*unit.DollarPerMWh {
+		t.Errorf("the coming hour is expected at %v, its quarters' mean is 25", v)
+	}
+	if q := w.DayAhead(at, at); !q.Known || q.Price != 26*unit.DollarPerMWh {
+		t.Errorf("day-ahead price now: %+v", q)
+	}
+	if q := w.DayAhead(at, at.Add(24*time.Hour)); q.Known || q.Reason == "" {
+		t.Errorf("tomorrow's is out the day before at ten: %+v", q)
+	}
+	a := &w.ahead
+	if !a.to.Equal(time.Date(2026, 3, 4, 0, 0, 0, 0, f.Location())) || a.count != 4 || a.sum != 100 {
+		t.Errorf("day-ahead prices up to %v, the last hour's %v of %d quarters", a.to, a.sum, a.count)
+	}
+}
+
+// A site of one price expects that price.
+func TestWatchFixed(t *testing.T) {
+	f, m := open(t, "\n  price: {fixed: 40 $/MWh, adder: 6 $/MWh}\n  bitcoin: {hashprice: 50 $/PH/day}\n")
+	w := NewWatch(f, m)
+	at := time.Date(2026, 3, 3, 10, 20, 0, 0, f.Location())
+	if err := w.Advance(at); err != nil {
+		t.Fatal(err)
+	}
+	for _, ahead := range []time.Duration{0, time.Hour, 30 * time.Hour} {
+		v, ok := w.Expect(at, at.Add(ahead), at.Add(ahead+time.Hour))
+		if off := v - 40*unit.DollarPerMWh; !ok || off < -unit.DollarPerMWh/10 || off > unit.DollarPerMWh/10 {
+			t.Errorf("in %v: %v", ahead, v)
+		}
+	}
+}
+
 // Hour by hour or all at once, a Watch learns the same.
 func TestWatchGoesOn(t *testing.T) {
 	f, m := open(t, "\n  price: {made_up: 7}\n  bitcoin: {hashprice: 50 $/PH/day}\n")

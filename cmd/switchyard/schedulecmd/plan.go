@@ -139,10 +139,11 @@ func (c *console) state(f *sitefile.File, in flags) (s outlook.State, err error)
 		return s, err
 	}
 	for name, p := range draws {
-		if !slices.ContainsFunc(f.Tenants, func(t sitefile.Tenant) bool { return t.ID == name }) {
+		i := slices.IndexFunc(f.Tenants, func(t sitefile.Tenant) bool { return t.ID == name })
+		if i < 0 {
 			return s, c.NotFound("--tenant-draw: there is no tenant %q in the site file", name)
 		}
-		s.Tenants = append(s.Tenants, outlook.Tenant{Load: site.LoadID(name), Draw: site.Some(p), Keep: p})
+		s.Tenants = append(s.Tenants, outlook.Drawing(f, f.Tenants[i], p, response))
 	}
 	if s.Peaks, err = c.Powers(in.peaks, "--peak"); err != nil {
 		return s, err
