@@ -27,7 +27,7 @@ const (
 	maxNodes      = 400    // of the search for whole machines
 	// searchWork bounds the search's simplex iterations, times the program's coefficients,
 	// since an iteration costs about so much; but for leastSearch iterations it may always go on.
-	searchWork, leastSearch = 30_000_000, 500
+	searchWork, leastSearch = 12_000_000, 300
 	defaultGap              = 1e-4
 	// A search over more counts than fewWhole takes seconds before its first branch, to win
 	// what no forecast is worth: with them, rounding within enoughGap of the bound is enough.
@@ -150,16 +150,16 @@ func (p *Planner) program(f *figures) (r result, err error) {
 		}
 		return r, r.check(f)
 	}
-	return p.search(f, r, relaxed, rounded)
+	return p.search(f, r, relaxed, rounded, wide)
 }
 
 // search lets the solver branch, from the rounded solution if there is one.
-func (p *Planner) search(f *figures, r result, relaxed, rounded linear.Answer) (result, error) {
+func (p *Planner) search(f *figures, r result, relaxed, rounded linear.Answer, gap float64) (result, error) {
 	m := &p.model
 	if err := p.engine.Bounds(m.Lower, m.Upper, m.RowLower, m.RowUpper); err != nil {
 		return r, p.drop(err)
 	}
-	found, err := p.engine.Wholly(rounded.X, p.gap(f, relaxed.Objective), maxNodes, max(leastSearch, searchWork/len(m.Value)))
+	found, err := p.engine.Wholly(rounded.X, gap, maxNodes, max(leastSearch, searchWork/len(m.Value)))
 	if err != nil {
 		if rounded.X == nil {
 			return r, p.drop(err)
