@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,11 @@ func TestSignalsOfASiteWithoutAny(t *testing.T) {
 	signalscmd.Print(&b, api.SignalsView{Sources: []api.SourceView{{Name: "x"}}}, time.UTC, false)
 	if !strings.Contains(b.String(), "Nothing is asked for.\n") || strings.Contains(b.String(), "Since") {
 		t.Error(b.String())
+	}
+	b.Reset()
+	signalscmd.Print(&b, api.SignalsView{Sources: []api.SourceView{{Name: "x"}}, Signals: []api.SignalView{{Key: "x/1", Priority: math.MaxInt32}, {Key: "x/2", Priority: 7}}}, time.UTC, false)
+	if out := b.String(); !strings.Contains(out, " none ") || !strings.Contains(out, " 7 ") || strings.Contains(out, "2147483647") {
+		t.Error(out)
 	}
 	b.Reset()
 	signalscmd.Print(&b, api.SignalsView{Sources: []api.SourceView{{Name: "x", State: "lost", Lost: "the connection is limited to 190 kW"}}}, time.UTC, false)

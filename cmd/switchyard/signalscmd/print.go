@@ -8,6 +8,8 @@ package signalscmd
 import (
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"time"
 
 	"switchyard/api"
@@ -75,7 +77,7 @@ func signals(out io.Writer, v api.SignalsView, stamp func(time.Time) string, all
 		if s.To != nil {
 			to = stamp(*s.To)
 		}
-		g.Add(s.Key, Asks(s), stamp(s.From), to, fmt.Sprint(s.Priority), state(s, v.At, over), s.Note)
+		g.Add(s.Key, Asks(s), stamp(s.From), to, priority(s.Priority), state(s, v.At, over), s.Note)
 	}
 	if shown == 0 {
 		fmt.Fprintln(out, "\nNothing is asked for.")
@@ -88,6 +90,14 @@ func signals(out io.Writer, v api.SignalsView, stamp func(time.Time) string, all
 	}
 	fmt.Fprintln(out, "\nSignals")
 	g.Print(out, 2)
+}
+
+// priority is "none" for the number that stands for it, behind all others.
+func priority(p int) string {
+	if p == math.MaxInt32 {
+		return "none"
+	}
+	return strconv.Itoa(p)
 }
 
 func state(s api.SignalView, now time.Time, over bool) string {
