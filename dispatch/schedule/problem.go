@@ -1,13 +1,14 @@
-// Package schedule owns the rolling schedule: which loads run, rest, hold back as reserve or
-// give way over the coming hours, as one mixed-integer program, what one more MWh is worth at
-// each node meanwhile, and the prices at which live clearing is to keep to it.
+// Package schedule owns the words of the rolling schedule: the Problem that a stretch of time
+// is, the Plan made for it (which loads run, rest, hold back as reserve or give way, and what
+// one more MWh is worth at each node meanwhile), and the Guidance by which live clearing keeps
+// to it. It owns the steps of a horizon too, and the best path of machines whose prices are all
+// known. Plans are made by its folder planner, with the solver of its folder linear.
 //
 // It never reads a clock, the network, the disk or a log, and it tells nobody anything: a
-// Problem goes in, a Plan comes out. The bound on its work counts the solver's steps and not
+// Problem goes in, a Plan comes out. The bound on the work counts the solver's steps and not
 // seconds, so that the same Problems in the same order give the same Plans on any machine.
 //
-// Concurrency: a Planner belongs to one goroutine at a time; a Plan is immutable and shares
-// nothing with its Problem.
+// Concurrency: all functions are pure; a Plan is immutable and shares nothing with its Problem.
 package schedule
 
 import (
