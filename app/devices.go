@@ -99,7 +99,7 @@ func (a *App) CareScreen() care.Screen {
 	if s == nil {
 		return care.Screen{}
 	}
-	return care.Screen{Status: s.status, Holds: s.holds}
+	return care.Screen{Status: s.status, Told: s.told, Holds: s.holds}
 }
 
 // estimate brings the figures of what each miner draws up to this step, and keeps what was

@@ -21,6 +21,7 @@ type screen struct {
 	curve  api.CurveView
 	own    []api.Alert // the controller's, without those about single devices
 	status []reconcile.DeviceStatus
+	told   []time.Time // per miner: when it was last told something
 	holds  holds
 	snap   *telemetry.Snapshot
 	now    time.Time
@@ -28,7 +29,7 @@ type screen struct {
 
 // publish makes a new screen and wakes whoever waits for one.
 func (c *control) publish(now time.Time, snap *telemetry.Snapshot, r *readings, all []site.Limit) {
-	s := &screen{status: slices.Clone(c.status), holds: c.holds, snap: snap, now: now}
+	s := &screen{status: slices.Clone(c.status), told: slices.Clone(c.toldAt), holds: c.holds, snap: snap, now: now}
 	s.live = api.LiveView{At: now, Plan: int64(c.plan), Speed: c.a.speed(), Mode: c.mode()}
 	c.liveMarket(&s.live, now)
 	bounds := c.limits.Bounds(now, all, 0)

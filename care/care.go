@@ -71,6 +71,7 @@ func Miners(f *sitefile.File, tree *site.Tree) []Miner {
 // Screen is what the control loop made of its last step. It is immutable.
 type Screen struct {
 	Status []reconcile.DeviceStatus // in the order of Options.Miners; empty before the first step
+	Told   []time.Time              // in the same order: when each was last told something; zero or missing: not known
 	Holds  map[site.DeviceID]site.Hold
 }
 

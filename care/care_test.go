@@ -267,6 +267,36 @@ func TestWhatWeToldIsNoFault(t *testing.T) {
 	}
 }
 
+// On a fast clock minutes of site time pass between two steps: a restart is ours by when the
+// command left, and not by when the step saw it.
+func TestRestartsByCommandOnAFastClock(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		r := newRig(t)
+		r.sent = make([]time.Time, len(r.status))
+		for step := range 60 {
+			r.mu.Lock()
+			r.now = r.now.Add(4 * time.Minute)
+			for i := range r.status { // every fourth time it was put to sleep and woken since
+				r.status[i].Pending = step%4 == 3
+				if step%4 != 3 {
+					continue
+				}
+				woken := r.now.Add(-210 * time.Second)
+				if known {
+					r.sent[i] = woken
+				}
+				r.samples[i].Uptime = site.Some(-woken.Sub(noon))
+			}
+			r.mu.Unlock()
+			r.read()
+			r.Step(t.Context(), r.Now())
+		}
+		if got, want := strings.Contains(r.alertIDs(), "flapping"), !known; got != want {
+			t.Errorf("with the commands' times known: %v, alerts %s", known, r.alertIDs())
+		}
+	}
+}
+
 func TestSilences(t *testing.T) {
 	r := newRig(t)
 	r.samples[0].Boards[1].Working, r.samples[1].Boards[1].Working = false, false

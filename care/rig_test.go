@@ -53,6 +53,7 @@ type rig struct {
 	now     time.Time
 	clk     clock.Clock
 	status  []reconcile.DeviceStatus
+	sent    []time.Time // when each was last told something; nil: not known
 	holds   map[site.DeviceID]site.Hold
 	caps    site.Capabilities
 	notes   []journal.Entry
@@ -83,7 +84,7 @@ func (r *rig) CareScreen() Screen {
 	for id, h := range r.holds {
 		holds[id] = h
 	}
-	return Screen{Status: append([]reconcile.DeviceStatus(nil), r.status...), Holds: holds}
+	return Screen{Status: append([]reconcile.DeviceStatus(nil), r.status...), Told: append([]time.Time(nil), r.sent...), Holds: holds}
 }
 
 func (r *rig) Capabilities(site.DeviceID) site.Opt[site.Capabilities] { return site.Some(r.caps) }

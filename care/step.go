@@ -186,6 +186,9 @@ func (c *Care) fillWork(now time.Time, i int, screen Screen, d *health.Device, k
 		}
 		k.mode, k.known = st.Mode, true
 	}
+	if i < len(screen.Told) {
+		d.Sent = screen.Told[i]
+	}
 	if d.Sample != nil && d.Sample.Target.OK {
 		if t := d.Sample.Target.V; !k.target.OK || math.Abs(float64(t-k.target.V)) > wobble*float64(k.target.V) {
 			if k.target.OK {

@@ -162,9 +162,10 @@ type Device struct {
 	// Asleep says that it is to rest: by its award, by a hold, or because a person put it so.
 	Asleep bool
 	// Told is when it was last told something that changes its work or restarts it; zero if
-	// never. Ramp is how long it then takes.
-	Told time.Time
-	Ramp time.Duration
+	// never: as long as that is not confirmed, now. Ramp is how long it then takes. Sent is when
+	// the command left; zero if not known.
+	Told, Sent time.Time
+	Ramp       time.Duration
 	// Acted is when people last had it do something that may take it off the network for a
 	// while, such as a reboot; zero if never.
 	Acted time.Time
@@ -222,11 +223,12 @@ type slot struct {
 
 	first    time.Time // when it was first looked at
 	seen     time.Time // of the newest reading that was taken up
-	boot     time.Time // when it started, by its uptime
+	boot     time.Time // when it started, by its uptime; at the latest
 	restarts [maxRestarts]time.Time
-	starting time.Time // since when it says it is starting; zero: it does not
-	turned   uint32    // fans that were seen turning
-	boards   uint8     // the most that it told
+	told     [8]time.Time // when it was last told something, newest first
+	starting time.Time    // since when it says it is starting; zero: it does not
+	turned   uint32       // fans that were seen turning
+	boards   uint8        // the most that it told
 }
 
 // Engine holds the state of every rule of every device.

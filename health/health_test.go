@@ -27,6 +27,7 @@ type hall struct {
 	samples []site.Sample
 	silent  map[int]bool // give no readings
 	booted  []time.Time
+	slow    time.Duration // that an answer takes
 }
 
 func newHall(t testing.TB, n int, l Limits) *hall {
@@ -64,9 +65,9 @@ func (h *hall) run(d time.Duration) *hall {
 				continue
 			}
 			s := h.samples[i]
-			s.Device, s.Asked, s.At = h.devices[i].ID, h.now, h.now
-			if !h.booted[i].IsZero() {
-				s.Uptime = site.Some(h.now.Sub(h.booted[i]).Round(time.Minute))
+			s.Device, s.Asked, s.At = h.devices[i].ID, h.now.Add(-h.slow), h.now
+			if !h.booted[i].IsZero() { // true of when it was asked
+				s.Uptime = site.Some(max(s.Asked.Sub(h.booted[i]), 0).Round(time.Minute))
 			}
 			h.devices[i].Sample = &s
 		}
@@ -489,5 +490,56 @@ func TestRestartsThatWereOrderedAreNoFlapping(t *testing.T) {
 			want = "flapping:s21-000"
 		}
 		h.run(time.Minute).wants(fmt.Sprint("ordered: ", ordered), want)
+	}
+}
+
+// TestWhatACommandMovesIsNoRestart: what sleep, wake and a slow answer do to an uptime that
+// counts from the mining process.
+func TestWhatACommandMovesIsNoRestart(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(h *hall, d *Device, s *site.Sample)
+		fires string
+	}{
+		"asleep, its counter stands at zero": {func(h *hall, d *Device, s *site.Sample) {
+			d.Asleep, d.Told, s.State, s.Hashrate = true, noon, site.StateSleeping, site.Some(unit.Hashrate(0))
+			h.booted[0] = h.now
+		}, ""},
+		"put to sleep by hand, and so": {func(h *hall, _ *Device, s *site.Sample) {
+			s.State, s.Hashrate = site.StateSleeping, site.Some(unit.Hashrate(0))
+			h.booted[0] = h.now
+		}, ""},
+		"at work, and its counter stands at zero": {func(h *hall, _ *Device, _ *site.Sample) { h.booted[0] = h.now }, "flapping:s21-000"},
+		"answers that take five minutes now and then": {func(h *hall, _ *Device, _ *site.Sample) {
+			h.slow, h.booted[0] = time.Duration(h.now.Minute()%2)*5*time.Minute, noon
+		}, ""},
+		"told to wake and, before a reading came, to sleep": {func(h *hall, d *Device, _ *site.Sample) {
+			switch h.now.Minute() % 20 {
+			case 0:
+				d.Told, h.silent[0] = h.now.Truncate(time.Minute), true
+				h.booted[0] = d.Told
+			case 16:
+				d.Told = h.now.Truncate(time.Minute)
+			case 17:
+				h.silent[0] = false
+			}
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, 1, Limits{Stale: time.Hour})
+			fired := ""
+			for range 4 * 110 {
+				c.spoil(h, &h.devices[0], &h.samples[0])
+				h.run(0)
+				h.now = h.now.Add(15 * time.Second)
+				for _, a := range h.e.Alerts(h.devices) {
+					if a.Rule == Flapping {
+						fired = a.ID
+					}
+				}
+			}
+			if fired != c.fires {
+				t.Errorf("%q fired, want %q", fired, c.fires)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -71,32 +72,57 @@ func (s *slot) learn(d *Device) {
 	case s.starting.IsZero():
 		s.starting = x.At
 	}
-	if !x.Uptime.OK {
-		return
-	}
-	boot := x.At.Add(-x.Uptime.V)
-	if !s.boot.IsZero() && boot.Sub(s.boot) > restartGap && !ours(d, boot) {
-		copy(s.restarts[1:], s.restarts[:])
-		s.restarts[0] = boot
-	}
-	if s.boot.IsZero() || boot.Sub(s.boot) > restartGap || s.boot.After(boot) {
-		s.boot = boot
+	s.recall(d.Told)
+	s.recall(d.Sent)
+	if x.Uptime.OK && !d.Asleep && x.State != site.StateSleeping { // a mining process that does not run counts nothing
+		s.restarted(d, x)
 	}
 }
 
-// ours says whether a restart is what we told the device to do: many firmwares count their
-// uptime from the mining process, which sleep, wake and another target start anew.
-func ours(d *Device, boot time.Time) bool {
-	return d.after(d.Told, boot) || d.after(d.Acted, boot)
+// recall keeps when the device was told something: on a fast clock a step sees that minutes
+// later, and a reading may come after the next command.
+func (s *slot) recall(told time.Time) {
+	if !told.IsZero() && !slices.Contains(s.told[:], told) {
+		copy(s.told[1:], s.told[:])
+		s.told[0] = told
+	}
+}
+
+// restarted notes a start that nobody told the device to make. A reading is true of some
+// moment between the question and the answer, and so is the start that its uptime gives.
+func (s *slot) restarted(d *Device, x *site.Sample) {
+	asked := x.Asked
+	if asked.IsZero() || asked.After(x.At) {
+		asked = x.At
+	}
+	from, to := asked.Add(-x.Uptime.V), x.At.Add(-x.Uptime.V)
+	again := !s.boot.IsZero() && from.Sub(s.boot) > restartGap
+	if again && !s.ours(d, from, to) {
+		copy(s.restarts[1:], s.restarts[:])
+		s.restarts[0] = to
+	}
+	if s.boot.IsZero() || again || s.boot.After(to) {
+		s.boot = to
+	}
+}
+
+// ours says whether a start between two times is what we told the device to do: many firmwares
+// count their uptime from the mining process, which sleep, wake and another target start anew.
+func (s *slot) ours(d *Device, from, to time.Time) bool {
+	for _, told := range s.told {
+		if d.between(told, from, to) {
+			return true
+		}
+	}
+	return d.between(d.Acted, from, to)
 }
 
 // after says whether a time is soon after the device was told something.
-func (d *Device) after(told, t time.Time) bool {
-	if told.IsZero() {
-		return false
-	}
-	after := t.Sub(told)
-	return after > -restartGap && after < d.Ramp+settle
+func (d *Device) after(told, t time.Time) bool { return d.between(told, t, t) }
+
+// between says whether some time of a span is soon after the device was told something.
+func (d *Device) between(told, from, to time.Time) bool {
+	return !told.IsZero() && to.Sub(told) > -restartGap && from.Sub(told) < d.Ramp+settle
 }
 
 // Hushed says whether the device may be away because of what people had it do: for its ramp
