@@ -62,6 +62,26 @@ test('forty commands are one line that opens, the alarm keeps its own', async ({
   await expect(rows.filter({ hasText: 'the meter of connection is lost' })).toHaveCount(1)
 })
 
+test('what the grid asks and how the hours ahead are planned are kinds of their own', async ({ page, url, mock }) => {
+  mock.note('connection', 'signal', 'vtn asks: not above 3 MW until 19:00')
+  mock.note('schedule', 'schedule', 'the plan of the coming hours is followed')
+  mock.note('connection', 'note', 'the feeder was washed')
+  await open(page, url)
+  const rows = page.locator('section[aria-label="Decisions"] > ol > li')
+  const asked = rows.filter({ hasText: 'vtn asks' })
+  const planned = rows.filter({ hasText: 'is followed' })
+  await expect(asked).toHaveClass(/alarm/)
+  await expect(planned).not.toHaveClass(/alarm|routine/)
+  const icon = (row: typeof rows) => row.locator('svg path').first().getAttribute('d')
+  const drawn = await Promise.all([asked, planned, rows.filter({ hasText: 'was washed' })].map(icon))
+  expect(new Set(drawn).size).toBe(3)
+  for (const [kind, only] of [['signal', asked], ['schedule', planned]] as const) {
+    await page.getByLabel('Show').selectOption(kind)
+    await expect(rows).toHaveCount(1)
+    await expect(only).toBeVisible()
+  }
+})
+
 for (const [width, height] of [[1440, 900], [1024, 768], [390, 844]] as const) {
   test(`the page ends with its content, ${width} wide`, async ({ page, url, mock }) => {
     for (let i = 0; i < 300; i++) mock.note('connection', 'note', `line ${i}`)
