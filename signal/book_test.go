@@ -230,8 +230,11 @@ func TestOneBadSignalDoesNotSpoilTheOthers(t *testing.T) {
 	if got := d.bound("connection"); got != 5*mw {
 		t.Errorf("the bound is %s", got)
 	}
-	want := []string{"refused: utility: event 9 is no JSON", "refused: utility: bad ends at 2026-07-01 12:03:00Z, before it begins at 2026-07-01 12:09:00Z: it is not taken",
-		"received: utility: good received: no more than 5 MW at connection from 2026-07-01 12:00:00Z to 2026-07-01 12:09:00Z"}
+	want := []string{
+		"refused: utility: event 9 is no JSON",
+		"refused: utility: bad ends at 2026-07-01 12:03:00Z, before it begins at 2026-07-01 12:09:00Z: it is not taken",
+		"received: utility: good received: no more than 5 MW at connection from 2026-07-01 12:00:00Z to 2026-07-01 12:09:00Z",
+	}
 	if diff := cmp.Diff(want, d.told(0)); diff != "" {
 		t.Error(diff)
 	}
@@ -252,7 +255,8 @@ func TestSignalsLiveAndAreTold(t *testing.T) {
 	}{
 		{0, []Signal{a, later}, []string{
 			"received: utility: a received: no more than 5 MW at connection from 2026-07-01 11:57:00Z to 2026-07-01 12:09:00Z; it began 3m0s before it came",
-			"received: utility: later received: no more than 4 MW at connection from 2026-07-01 12:05:00Z to 2026-07-01 12:20:00Z"}},
+			"received: utility: later received: no more than 4 MW at connection from 2026-07-01 12:05:00Z to 2026-07-01 12:20:00Z",
+		}},
 		{1, []Signal{a, later}, nil},
 		{6, nil, []string{"began: utility: later began: no more than 4 MW at connection from 2026-07-01 12:05:00Z to 2026-07-01 12:20:00Z"}},
 		{7, []Signal{a, func() Signal { l := later; l.Power = 3 * mw; return l }()}, []string{"changed: utility: later changed: no more than 3 MW at connection from 2026-07-01 12:05:00Z to 2026-07-01 12:20:00Z"}},
@@ -487,7 +491,8 @@ func TestViews(t *testing.T) {
 	d.Heard("utility", noon, nil)
 	d.Put(Update{Source: "utility", At: noon, Problems: []string{"odd"}, Signals: []Signal{
 		prio(1, limit("a", 5*mw, 0, 9)), prio(2, limit("b", 4*mw, 0, 9)), limit("c", 4*mw, 10, 19), emergency(price("d", 4, 0, 9)), price("e", 4, 0, 9),
-		{ID: "f", Kind: Reserve, Power: mw, From: noon}, limit("g", 4*mw, -9, 1), prio(1, at2("hall-b", limit("j", 3*mw, 0, 9))), prio(2, at2("hall-b", limit("k", 2*mw, 0, 9))),
+		{ID: "f", Kind: Reserve, Power: mw, From: noon},
+		limit("g", 4*mw, -9, 1), prio(1, at2("hall-b", limit("j", 3*mw, 0, 9))), prio(2, at2("hall-b", limit("k", 2*mw, 0, 9))),
 	}})
 	d.Heard("broker", noon, errors.New("no route"))
 	d.told(2)

@@ -32,7 +32,7 @@ func (b *Book) check(s *source, u Update, now time.Time) (good []Signal, problem
 	at := map[string]int{}
 	for _, x := range u.Signals {
 		x, line, ok := b.one(s, x, now)
-		if line != "" && !(own && ok && strings.Contains(line, "firm load")) {
+		if known := own && ok && strings.Contains(line, "firm load"); line != "" && !known {
 			problems = append(problems, problem{id: x.ID, text: line})
 		}
 		if !ok {

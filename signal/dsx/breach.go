@@ -60,7 +60,7 @@ type (
 
 // watch follows the breach of a feed's target, by the meter alone: without a reading a breach
 // neither begins nor ends.
-func (c *Client) watch(h signal.Host, f *feed, m signal.Meter, now time.Time) {
+func (c *Client) watch(f *feed, m signal.Meter, now time.Time) {
 	if !m.Power.OK {
 		return
 	}

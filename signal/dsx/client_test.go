@@ -89,18 +89,30 @@ func TestTargetsBecomeLimits(t *testing.T) {
 			name, data, problem string
 			want                map[string]unit.Power
 		}{
-			{"all feeds, until replaced", `{"targets":[{"interval":{},"load_constraint":{"value":5,"unit":"megawatt"}}]}`, "",
-				map[string]unit.Power{"hall-1 from " + clock(0): 5 * mw, "hall-2 from " + clock(0): 5 * mw}},
-			{"one feed, later", `{"targets":[{"feed_tags":["b"],"interval":{"start_time":"` + at(time.Hour) + `","end_time":"` + at(2*time.Hour) + `"},"load_constraint":{"value":3000,"unit":"kilowatt"}}]}`, "",
-				map[string]unit.Power{"hall-1 from " + clock(0): 5 * mw, "hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw}},
-			{"a start in the past", `{"targets":[{"feed_tags":["a"],"interval":{"start_time":"` + at(-time.Hour) + `"},"load_constraint":{"value":4,"unit":"megawatt"}}]}`, "1h0m0s ago: it holds from now on",
-				map[string]unit.Power{"hall-1 from " + clock(0): 4 * mw, "hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw}},
-			{"an end before its start, and a good one", `{"targets":[{"interval":{},"load_constraint":null},{"interval":{"start_time":"` + at(time.Hour) + `","end_time":"` + at(time.Minute) + `"},"load_constraint":{"value":1,"unit":"megawatt"}}]}`, "target 2: it ends at",
-				map[string]unit.Power{"hall-1 from " + clock(0): 4 * mw, "hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw}},
-			{"a feed of somebody else's", `{"targets":[{"feed_tags":["z","a"],"interval":{},"load_constraint":null}]}`, `"z", which is not one of ours`,
-				map[string]unit.Power{"hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw}},
-			{"taken back, what is scheduled stays", `{"targets":[{"interval":{},"load_constraint":null}]}`, "",
-				map[string]unit.Power{"hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw}},
+			{
+				"all feeds, until replaced", `{"targets":[{"interval":{},"load_constraint":{"value":5,"unit":"megawatt"}}]}`, "",
+				map[string]unit.Power{"hall-1 from " + clock(0): 5 * mw, "hall-2 from " + clock(0): 5 * mw},
+			},
+			{
+				"one feed, later", `{"targets":[{"feed_tags":["b"],"interval":{"start_time":"` + at(time.Hour) + `","end_time":"` + at(2*time.Hour) + `"},"load_constraint":{"value":3000,"unit":"kilowatt"}}]}`, "",
+				map[string]unit.Power{"hall-1 from " + clock(0): 5 * mw, "hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw},
+			},
+			{
+				"a start in the past", `{"targets":[{"feed_tags":["a"],"interval":{"start_time":"` + at(-time.Hour) + `"},"load_constraint":{"value":4,"unit":"megawatt"}}]}`, "1h0m0s ago: it holds from now on",
+				map[string]unit.Power{"hall-1 from " + clock(0): 4 * mw, "hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw},
+			},
+			{
+				"an end before its start, and a good one", `{"targets":[{"interval":{},"load_constraint":null},{"interval":{"start_time":"` + at(time.Hour) + `","end_time":"` + at(time.Minute) + `"},"load_constraint":{"value":1,"unit":"megawatt"}}]}`, "target 2: it ends at",
+				map[string]unit.Power{"hall-1 from " + clock(0): 4 * mw, "hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw},
+			},
+			{
+				"a feed of somebody else's", `{"targets":[{"feed_tags":["z","a"],"interval":{},"load_constraint":null}]}`, `"z", which is not one of ours`,
+				map[string]unit.Power{"hall-2 from " + clock(0): 5 * mw, "hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw},
+			},
+			{
+				"taken back, what is scheduled stays", `{"targets":[{"interval":{},"load_constraint":null}]}`, "",
+				map[string]unit.Power{"hall-2 from " + clock(time.Hour): 3 * mw, "hall-2 from " + clock(2*time.Hour): 5 * mw},
+			},
 		}
 		for _, s := range steps {
 			before := len(h.Problems())

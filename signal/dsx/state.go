@@ -114,7 +114,7 @@ func (c *Client) follow(h signal.Host, f *feed, now time.Time) {
 	if f.ramp == "" && is == nil {
 		f.began = time.Time{}
 	}
-	c.watch(h, f, m, now)
+	c.watch(f, m, now)
 }
 
 func (f *feed) correlation() string {

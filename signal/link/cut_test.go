@@ -2,6 +2,7 @@ package link
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -42,7 +43,7 @@ func TestALongMessageArrivesCutAndTheNextOneWhole(t *testing.T) {
 				t.Errorf("qos %d: %d bytes on %s, number %d; want %d", qos, len(p.Payload), p.TopicName, p.MessageID, want)
 			}
 		}
-		if _, err := packets.ReadPacket(c); err != io.EOF {
+		if _, err := packets.ReadPacket(c); !errors.Is(err, io.EOF) {
 			t.Errorf("at the end: %v", err)
 		}
 	}

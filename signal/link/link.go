@@ -198,7 +198,7 @@ func (l *Link) again(m Message) {
 }
 
 // Run keeps the connection until ctx ends, and then says farewell. It blocks.
-func (l *Link) Run(ctx context.Context) error {
+func (l *Link) Run(ctx context.Context) {
 	pause := firstPause
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -219,7 +219,6 @@ func (l *Link) Run(ctx context.Context) error {
 		}
 		pause = min(2*pause, longPause)
 	}
-	return nil
 }
 
 // session is one connection from its beginning to its end.

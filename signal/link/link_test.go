@@ -25,7 +25,7 @@ func open(t *testing.T, cfg link.Config) (*link.Link, func(what string, want fun
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = l.Run(ctx)
+		l.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -98,7 +98,7 @@ func TestASessionKeepsWhatComesWhileAway(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = l.Run(ctx)
+		l.Run(ctx)
 	}()
 	<-l.Wake()
 	cancel()
@@ -128,7 +128,7 @@ func TestTheWillIsSaidAtALossAndAtTheEnd(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = l.Run(ctx)
+		l.Run(ctx)
 	}()
 	<-l.Wake()
 	cancel()

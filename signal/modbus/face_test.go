@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -270,7 +271,7 @@ func TestOnlyTheAllowedWrite(t *testing.T) {
 		"10.1.1.1:1": false, "127.0.0.1:1": false, "10.2.0.6:1": false, "nonsense": false,
 	} {
 		_, err := f.HandleHoldingRegisters(&modbus.HoldingRegistersRequest{ClientAddr: client, UnitId: 1, Addr: regLimit, Quantity: 2, IsWrite: true, Args: []uint16{0, 5}})
-		if ok != (err == nil) || !ok && err != modbus.ErrIllegalFunction {
+		if ok != (err == nil) || !ok && !errors.Is(err, modbus.ErrIllegalFunction) {
 			t.Errorf("%s: %v", client, err)
 		}
 		if _, err := f.HandleHoldingRegisters(&modbus.HoldingRegistersRequest{ClientAddr: client, UnitId: 1, Addr: 0, Quantity: 2}); err != nil {
@@ -319,7 +320,7 @@ func TestALimitEndsAndAHeartbeatIsMissed(t *testing.T) {
 		wait(60 * time.Second)
 		n := len(h.Updates())
 		f.set(t, regLimit, 0, 5000)
-		if to := h.Last().Signals[0].To.Sub(time.Now()); to != 90*time.Second || !h.Last().Signals[0].From.Equal(s.From) {
+		if to := time.Until(h.Last().Signals[0].To); to != 90*time.Second || !h.Last().Signals[0].From.Equal(s.From) {
 			t.Errorf("said again, it lasts %s more: %+v", to, h.Last())
 		}
 		f.set(t, regDuration, 0, 0)

@@ -112,7 +112,7 @@ func (c *Client) Run(ctx context.Context, h signal.Host) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = c.link.Run(ctx) // it ends with ctx and has nothing to report
+		c.link.Run(ctx)
 	}()
 	t := time.NewTicker(tick)
 	defer t.Stop()

@@ -9,6 +9,7 @@
 package signaltest
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -45,7 +46,7 @@ func Start(t testing.TB, extra ...string) *Broker {
 	if _, err := os.Stat(bin); err != nil {
 		t.Skip("mosquitto is missing (Debian package mosquitto)")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +65,18 @@ func Start(t testing.TB, extra ...string) *Broker {
 		"autosave_interval 1", "autosave_on_changes true", "log_dest none", "user " + userName(),
 	}, extra...)
 	b := &Broker{Addr: addr, t: t, conf: filepath.Join(dir, "mosquitto.conf")}
-	b.cmd = exec.Command(bin, "-c", b.conf)
+	b.cmd = command(bin, "-c", b.conf)
 	if err := os.WriteFile(b.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Kill)
 	b.Restart()
 	return b
+}
+
+// command lives until Kill, not until the test's context ends: clients say farewell after that.
+func command(name string, args ...string) *exec.Cmd {
+	return exec.CommandContext(context.Background(), name, args...)
 }
 
 func userName() string {
@@ -91,12 +97,12 @@ func (b *Broker) Kill() {
 // Restart starts the broker and awaits that it listens.
 func (b *Broker) Restart() {
 	b.t.Helper()
-	b.cmd = exec.Command(b.cmd.Path, b.cmd.Args[1:]...)
+	b.cmd = command(b.cmd.Path, b.cmd.Args[1:]...)
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
 	for range 100 {
-		c, err := net.Dial("tcp", b.Addr)
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(b.t.Context(), "tcp", b.Addr)
 		if err == nil {
 			c.Close()
 			return
