@@ -53,7 +53,7 @@ func (f *NodeHash) Chain() (Chain, bool) {
 // look keeps what the network is like at height, once its blocks are known. Without the
 // epoch's first block the next difficulty is not known, and nothing else suffers.
 func (f *NodeHash) look(ctx context.Context, height, fees int64, price unit.Money) {
-	shift := f.o.Clock.Now().Sub(time.Now())
+	shift := time.Until(f.o.Clock.Now())
 	at := func(unix int64) time.Time { return time.Unix(unix, 0).Add(shift).UTC() }
 	c := Chain{Height: height, At: at(f.blocks[height].Time), Fees: fees, Price: price}
 	if e, err := f.began(ctx, height); err == nil {

@@ -18,11 +18,11 @@ import (
 func madeUp(days int, interval time.Duration, seed uint64) []Load {
 	r := rand.New(rand.NewPCG(seed, 1))
 	begin := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	weather, top := 0.0, 16.0
+	weather := 0.0
 	var out []Load
 	for d := range days {
 		weather = 0.8*weather + 0.03*r.NormFloat64()
-		top = 16 + 0.7*r.NormFloat64()
+		top := 16 + 0.7*r.NormFloat64()
 		season := 0.12 * math.Sin(2*math.Pi*(float64(d)-110)/365)
 		if w := begin.AddDate(0, 0, d).Weekday(); w == time.Saturday || w == time.Sunday {
 			season -= 0.04
@@ -39,7 +39,12 @@ func madeUp(days int, interval time.Duration, seed uint64) []Load {
 func TestFind(t *testing.T) {
 	at := func(day, hour int) time.Time { return time.Date(2024, 6, day, hour, 0, 0, 0, time.UTC) }
 	loads := []Load{
-		{at(1, 15), 10}, {at(1, 16), 12}, {at(1, 17), 12}, {at(2, 15), 11}, {at(3, 1), 9}, {at(3, 2), 0},
+		{at(1, 15), 10},
+		{at(1, 16), 12},
+		{at(1, 17), 12},
+		{at(2, 15), 11},
+		{at(3, 1), 9},
+		{at(3, 2), 0},
 		{time.Date(2024, 5, 31, 23, 0, 0, 0, time.UTC), 50}, // the last of May in UTC, and in Chicago too
 		{time.Date(2024, 7, 1, 3, 0, 0, 0, time.UTC), 11},   // still June in Chicago
 	}
