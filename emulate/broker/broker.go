@@ -7,6 +7,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -32,7 +33,8 @@ func Start(address string, log *slog.Logger) (*Broker, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	l, err := net.Listen("tcp", address)
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", address) // Close ends it
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
