@@ -101,7 +101,7 @@ func priority(p int) string {
 }
 
 func state(s api.SignalView, now time.Time, over bool) string {
-	text := ""
+	var text string
 	switch {
 	case over:
 		text = "over"
