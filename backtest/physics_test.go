@@ -58,24 +58,15 @@ func TestRestartsByHand(t *testing.T) {
 		energy      float64
 		starts      int
 	}{
-		{"a ramp of 3 minutes: two fifths of the first interval earn", "ramp: 3m",
-			[]string{"12", "12", "12", "12"}, script{1, 0, 1, 1}, []int{1, 0, 1, 1}, interval * (1 + 0.4 + 1), 3, 1},
-		{"a ramp of 8 minutes reaches into the second interval", "ramp: 8m",
-			[]string{"12", "12", "12", "12"}, script{0, 1, 1, 1}, []int{0, 1, 1, 1}, interval * (0 + 0.4 + 1), 3, 1},
-		{"least rest of 12 minutes: three intervals", "min_rest: 12m",
-			[]string{"12", "12", "12", "12", "12"}, script{1, 0, 1, 1, 1}, []int{1, 0, 0, 0, 1}, interval * 2, 2, 1},
-		{"least run of 10 minutes: two intervals", "min_run: 10m, min_rest: 0s",
-			[]string{"12", "12", "12", "12", "12"}, script{0, 1, 0, 0, 0}, []int{0, 1, 1, 0, 0}, interval * 2, 2, 1},
-		{"a ramp is a least run too", "ramp: 8m",
-			[]string{"12", "12", "12", "12"}, script{0, 1, 0, 0}, []int{0, 1, 1, 0}, interval * 0.4, 2, 1},
-		{"standby is drawn at rest", "standby: 100 kW",
-			[]string{"12", "24"}, script{1, 0}, []int{1, 0}, interval, 1.2, 0},
-		{"in a gap nobody decides, and nothing counts", "min_rest: 0s",
-			[]string{"12", "", "12", "12"}, script{1, 0, 0, 1}, []int{1, 0, 1}, interval * 2, 2, 1},
-		{"a rest goes on through a gap", "min_rest: 10m",
-			[]string{"12", "12", "", "12"}, script{1, 0, 0, 1}, []int{1, 0, 1}, interval * 2, 2, 1},
-		{"negative prices pay", "standby: 0 W",
-			[]string{"-12", "-12"}, script{1, 1}, []int{1, 1}, interval * 2, -2, 0},
+		{"a ramp of 3 minutes: two fifths of the first interval earn", "ramp: 3m", []string{"12", "12", "12", "12"}, script{1, 0, 1, 1}, []int{1, 0, 1, 1}, interval * (1 + 0.4 + 1), 3, 1},
+		{"a ramp of 8 minutes reaches into the second interval", "ramp: 8m", []string{"12", "12", "12", "12"}, script{0, 1, 1, 1}, []int{0, 1, 1, 1}, interval * (0 + 0.4 + 1), 3, 1},
+		{"least rest of 12 minutes: three intervals", "min_rest: 12m", []string{"12", "12", "12", "12", "12"}, script{1, 0, 1, 1, 1}, []int{1, 0, 0, 0, 1}, interval * 2, 2, 1},
+		{"least run of 10 minutes: two intervals", "min_run: 10m, min_rest: 0s", []string{"12", "12", "12", "12", "12"}, script{0, 1, 0, 0, 0}, []int{0, 1, 1, 0, 0}, interval * 2, 2, 1},
+		{"a ramp is a least run too", "ramp: 8m", []string{"12", "12", "12", "12"}, script{0, 1, 0, 0}, []int{0, 1, 1, 0}, interval * 0.4, 2, 1},
+		{"standby is drawn at rest", "standby: 100 kW", []string{"12", "24"}, script{1, 0}, []int{1, 0}, interval, 1.2, 0},
+		{"in a gap nobody decides, and nothing counts", "min_rest: 0s", []string{"12", "", "12", "12"}, script{1, 0, 0, 1}, []int{1, 0, 1}, interval * 2, 2, 1},
+		{"a rest goes on through a gap", "min_rest: 10m", []string{"12", "12", "", "12"}, script{1, 0, 0, 1}, []int{1, 0, 1}, interval * 2, 2, 1},
+		{"negative prices pay", "standby: 0 W", []string{"-12", "-12"}, script{1, 1}, []int{1, 1}, interval * 2, -2, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := open(t, parse(t, fmt.Sprintf(one, c.group+", restart_cost: 0.5 $")), Sources{Prices: fiveMinutes(t, c.prices...)})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -81,7 +82,7 @@ func TestPageStandsAlone(t *testing.T) {
 		}
 		d := xml.NewDecoder(strings.NewReader(svg[from:]))
 		for {
-			if _, err := d.Token(); err == io.EOF {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("a chart is not well formed: %v", err)

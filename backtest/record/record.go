@@ -226,17 +226,13 @@ const (
 // errForm is a record that is not one.
 var errForm = errors.New("it does not begin as a record of decisions does")
 
-// readLine reads the next line of a record.
-func readLine(d *lines, l *line) error {
-	b, err := d.next()
-	if err != nil {
-		return err
-	}
+// parse takes up one line of a record.
+func (l *line) parse(b []byte) error {
 	*l = line{}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(l); err != nil {
-		return fmt.Errorf("no line of a record: %v", err) // not wrapped: its EOF is not the record's
+		return fmt.Errorf("no line of a record: %w", err)
 	}
 	return nil
 }

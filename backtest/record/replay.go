@@ -82,16 +82,20 @@ func Replay(ctx context.Context, in io.Reader) (r Result, err error) {
 	defer p.planner.Close()
 	var l line
 	for n := 2; ctx.Err() == nil; n++ {
-		switch err := readLine(d, &l); {
+		raw, err := d.next()
+		switch {
 		case errors.Is(err, io.EOF):
 			return r, nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			r.Torn = true
 			return r, nil
-		case err != nil:
-			return r, fmt.Errorf("line %d of the record: %w", n, err)
+		case err == nil:
+			err = l.parse(raw)
 		}
-		if err := p.play(&l); err != nil {
+		if err == nil {
+			err = p.play(&l)
+		}
+		if err != nil {
 			return r, fmt.Errorf("line %d of the record: %w", n, err)
 		}
 	}
@@ -100,8 +104,12 @@ func Replay(ctx context.Context, in io.Reader) (r Result, err error) {
 
 // begin reads the first line.
 func begin(d *lines) (*site.Tree, error) {
+	raw, err := d.next()
+	if err != nil {
+		return nil, errors.Join(errForm, err)
+	}
 	var l line
-	if err := readLine(d, &l); err != nil {
+	if err := l.parse(raw); err != nil {
 		return nil, errors.Join(errForm, err)
 	}
 	if l.Version != version || len(l.Nodes) == 0 || len(l.Nodes) > maxNodes || len(l.Losses) != len(l.Nodes) {
