@@ -38,43 +38,45 @@ func (p *Problem) Check() error {
 	}
 	for t := range p.Steps {
 		if err := checkStep(p, t); err != nil {
-			return fmt.Errorf("Steps[%d]: %w", t, err)
+			return fmt.Errorf("problem: Steps[%d]%w", t, err)
 		}
 	}
 	for i := range p.Classes {
 		if err := checkClass(p, &p.Classes[i]); err != nil {
-			return fmt.Errorf("Classes[%d] (%s): %w", i, p.Classes[i].Load, err)
+			return fmt.Errorf("problem: Classes[%d] (%s)%w", i, p.Classes[i].Load, err)
 		}
 	}
 	for i := range p.Firm {
 		if err := checkFirm(p, &p.Firm[i]); err != nil {
-			return fmt.Errorf("Firm[%d] (%s): %w", i, p.Firm[i].Load, err)
+			return fmt.Errorf("problem: Firm[%d] (%s)%w", i, p.Firm[i].Load, err)
 		}
 	}
 	return nil
 }
 
+// checkStep and the two below begin an error with the field, as a path: what they return
+// goes on behind the name of what was checked.
 func checkStep(p *Problem, t int) error {
 	s := &p.Steps[t]
 	switch {
 	case s.Length <= 0 || s.Length > maxSpan:
-		return fmt.Errorf("Length is %v, it must be positive", s.Length)
+		return fmt.Errorf(".Length is %v, it must be positive", s.Length)
 	case t > 0 && !s.Start.Equal(p.Steps[t-1].Start.Add(p.Steps[t-1].Length)):
-		return fmt.Errorf("Start is %v, the step before ends at %v", s.Start, p.Steps[t-1].Start.Add(p.Steps[t-1].Length))
+		return fmt.Errorf(".Start is %v, the step before ends at %v", s.Start, p.Steps[t-1].Start.Add(p.Steps[t-1].Length))
 	case outside(s.Price, maxPrice):
-		return fmt.Errorf("Price is %v, beyond ±%v", s.Price, maxPrice)
+		return fmt.Errorf(".Price is %v, beyond ±%v", s.Price, maxPrice)
 	case outside(s.Coincident, maxPrice):
-		return fmt.Errorf("Coincident is %v, beyond ±%v", s.Coincident, maxPrice)
+		return fmt.Errorf(".Coincident is %v, beyond ±%v", s.Coincident, maxPrice)
 	case s.Block < 0 || s.Block > maxPower:
-		return fmt.Errorf("Block is %v, it must lie between 0 and %v", s.Block, maxPower)
+		return fmt.Errorf(".Block is %v, it must lie between 0 and %v", s.Block, maxPower)
 	case outside(s.SellBack, maxPrice):
-		return fmt.Errorf("SellBack is %v, beyond ±%v", s.SellBack, maxPrice)
+		return fmt.Errorf(".SellBack is %v, beyond ±%v", s.SellBack, maxPrice)
 	case len(s.Caps) > p.Tree.Len():
-		return fmt.Errorf("Caps has %d entries, the tree %d nodes", len(s.Caps), p.Tree.Len())
+		return fmt.Errorf(".Caps has %d entries, the tree %d nodes", len(s.Caps), p.Tree.Len())
 	}
 	for i, c := range s.Caps {
 		if c > maxPower {
-			return fmt.Errorf("Caps[%d] is %v, at most %v", i, c, maxPower)
+			return fmt.Errorf(".Caps[%d] is %v, at most %v", i, c, maxPower)
 		}
 	}
 	return nil
@@ -83,20 +85,20 @@ func checkStep(p *Problem, t int) error {
 func checkClass(p *Problem, c *Class) error {
 	switch {
 	case c.Node < 0 || c.Node >= p.Tree.Len():
-		return fmt.Errorf("Node is %d, the tree has %d nodes", c.Node, p.Tree.Len())
+		return fmt.Errorf(".Node is %d, the tree has %d nodes", c.Node, p.Tree.Len())
 	case c.Count < 0 || c.Count > maxCount:
-		return fmt.Errorf("Count is %d, it must lie between 0 and %d", c.Count, maxCount)
+		return fmt.Errorf(".Count is %d, it must lie between 0 and %d", c.Count, maxCount)
 	case len(c.Levels) == 0:
-		return fmt.Errorf("Levels is empty")
+		return fmt.Errorf(".Levels is empty")
 	case c.Wear < 0 || c.Wear > maxMoney:
-		return fmt.Errorf("Wear is %v, it must lie between $0 and %v", c.Wear, maxMoney)
+		return fmt.Errorf(".Wear is %v, it must lie between $0 and %v", c.Wear, maxMoney)
 	}
 	for i, l := range c.Levels {
 		switch {
 		case l.Power < 0 || l.Power > maxPower:
-			return fmt.Errorf("Levels[%d].Power is %v, it must lie between 0 and %v", i, l.Power, maxPower)
+			return fmt.Errorf(".Levels[%d].Power is %v, it must lie between 0 and %v", i, l.Power, maxPower)
 		case outside(l.Value, maxPrice):
-			return fmt.Errorf("Levels[%d].Value is %v, beyond ±%v", i, l.Value, maxPrice)
+			return fmt.Errorf(".Levels[%d].Value is %v, beyond ±%v", i, l.Value, maxPrice)
 		}
 	}
 	for _, d := range []struct {
@@ -104,18 +106,18 @@ func checkClass(p *Problem, c *Class) error {
 		is   time.Duration
 	}{{"Ramp", c.Ramp}, {"MinRun", c.MinRun}, {"MinRest", c.MinRest}, {"Response", c.Response}} {
 		if d.is < 0 || d.is > maxSpan {
-			return fmt.Errorf("%s is %v, it must not be negative", d.name, d.is)
+			return fmt.Errorf(".%s is %v, it must not be negative", d.name, d.is)
 		}
 	}
 	stand := 0
 	for i, s := range c.Now {
 		switch {
 		case s.Count < 0 || s.Count > c.Count-stand:
-			return fmt.Errorf("Now[%d].Count is %d, %d of %d machines are left", i, s.Count, c.Count-stand, c.Count)
+			return fmt.Errorf(".Now[%d].Count is %d, %d of %d machines are left", i, s.Count, c.Count-stand, c.Count)
 		case s.Level < -1 || s.Level >= len(c.Levels):
-			return fmt.Errorf("Now[%d].Level is %d, the class has %d levels", i, s.Level, len(c.Levels))
+			return fmt.Errorf(".Now[%d].Level is %d, the class has %d levels", i, s.Level, len(c.Levels))
 		case s.For < 0 || s.For > maxSpan:
-			return fmt.Errorf("Now[%d].For is %v, it must not be negative", i, s.For)
+			return fmt.Errorf(".Now[%d].For is %v, it must not be negative", i, s.For)
 		}
 		stand += s.Count
 	}
@@ -125,22 +127,22 @@ func checkClass(p *Problem, c *Class) error {
 func checkFirm(p *Problem, f *Firm) error {
 	switch {
 	case f.Node < 0 || f.Node >= p.Tree.Len():
-		return fmt.Errorf("Node is %d, the tree has %d nodes", f.Node, p.Tree.Len())
+		return fmt.Errorf(".Node is %d, the tree has %d nodes", f.Node, p.Tree.Len())
 	case len(f.Draw) != len(p.Steps):
-		return fmt.Errorf("Draw has %d entries, there are %d steps", len(f.Draw), len(p.Steps))
+		return fmt.Errorf(".Draw has %d entries, there are %d steps", len(f.Draw), len(p.Steps))
 	case f.Reserve != nil && len(f.Reserve) != len(p.Steps):
-		return fmt.Errorf("Reserve has %d entries, there are %d steps", len(f.Reserve), len(p.Steps))
+		return fmt.Errorf(".Reserve has %d entries, there are %d steps", len(f.Reserve), len(p.Steps))
 	case f.Penalty < 0 || f.Penalty > maxPrice:
-		return fmt.Errorf("Penalty is %v, it must lie between 0 and %v", f.Penalty, maxPrice)
+		return fmt.Errorf(".Penalty is %v, it must lie between 0 and %v", f.Penalty, maxPrice)
 	}
 	for t, d := range f.Draw {
 		if d < 0 || d > maxPower {
-			return fmt.Errorf("Draw[%d] is %v, it must lie between 0 and %v", t, d, maxPower)
+			return fmt.Errorf(".Draw[%d] is %v, it must lie between 0 and %v", t, d, maxPower)
 		}
 	}
 	for t, d := range f.Reserve {
 		if d < 0 || d > maxPower {
-			return fmt.Errorf("Reserve[%d] is %v, it must lie between 0 and %v", t, d, maxPower)
+			return fmt.Errorf(".Reserve[%d] is %v, it must lie between 0 and %v", t, d, maxPower)
 		}
 	}
 	return nil

@@ -141,14 +141,15 @@ func (p *Plan) Guidance(step int) Guidance {
 			n += v
 		}
 		keep, take, m := c.Keep[step], c.Take[step], p.Marginal[step][c.Node]
-		switch run := int(n + 0.5); { // all or none of them: then no rank need be known
-		case run == 0:
+		run := int(n + 0.5)
+		switch run { // all or none of them: then no rank need be known
+		case 0:
 			keep, take = min(keep, m-tie), min(take, m-tie)
-		case run == c.Count:
+		case c.Count:
 			keep, take = max(keep, m+tie), max(take, m+tie)
 		}
 		g.Keep, g.Take = append(g.Keep, keep), append(g.Take, take)
-		g.Run, g.Marginal = append(g.Run, int(n+0.5)), append(g.Marginal, m)
+		g.Run, g.Marginal = append(g.Run, run), append(g.Marginal, m)
 	}
 	return g
 }

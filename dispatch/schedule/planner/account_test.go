@@ -2,9 +2,10 @@ package planner
 
 import (
 	"math"
+	"testing"
+
 	"switchyard/dispatch/schedule"
 	"switchyard/dispatch/schedule/linear"
-	"testing"
 )
 
 // TestAccountAgreesWithTheProgram holds the account of a solution, which knows of no program,

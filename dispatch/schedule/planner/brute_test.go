@@ -2,10 +2,10 @@ package planner
 
 import (
 	"math"
-	"switchyard/dispatch/schedule"
 	"testing"
 	"time"
 
+	"switchyard/dispatch/schedule"
 	"switchyard/site"
 	"switchyard/unit"
 )

@@ -33,7 +33,7 @@ func (f *figures) exact(m *model) (*solution, bool) {
 		f.workBest(s, i)
 	}
 	a := f.account(s)
-	return s, f.free(s, &a)
+	return s, f.free(&a)
 }
 
 // bestLevel returns the level that earns most in step t at price, $/kWh at the load, and what
@@ -63,10 +63,11 @@ func (f *figures) backBest(s *solution, c int) {
 	for t := range f.steps {
 		best, of := 0.0, -1
 		for r := range f.products {
-			if v := 0.0; f.backs(c, r) {
-				if v = f.holding(c, r, t); v > best {
-					best, of = v, r
-				}
+			if !f.backs(c, r) {
+				continue
+			}
+			if v := f.holding(c, r, t); v > best {
+				best, of = v, r
 			}
 		}
 		if of >= 0 {
@@ -138,8 +139,8 @@ func (f *figures) workBest(s *solution, i int) {
 	}
 }
 
-// free says whether s breaks no bound and no target that its parts share.
-func (f *figures) free(s *solution, a *account) bool {
+// free says whether a solution breaks no bound and no target that its parts share.
+func (f *figures) free(a *account) bool {
 	const slack = 1e-6
 	for t, x := range a.site {
 		if a.excess[t] != nil || x < f.minimum-slack || f.sellBack[t] > 0 && x < f.block[t]-slack {

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"math"
 	"strings"
-	"switchyard/dispatch/schedule"
-	"switchyard/dispatch/schedule/linear"
 	"sync"
 	"testing"
 	"time"
 
+	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/linear"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -203,18 +203,18 @@ func TestMalformedProblems(t *testing.T) {
 		{"problem: Tree is missing", func(p *schedule.Problem) { p.Tree = nil }},
 		{"problem: Steps is empty", func(p *schedule.Problem) { p.Steps = nil }},
 		{"problem: Gap is NaN", func(p *schedule.Problem) { p.Gap = math.NaN() }},
-		{"Steps[3]: Length is 0s", func(p *schedule.Problem) { p.Steps[3].Length = 0 }},
-		{"Steps[2]: Start is", func(p *schedule.Problem) { p.Steps[2].Start = monday }},
-		{"Steps[1]: Price is", func(p *schedule.Problem) { p.Steps[1].Price = math.MaxInt64 }},
-		{"Steps[0]: Caps has 2 entries, the tree 1 nodes", func(p *schedule.Problem) { p.Steps[0].Caps = make([]unit.Power, 2) }},
-		{"Classes[0] (s21): Node is 7, the tree has 1 nodes", func(p *schedule.Problem) { p.Classes[0].Node = 7 }},
-		{"Classes[0] (s21): Count is -1", func(p *schedule.Problem) { p.Classes[0].Count = -1 }},
-		{"Classes[0] (s21): Levels is empty", func(p *schedule.Problem) { p.Classes[0].Levels = nil }},
-		{"Classes[0] (s21): MinRun is -1s", func(p *schedule.Problem) { p.Classes[0].MinRun = -time.Second }},
-		{"Classes[0] (s21): Now[1].Count is 6, 5 of 10 machines are left", func(p *schedule.Problem) { p.Classes[0].Now = []schedule.State{{Count: 5}, {Count: 6}} }},
-		{"Classes[0] (s21): Now[0].Level is 3, the class has 1 levels", func(p *schedule.Problem) { p.Classes[0].Now = []schedule.State{{Count: 1, Level: 3}} }},
-		{"Firm[0] (ai): Draw has 1 entries, there are", func(p *schedule.Problem) { p.Firm[0].Draw = p.Firm[0].Draw[:1] }},
-		{"Firm[0] (ai): Draw[2] is -1 kW", func(p *schedule.Problem) { p.Firm[0].Draw[2] = -kilowatt }},
+		{"problem: Steps[3].Length is 0s", func(p *schedule.Problem) { p.Steps[3].Length = 0 }},
+		{"problem: Steps[2].Start is", func(p *schedule.Problem) { p.Steps[2].Start = monday }},
+		{"problem: Steps[1].Price is", func(p *schedule.Problem) { p.Steps[1].Price = math.MaxInt64 }},
+		{"problem: Steps[0].Caps has 2 entries, the tree 1 nodes", func(p *schedule.Problem) { p.Steps[0].Caps = make([]unit.Power, 2) }},
+		{"problem: Classes[0] (s21).Node is 7, the tree has 1 nodes", func(p *schedule.Problem) { p.Classes[0].Node = 7 }},
+		{"problem: Classes[0] (s21).Count is -1", func(p *schedule.Problem) { p.Classes[0].Count = -1 }},
+		{"problem: Classes[0] (s21).Levels is empty", func(p *schedule.Problem) { p.Classes[0].Levels = nil }},
+		{"problem: Classes[0] (s21).MinRun is -1s", func(p *schedule.Problem) { p.Classes[0].MinRun = -time.Second }},
+		{"problem: Classes[0] (s21).Now[1].Count is 6, 5 of 10 machines are left", func(p *schedule.Problem) { p.Classes[0].Now = []schedule.State{{Count: 5}, {Count: 6}} }},
+		{"problem: Classes[0] (s21).Now[0].Level is 3, the class has 1 levels", func(p *schedule.Problem) { p.Classes[0].Now = []schedule.State{{Count: 1, Level: 3}} }},
+		{"problem: Firm[0] (ai).Draw has 1 entries, there are", func(p *schedule.Problem) { p.Firm[0].Draw = p.Firm[0].Draw[:1] }},
+		{"problem: Firm[0] (ai).Draw[2] is -1 kW", func(p *schedule.Problem) { p.Firm[0].Draw[2] = -kilowatt }},
 	} {
 		p := plainProblem(t)
 		c.harm(&p)

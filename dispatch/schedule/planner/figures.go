@@ -2,9 +2,9 @@ package planner
 
 import (
 	"math"
-	"switchyard/dispatch/schedule"
 	"time"
 
+	"switchyard/dispatch/schedule"
 	"switchyard/unit"
 )
 

@@ -3,12 +3,12 @@ package planner_test
 import (
 	"slices"
 	"strings"
-	"switchyard/dispatch/schedule/planner"
 	"testing"
 	"time"
 
 	"switchyard/dispatch"
 	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/planner"
 	"switchyard/site"
 	"switchyard/unit"
 )

@@ -198,13 +198,13 @@ func (r *meritRun) settle(c, t, n int) {
 	r.s.run[c][t*len(k.levels)+k.top] = float64(n)
 	if n > have {
 		r.s.start[c][t] = float64(n - have)
-		r.turn(c, t, n-have, false, k.runTo[t])
+		r.turn(c, n-have, false, k.runTo[t])
 	} else if n < have {
-		r.turn(c, t, have-n, true, k.restTo[t])
+		r.turn(c, have-n, true, k.restTo[t])
 	}
 }
 
-func (r *meritRun) turn(c, t, n int, running bool, free int) {
+func (r *meritRun) turn(c, n int, running bool, free int) {
 	list := r.groups[c]
 	turned := n
 	slices.SortStableFunc(list, func(a, b group) int { return a.free - b.free })

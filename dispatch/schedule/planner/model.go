@@ -3,6 +3,7 @@ package planner
 import (
 	"math"
 	"slices"
+
 	"switchyard/dispatch/schedule/linear"
 )
 

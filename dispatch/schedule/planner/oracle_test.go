@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"switchyard/dispatch/schedule"
-	"switchyard/dispatch/schedule/linear"
 	"testing"
 	"time"
+
+	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/linear"
 )
 
 // oracle writes a Problem as a program of its own, for another solver: each machine by itself
@@ -29,7 +30,6 @@ type oracle struct {
 	loads                     [][]string
 	reserved                  []map[int]string // by step: node to terms of what caps must hold, as text
 	flows                     int
-	draws                     [][]string // by step: terms of what enters the connection
 	fixedReserve, fixedEnergy [][]float64
 }
 

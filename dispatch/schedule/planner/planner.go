@@ -14,10 +14,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"switchyard/dispatch/schedule"
-	"switchyard/dispatch/schedule/linear"
 	"time"
 
+	"switchyard/dispatch/schedule"
+	"switchyard/dispatch/schedule/linear"
 	"switchyard/unit"
 )
 

@@ -3,12 +3,12 @@ package planner
 import (
 	"fmt"
 	"math"
-	"switchyard/dispatch/schedule"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"switchyard/dispatch/schedule"
 	"switchyard/unit"
 )
 

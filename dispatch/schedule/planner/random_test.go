@@ -3,10 +3,10 @@ package planner
 import (
 	"fmt"
 	"math/rand/v2"
-	"switchyard/dispatch/schedule"
 	"testing"
 	"time"
 
+	"switchyard/dispatch/schedule"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -51,7 +51,7 @@ func (d dice) small(t testing.TB) schedule.Problem {
 	at := monday
 	steps := 3 + d.IntN(6)
 	for i := range steps {
-		length := []time.Duration{5, 5, 15, 60}[min(3, i*4/steps)] * time.Minute
+		length := []time.Duration{5 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}[min(3, i*4/steps)]
 		s := schedule.Step{Start: at, Length: length, Price: unit.DollarsPerMWh(d.between(-40, 160))}
 		if d.chance(0.2) {
 			s.Coincident = unit.DollarsPerMWh(d.between(0, 300))

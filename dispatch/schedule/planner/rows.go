@@ -222,7 +222,7 @@ func (m *model) read(x []float64) *solution {
 				s.run[c][i] = math.Round(s.run[c][i])
 			}
 		}
-		m.readStarts(s, c, x)
+		m.readStarts(s, c)
 	}
 	for i := range f.firm {
 		pick(s.taken[i], x, m.taken[i])
@@ -253,7 +253,7 @@ func (m *model) read(x []float64) *solution {
 
 // readStarts takes a class's starts. The program may count more than there are where they
 // cost nothing: what is started is never more than what begins to run and what stops beside it.
-func (m *model) readStarts(s *solution, c int, x []float64) {
+func (m *model) readStarts(s *solution, c int) {
 	before := float64(m.f.classes[c].running)
 	for t := range m.f.steps {
 		now := s.running(m.f, c, t)

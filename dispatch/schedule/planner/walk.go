@@ -50,14 +50,6 @@ func (w *walk) on(t int) float64 { return w.sum[t+1] - w.sum[t] + w.run[t+1] }
 // begin is what a machine earns that runs from step t and is free again at step to.
 func (w *walk) begin(t, to int) float64 { return w.sum[to] - w.sum[t] + w.run[to] }
 
-// worth is what a group's machine earns.
-func (w *walk) worth(g group) float64 {
-	if g.running {
-		return w.begin(0, g.free)
-	}
-	return w.rest[g.free]
-}
-
 // follow tells mark, for each step in order, whether a machine of the group runs in it and
 // whether it is started there.
 func (w *walk) follow(g group, runTo, restTo []int, mark func(t int, started bool)) {
