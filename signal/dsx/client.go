@@ -49,7 +49,6 @@ type Client struct {
 	feeds  []*feed // by tag
 
 	up     bool
-	fault  error
 	heard  time.Time
 	newest time.Time // of the commands taken
 	seen   map[string]bool
@@ -135,26 +134,8 @@ func (c *Client) Resume(signals []signal.Signal) {
 
 // Run follows the load targets until ctx ends.
 func (c *Client) Run(ctx context.Context, h signal.Host) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.link.Run(ctx)
-	}()
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			<-done
-			return nil
-		case <-c.link.Wake():
-			for _, e := range c.link.Take() {
-				c.event(h, e)
-			}
-		case <-t.C:
-			c.due(h)
-		}
-	}
+	c.link.Serve(ctx, tick, func(e link.Event) { c.event(h, e) }, func() { c.due(h) })
+	return nil
 }
 
 func (c *Client) event(h signal.Host, e link.Event) {
@@ -168,15 +149,11 @@ func (c *Client) event(h signal.Host, e link.Event) {
 			c.put(h, "load target refused: "+err.Error())
 		}
 	case e.Up:
-		c.up, c.fault = true, nil
-		c.log.Info("broker reached", "source", c.cfg.Name, "broker", c.cfg.Broker)
+		c.up = true
 		c.contact(h)
 		c.state(h, nil, periodic, "")
 	case e.Err != nil:
-		if c.up || c.fault == nil {
-			c.log.Warn("broker lost", "source", c.cfg.Name, "error", e.Err)
-		}
-		c.up, c.fault = false, e.Err
+		c.up = false
 		h.Heard(c.cfg.Name, h.Now(), e.Err)
 	}
 }

@@ -197,12 +197,37 @@ func (l *Link) again(m Message) {
 	}
 }
 
+// Serve is Run, and calls event with all that comes in and due every tick: both in the
+// caller's goroutine, one at a time. It blocks until ctx ends and the farewell is said.
+func (l *Link) Serve(ctx context.Context, tick time.Duration, event func(Event), due func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Run(ctx)
+	}()
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			<-done
+			return
+		case <-l.wake:
+			for _, e := range l.Take() {
+				event(e)
+			}
+		case <-t.C:
+			due()
+		}
+	}
+}
+
 // Run keeps the connection until ctx ends, and then says farewell. It blocks.
 func (l *Link) Run(ctx context.Context) {
-	pause := firstPause
+	pause, told := firstPause, false
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := l.session(ctx)
+		reached, err := l.session(ctx)
 		if ctx.Err() != nil {
 			break
 		}
@@ -212,7 +237,11 @@ func (l *Link) Run(ctx context.Context) {
 		}
 		// Spread, so that many sites do not come back to a broker at one instant.
 		wait := pause/2 + rand.N(pause)
-		l.cfg.Log.Debug("broker not reached", "broker", l.cfg.Broker, "error", err, "again", wait)
+		level := slog.LevelDebug // the first time is told, what follows is more of the same
+		if reached || !told {
+			level, told = slog.LevelWarn, true
+		}
+		l.cfg.Log.Log(ctx, level, "broker lost", "broker", l.cfg.Broker, "error", err, "again", wait)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
@@ -221,35 +250,36 @@ func (l *Link) Run(ctx context.Context) {
 	}
 }
 
-// session is one connection from its beginning to its end.
-func (l *Link) session(ctx context.Context) error {
+// session is one connection from its beginning to its end, and whether it came to be.
+func (l *Link) session(ctx context.Context) (reached bool, err error) {
 	lost := make(chan error, 1)
 	client := paho.NewClient(l.options(ctx, lost))
 	if err := wait(ctx, client.Connect(), dialWait+ackWait); err != nil {
 		client.Disconnect(0)
-		return fmt.Errorf("connect to %s: %w", l.cfg.Broker, err)
+		return false, fmt.Errorf("connect to %s: %w", l.cfg.Broker, err)
 	}
 	defer client.Disconnect(100)
 	if err := l.subscribe(ctx, client); err != nil {
-		return err
+		return false, err
 	}
+	l.cfg.Log.Info("broker reached", "broker", l.cfg.Broker)
 	l.put(Event{Up: true})
 	ring(l.more)
 	for {
 		select {
 		case <-ctx.Done():
 			l.goodbye(client)
-			return nil
+			return true, nil
 		case err := <-lost:
-			return fmt.Errorf("%s: connection lost: %w", l.cfg.Broker, err)
+			return true, fmt.Errorf("%s: connection lost: %w", l.cfg.Broker, err)
 		case <-l.more:
 			err := l.flush(ctx, client, ackWait)
 			if ctx.Err() != nil {
 				l.goodbye(client)
-				return nil
+				return true, nil
 			}
 			if err != nil {
-				return fmt.Errorf("publish to %s: %w", l.cfg.Broker, err)
+				return true, fmt.Errorf("publish to %s: %w", l.cfg.Broker, err)
 			}
 		}
 	}

@@ -1,8 +1,10 @@
 package link_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -187,5 +189,27 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", in, err)
 		}
+	}
+}
+
+func TestABrokerThatIsNotThereIsToldOfOnce(t *testing.T) {
+	var told bytes.Buffer
+	l, err := link.New(link.Config{Broker: "tcp://127.0.0.1:1", ClientID: "one", Log: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	times := 0
+	l.Serve(ctx, time.Hour, func(e link.Event) {
+		if times++; e.Err == nil {
+			t.Errorf("%+v", e)
+		}
+		if times == 3 {
+			cancel()
+		}
+	}, func() { t.Error("an hour went by") })
+	if n := strings.Count(told.String(), "\n"); times != 3 || n != 1 || !strings.Contains(told.String(), "broker lost") {
+		t.Errorf("after %d times: %s", times, told.String())
 	}
 }

@@ -52,7 +52,6 @@ type Client struct {
 	since   time.Time       // the first target came
 
 	up       bool
-	fault    error
 	heard    time.Time // noted last
 	message  time.Time // the last good message came, site time
 	row      int       // good messages in a row within the gap
@@ -109,26 +108,8 @@ func (c *Client) Resume(signals []signal.Signal) {
 
 // Run follows the topic until ctx ends.
 func (c *Client) Run(ctx context.Context, h signal.Host) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.link.Run(ctx)
-	}()
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			<-done
-			return nil
-		case <-c.link.Wake():
-			for _, e := range c.link.Take() {
-				c.event(h, e)
-			}
-		case <-t.C:
-			c.due(h)
-		}
-	}
+	c.link.Serve(ctx, tick, func(e link.Event) { c.event(h, e) }, func() { c.due(h) })
+	return nil
 }
 
 func (c *Client) event(h signal.Host, e link.Event) {
@@ -139,14 +120,10 @@ func (c *Client) event(h signal.Host, e link.Event) {
 	case e.Message != nil:
 		c.take(h, e.Message.Payload, e.Message.Retained)
 	case e.Up:
-		c.up, c.fault, c.told = true, nil, nil
-		c.log.Info("broker reached", "source", c.cfg.Name, "broker", c.cfg.Broker)
+		c.up, c.told = true, nil
 		c.contact(h)
 	case e.Err != nil:
-		if c.up || c.fault == nil {
-			c.log.Warn("broker lost", "source", c.cfg.Name, "error", e.Err)
-		}
-		c.up, c.fault = false, e.Err
+		c.up = false
 		h.Heard(c.cfg.Name, h.Now(), e.Err)
 	}
 	c.status(h)
