@@ -2,9 +2,6 @@ package market
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"switchyard/market/lines"
 	"switchyard/strictyaml"
 )
 
@@ -54,16 +52,12 @@ func openMaybeGzip(path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := bufio.NewReaderSize(f, 1<<16)
-	if magic, _ := b.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return readCloser{b, f}, nil
-	}
-	z, err := gzip.NewReader(b)
+	plain, err := lines.Unpack(f)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("unpack %s: %w", path, err)
 	}
-	return readCloser{z, f}, nil
+	return readCloser{plain, f}, nil
 }
 
 type readCloser struct {
@@ -78,13 +72,13 @@ var errSkip = errors.New("enough")
 // every other line and its number. An error of header ends it; what each finds wrong in a
 // line becomes a problem, and the line is skipped. A file that breaks off keeps what was read.
 func readCSV(in io.Reader, p *problems, header func([]string) error, each func(line int, fields []string) error) error {
-	lines := bufio.NewScanner(io.LimitReader(in, maxFileBytes))
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	scan := bufio.NewScanner(io.LimitReader(in, maxFileBytes))
+	scan.Buffer(make([]byte, 0, 4096), maxLine)
 	n, headed := 0, false
 	var fields []string
-	for lines.Scan() {
+	for scan.Scan() {
 		n++
-		text := strings.TrimSuffix(lines.Text(), "\r")
+		text := strings.TrimSuffix(scan.Text(), "\r")
 		if n == 1 {
 			text = strings.TrimPrefix(text, "\uFEFF")
 		}
@@ -94,17 +88,19 @@ func readCSV(in io.Reader, p *problems, header func([]string) error, each func(l
 		if !headed && strings.HasPrefix(strings.TrimSpace(text), "<") {
 			return fmt.Errorf("%s:%d: it is a web page (HTML) and not a CSV", p.name, n)
 		}
-		var err error
-		if fields, err = split(text, fields[:0]); err == nil {
-			if !headed {
-				if err := header(fields); err != nil {
-					return fmt.Errorf("%s:%d: %w", p.name, n, err)
-				}
-				headed = true
-				continue
-			}
-			err = each(n, fields)
+		var sound bool
+		if fields, sound = lines.Split(text, fields[:0]); !sound {
+			p.add(n, "the quotes do not match")
+			continue
 		}
+		if !headed {
+			if err := header(fields); err != nil {
+				return fmt.Errorf("%s:%d: %w", p.name, n, err)
+			}
+			headed = true
+			continue
+		}
+		err := each(n, fields)
 		if errors.Is(err, errSkip) {
 			p.add(n, "the rest is left out: more than %d rows", maxRows)
 			return nil
@@ -113,33 +109,13 @@ func readCSV(in io.Reader, p *problems, header func([]string) error, each func(l
 			p.add(n, "%v", err)
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := scan.Err(); err != nil {
 		p.add(n+1, "the rest is left out: %v", err)
 	}
 	if !headed {
 		return fmt.Errorf("%s: there is no header line", p.name)
 	}
 	return nil
-}
-
-// split cuts a line into fields. A quoted field may hold commas, but no line end, so that a
-// stray quote spoils one line only.
-func split(text string, into []string) ([]string, error) {
-	if strings.Contains(text, `"`) {
-		fields, err := csv.NewReader(strings.NewReader(text)).Read()
-		if err != nil {
-			return into, fmt.Errorf("the quotes do not match")
-		}
-		return fields, nil
-	}
-	for {
-		field, rest, more := strings.Cut(text, ",")
-		into = append(into, strings.TrimSpace(field))
-		if !more {
-			return into, nil
-		}
-		text = rest
-	}
 }
 
 // column finds a column by its name, or the first whose name holds one of the parts, the

@@ -2,8 +2,6 @@ package record
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 
 	"switchyard/dispatch"
 	"switchyard/dispatch/schedule/planner"
+	cut "switchyard/market/lines"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -65,15 +64,11 @@ func (l *lines) next() ([]byte, error) {
 // Replay decides every round of a record again, and plans every schedule, with the code that
 // the live site runs, and compares. It blocks until the record ends or ctx does.
 func Replay(ctx context.Context, in io.Reader) (r Result, err error) {
-	b := bufio.NewReaderSize(in, 1<<16)
-	d := &lines{in: b}
-	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return r, fmt.Errorf("unpack the record: %w", err)
-		}
-		d.in = bufio.NewReaderSize(z, 1<<16)
+	plain, err := cut.Unpack(in)
+	if err != nil {
+		return r, fmt.Errorf("unpack the record: %w", err)
 	}
+	d := &lines{in: bufio.NewReaderSize(plain, 1<<16)}
 	tree, err := begin(d)
 	if err != nil {
 		return r, err

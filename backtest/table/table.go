@@ -8,9 +8,6 @@ package table
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"switchyard/market/lines"
 	"switchyard/strictyaml"
 )
 
@@ -59,31 +57,31 @@ func Open(path string) (*Table, error) {
 
 // Read reads what Open opens; name is for messages.
 func Read(name string, in io.Reader) (*Table, error) {
-	b := bufio.NewReaderSize(in, 1<<16)
-	var plain io.Reader = b
-	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return nil, fmt.Errorf("unpack %s: %w", name, err)
-		}
-		plain = z
+	plain, err := lines.Unpack(in)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", name, err)
 	}
 	limited := &io.LimitedReader{R: plain, N: maxBytes + 1}
-	lines := bufio.NewScanner(limited)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	scan := bufio.NewScanner(limited)
+	scan.Buffer(make([]byte, 0, 4096), maxLine)
 	t := &Table{Name: name}
 	when := -1
-	for n := 1; lines.Scan(); n++ {
-		text := strings.TrimSuffix(lines.Text(), "\r")
+	var fields []string
+	for n := 1; scan.Scan(); n++ {
+		text := strings.TrimSuffix(scan.Text(), "\r")
 		if n == 1 {
 			text = strings.TrimPrefix(text, "\uFEFF")
 		}
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
+		var sound bool
+		if fields, sound = lines.Split(text, fields[:0]); !sound {
+			t.fault(n, "the quotes do not match")
+			continue
+		}
 		if when < 0 {
-			var err error
-			if when, err = t.heads(text); err != nil {
+			if when, err = t.heads(fields); err != nil {
 				return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 			}
 			continue
@@ -91,16 +89,16 @@ func Read(name string, in io.Reader) (*Table, error) {
 		if len(t.starts) >= maxRows {
 			return nil, fmt.Errorf("%s:%d: more than %d rows", name, n, maxRows)
 		}
-		t.row(n, when, text)
+		t.row(n, when, fields)
 	}
-	if err := lines.Err(); err != nil {
+	if err := scan.Err(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if limited.N <= 0 {
 		return nil, fmt.Errorf("%s holds more than %d MB", name, maxBytes>>20)
 	}
 	if when < 0 {
-		return nil, fmt.Errorf("%s is empty: a header line and rows are needed", name)
+		return nil, fmt.Errorf("%s is empty: a header line and rows are needed%s", name, t.first())
 	}
 	if len(t.starts) == 0 {
 		return nil, fmt.Errorf("%s holds no sound row%s", name, t.first())
@@ -117,8 +115,7 @@ func (t *Table) first() string {
 }
 
 // heads reads the header line and returns the index of the time's column.
-func (t *Table) heads(text string) (int, error) {
-	fields := cells(text)
+func (t *Table) heads(fields []string) (int, error) {
 	if len(fields) > maxColumns {
 		return 0, fmt.Errorf("%d columns are more than %d", len(fields), maxColumns)
 	}
@@ -129,30 +126,14 @@ func (t *Table) heads(text string) (int, error) {
 		}
 	}
 	if when < 0 {
-		return 0, fmt.Errorf("no column's name holds \"interval_start\", \"time\" or \"date\"; this does not look like a header line: %.60q", text)
+		return 0, fmt.Errorf("no column's name holds \"interval_start\", \"time\" or \"date\"; this does not look like a header line: %.60q", strings.Join(fields, ","))
 	}
 	t.Header = slices.Delete(slices.Clone(fields), when, when+1)
 	t.columns = make([][]float64, len(t.Header))
 	return when, nil
 }
 
-// cells cuts a line into fields. A quoted field may hold commas, but no line end, so that a
-// stray quote spoils one line only.
-func cells(text string) []string {
-	if strings.Contains(text, `"`) {
-		if fields, err := csv.NewReader(strings.NewReader(text)).Read(); err == nil {
-			return fields
-		}
-	}
-	fields := strings.Split(text, ",")
-	for i, f := range fields {
-		fields[i] = strings.TrimSpace(f)
-	}
-	return fields
-}
-
-func (t *Table) row(line, when int, text string) {
-	fields := cells(text)
+func (t *Table) row(line, when int, fields []string) {
 	if len(fields) <= when {
 		t.fault(line, "the line has no time")
 		return

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"switchyard/market/lines"
 )
 
 const maxLine = 1 << 20
 
-// lines calls each with the fields of every line that is not empty. A quoted field may hold
-// commas, but no line end, so that a stray quote spoils one line only.
+// lines calls each with the fields of every line that is not empty.
 func (r *reader) lines(doc []byte, each func(fields []string) error) error {
 	var fields []string
 	for len(doc) > 0 {
@@ -24,7 +25,7 @@ func (r *reader) lines(doc []byte, each func(fields []string) error) error {
 			return fmt.Errorf("line %d has more than %d bytes", r.line, maxLine)
 		}
 		var ok bool
-		if fields, ok = split(string(line), fields[:0]); !ok {
+		if fields, ok = lines.Split(string(line), fields[:0]); !ok {
 			r.bad("quotes", "the quotes do not match")
 			continue
 		}
@@ -33,42 +34,6 @@ func (r *reader) lines(doc []byte, each func(fields []string) error) error {
 		}
 	}
 	return nil
-}
-
-// split cuts a line into trimmed fields; false where a quote is not closed.
-func split(line string, into []string) ([]string, bool) {
-	for {
-		line = strings.TrimLeft(line, " \t")
-		if !strings.HasPrefix(line, `"`) {
-			field, rest, more := strings.Cut(line, ",")
-			into = append(into, strings.TrimSpace(field))
-			if !more {
-				return into, true
-			}
-			line = rest
-			continue
-		}
-		var b strings.Builder
-		line = line[1:]
-		for {
-			part, rest, closed := strings.Cut(line, `"`)
-			if !closed {
-				return into, false
-			}
-			b.WriteString(part)
-			if line = rest; !strings.HasPrefix(line, `"`) {
-				break
-			}
-			b.WriteByte('"') // a doubled quote
-			line = line[1:]
-		}
-		into = append(into, strings.TrimSpace(b.String()))
-		_, rest, more := strings.Cut(line, ",")
-		if !more {
-			return into, true
-		}
-		line = rest
-	}
 }
 
 // header finds columns by name.
