@@ -48,6 +48,10 @@ func TestGuideReplacesTheSwitchCost(t *testing.T) {
 	if d := cmp.Diff(want, o.Blocks); d != "" {
 		t.Error(d)
 	}
+	got := Clear(Problem{Tree: halls(t), Price: 60 * usd, PriceKnown: true, Offers: []site.Offer{o}})
+	if text := got.Awards[0].Reason.Text; text != "worth 107.05 $/MWh with restarts and the hours ahead counted, above the price of 60.00" {
+		t.Error(text)
+	}
 }
 
 func TestAdderCountsAndIsTold(t *testing.T) {

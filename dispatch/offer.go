@@ -57,7 +57,7 @@ const maxBuckets = 8
 // that one minimum run of rest earns its half, and starts likewise, so that a whole cycle
 // pays the whole cost.
 func MiningOffer(load site.LoadID, node int, machines []Machine, t MiningTerms) site.Offer {
-	o := site.Offer{Load: load, Node: node, Class: site.Flexible, Fixed: max(t.Fixed, 0)}
+	o := site.Offer{Load: load, Node: node, Class: site.Flexible, Fixed: max(t.Fixed, 0), Guided: t.Guide != nil}
 	var groups [2][]machine
 	for _, m := range machines {
 		net := m.Power - max(m.Standby, 0)

@@ -45,11 +45,11 @@ func (c *Clearer) reason(p Problem, o *site.Offer, t *tally) (site.Code, site.No
 		c.say("the price is not known: judged by the limits alone")
 		return site.ReasonLost, ""
 	case t.dear == 0:
-		c.price2("worth ", t.low, " $/MWh, ", relation(t.low, p.Price+p.Adder), p.Price)
+		c.price2("worth ", t.low, counted(o), relation(t.low, p.Price+p.Adder), p.Price)
 		c.adder(p)
 		return site.ReasonValue, ""
 	case t.given == 0:
-		c.price2("worth ", t.best, " $/MWh, ", relation(t.best, p.Price+p.Adder), p.Price)
+		c.price2("worth ", t.best, counted(o), relation(t.best, p.Price+p.Adder), p.Price)
 		c.adder(p)
 		return site.ReasonPrice, ""
 	}
@@ -99,6 +99,15 @@ func (c *Clearer) price2(before string, v unit.Price, between, relate string, p 
 	}
 	c.say(relate)
 	c.text = p.AppendShort(c.text)
+}
+
+// counted says what a value is of. A machine that rests may be worth less than nothing to start,
+// which would puzzle whoever knows what it earns.
+func counted(o *site.Offer) string {
+	if o.Guided {
+		return " $/MWh with restarts and the hours ahead counted, "
+	}
+	return " $/MWh, "
 }
 
 // adder appends " and 412.00 for the hours ahead" where there is an adder.

@@ -37,6 +37,9 @@ type Offer struct {
 	Node   int // index in the tree
 	Class  Class
 	Blocks []Block // best value first
+	// Guided says that the values count what a start or a stop costs and what the hours ahead
+	// make of it, and not only what the interval earns.
+	Guided bool
 	// Fixed is power that the load draws whatever it is awarded: standby, devices that do
 	// not obey, devices that a person holds awake. It is served before any block.
 	Fixed unit.Power

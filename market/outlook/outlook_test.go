@@ -139,7 +139,7 @@ func TestProblem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plan.Method != schedule.MILP || plan.Gap > 0.01 || plan.Profit <= 0 {
+	if plan.Method != schedule.MILP || plan.Gap < 0 || plan.Gap > 0.01 || plan.Profit <= 0 {
 		t.Errorf("plan by %s: profit %v, gap %v, %v", plan.Method, plan.Profit, plan.Gap, plan.Notes)
 	}
 	for _, n := range plan.Notes {

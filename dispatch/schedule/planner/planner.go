@@ -144,7 +144,7 @@ func (p *Planner) program(f *figures) (r result, err error) {
 		wide *= enoughGap / defaultGap
 	}
 	if err == nil && (p.from == schedule.LP || rounded.Objective-relaxed.Objective <= wide) {
-		r.x, r.s, r.bound = rounded.X, m.read(rounded.X), (rounded.Objective-relaxed.Objective)/scale
+		r.x, r.s, r.bound = rounded.X, m.read(rounded.X), math.Max(0, rounded.Objective-relaxed.Objective)/scale
 		if p.from == schedule.LP {
 			r.method = schedule.LP
 		}
@@ -165,7 +165,7 @@ func (p *Planner) search(f *figures, r result, relaxed, rounded linear.Answer, g
 			return r, p.drop(err)
 		}
 		r.method, r.x, r.s = schedule.LP, rounded.X, m.read(rounded.X)
-		r.bound = (rounded.Objective - relaxed.Objective) / scale
+		r.bound = math.Max(0, rounded.Objective-relaxed.Objective) / scale
 		r.notes = append(r.notes, fmt.Sprintf("the search for whole machines failed, the relaxed program is rounded: %v", err))
 		return r, r.check(f)
 	}
