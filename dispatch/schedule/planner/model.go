@@ -122,6 +122,17 @@ func (m *model) foldReserves() {
 	}
 }
 
+// columns begins a family of columns, one a step and each added by add, and returns the first.
+func (m *model) columns(add func(t int)) int32 {
+	first := int32(len(m.Cost))
+	m.Begins(1)
+	for t := range m.f.steps {
+		m.Step = int32(t)
+		add(t)
+	}
+	return first
+}
+
 func (m *model) machineColumns() {
 	f := m.f
 	m.run, m.start, m.early = m.run[:0], m.start[:0], m.early[:0]
@@ -138,15 +149,12 @@ func (m *model) machineColumns() {
 		m.run = append(m.run, first)
 		m.start = append(m.start, -1)
 		if m.needsStarts(k) {
-			m.start[c] = int32(len(m.Cost))
-			m.Begins(1)
-			for t := range f.steps {
-				m.Step = int32(t)
+			m.start[c] = m.columns(func(t int) {
 				// Whole machines start whole anyway. Saying so spares the solver the one step of
 				// its presolve that was seen to cut off the optimum of such programs.
 				j := m.Col(k.start[t], 0, float64(k.count))
 				m.Whole[j] = t < f.whole
-			}
+			})
 		}
 		m.early = append(m.early, nil)
 		if m.limited(k.node) {
@@ -184,12 +192,9 @@ func (m *model) needsStarts(k *class) bool {
 
 func (m *model) targetColumns() {
 	f := m.f
-	m.site = int32(len(m.Cost))
-	m.Begins(1)
-	for t := range f.steps {
-		m.Step = int32(t)
+	m.site = m.columns(func(t int) {
 		m.Col(f.len[t]*f.price[t], math.Inf(-1), math.Inf(1))
-	}
+	})
 	m.taken, m.hours, m.short, m.bare = m.taken[:0], m.hours[:0], m.short[:0], m.bare[:0]
 	for i := range f.firm {
 		m.firmColumns(&f.firm[i])
@@ -197,12 +202,9 @@ func (m *model) targetColumns() {
 	m.done, m.after = m.done[:0], m.after[:0]
 	for i := range f.work {
 		w := &f.work[i]
-		m.done = append(m.done, int32(len(m.Cost)))
-		m.Begins(1)
-		for t := range f.steps {
-			m.Step = int32(t)
+		m.done = append(m.done, m.columns(func(t int) {
 			m.Col(-f.len[t]*w.worth[t], 0, w.most[t])
-		}
+		}))
 		m.after = append(m.after, m.Col(-w.afterWorth, 0, w.after))
 		m.Col(w.late, 0, math.Inf(1))
 	}
@@ -216,33 +218,21 @@ func (m *model) firmColumns(w *firm) {
 	f := m.f
 	taken, hours, short, bare := int32(-1), int32(-1), int32(-1), int32(-1)
 	if slices.ContainsFunc(w.right, func(v float64) bool { return v > 0 }) {
-		taken = int32(len(m.Cost))
-		m.Begins(1)
-		for t := range f.steps {
-			m.Step = int32(t)
+		taken = m.columns(func(t int) {
 			m.Col(f.len[t]*w.pay, 0, w.right[t])
-		}
-		hours = int32(len(m.Cost))
-		m.Begins(1)
-		for t := range f.steps {
-			m.Step = int32(t)
+		})
+		hours = m.columns(func(t int) {
 			j := m.Col(f.len[t]*w.hour, 0, 1)
 			m.Whole[j] = t < f.whole
-		}
+		})
 	}
 	if m.limited(w.node) {
-		short = int32(len(m.Cost))
-		m.Begins(1)
-		for t := range f.steps {
-			m.Step = int32(t)
+		short = m.columns(func(t int) {
 			m.Col(f.len[t]*w.penalty, 0, w.draw[t])
-		}
-		bare = int32(len(m.Cost))
-		m.Begins(1)
-		for t := range f.steps {
-			m.Step = int32(t)
+		})
+		bare = m.columns(func(t int) {
 			m.Col(f.len[t]*w.penalty*bareShare, 0, w.reserve[t]-w.draw[t])
-		}
+		})
 	}
 	m.taken, m.hours = append(m.taken, taken), append(m.hours, hours)
 	m.short, m.bare = append(m.short, short), append(m.bare, bare)
@@ -260,24 +250,18 @@ func (m *model) reserveColumns() {
 			if p := &f.products[r]; !f.backs(c, r) || p.sold == nil && math.IsInf(p.most, 1) {
 				continue
 			}
-			cols[r] = int32(len(m.Cost))
-			m.Begins(1)
-			for t := range f.steps {
-				m.Step = int32(t)
+			cols[r] = m.columns(func(t int) {
 				m.Col(f.len[t]*(m.free[c][t]-f.holding(c, r, t)), 0, math.Inf(1))
-			}
+			})
 		}
 		m.back = append(m.back, cols)
 	}
 	for r := range f.products {
 		m.lacking = append(m.lacking, -1)
 		if p := &f.products[r]; p.sold != nil {
-			m.lacking[r] = int32(len(m.Cost))
-			m.Begins(1)
-			for t := range f.steps {
-				m.Step = int32(t)
+			m.lacking[r] = m.columns(func(t int) {
 				m.Col(f.len[t]*p.short, 0, p.sold[t])
-			}
+			})
 		}
 	}
 }
