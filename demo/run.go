@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"switchyard/app"
@@ -67,22 +68,28 @@ func Run(ctx context.Context, o Options) error {
 		defer func() { _ = os.RemoveAll(dir) }()
 		o.Dir = dir
 	}
-	f, err := o.site()
+	u, err := o.openUtility()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = u.Close() }()
+	f, err := o.site(u)
 	if err != nil {
 		return err
 	}
 	clk := clock.NewGoverned(o.From, o.Speed, 2*f.Control.Period)
 	defer clk.Close()
+	u.serve(clk)
 	plant, err := emulate.Start(ctx, f, clk, o.Log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = plant.Close() }()
-	return o.play(ctx, f, clk, plant)
+	return o.play(ctx, f, clk, plant, u)
 }
 
 // play runs the controller over the emulated site and reports.
-func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed, plant *emulate.Site) error {
+func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed, plant *emulate.Site, u *utility) error {
 	run, stop := context.WithCancel(ctx)
 	defer stop()
 	var a *app.App
@@ -100,9 +107,12 @@ func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed
 		return err
 	}
 	defer func() { _ = a.Close() }()
-	if err := tellRecord(plant.World(), f, o.From, o.For); err != nil {
+	if err := errors.Join(tellRecord(plant.World(), f, o.From, o.For), u.tellRecord(plant.World(), o.From, o.For)); err != nil {
 		return err
 	}
+	var announcing sync.WaitGroup
+	announcing.Go(func() { u.run(run, o.From) })
+	defer func() { stop(); announcing.Wait() }()
 	done := make(chan error, 1)
 	go func() { done <- a.Run(run); close(done) }() // closed: whoever asks after the end gets nil
 	end := o.From.Add(o.For)
@@ -186,9 +196,9 @@ func (o *Options) defaults() error {
 	}
 	if o.Prices == "" {
 		if o.From.IsZero() {
-			o.From = time.Now()
+			o.From = time.Now().UTC().Truncate(24 * time.Hour)
 		}
-		o.From = o.From.UTC().Truncate(24 * time.Hour)
+		o.From = o.From.UTC().Truncate(5 * time.Minute)
 		return nil
 	}
 	path, err := filepath.Abs(o.Prices)
@@ -215,14 +225,18 @@ func (o *Options) defaults() error {
 }
 
 // site writes the site file into the folder and reads it back, as a user's would be.
-func (o Options) site() (*sitefile.File, error) {
+func (o Options) site(u *utility) (*sitefile.File, error) {
 	poll := 15 * time.Second
 	if o.Speed > 30 { // a poll costs the machine the same however fast site time runs
 		poll = min(time.Duration(o.Speed/2)*time.Second, time.Minute)
 	}
+	ahead, reserve, err := o.prices()
+	if err != nil {
+		return nil, err
+	}
 	doc, err := Render(Plan{
-		Miners: o.Miners, Prices: o.Prices, Hashprice: o.Hashprice, Start: o.From, Listen: o.Listen, Poll: poll,
-		Emergency: true, Jump: true, Seed: o.Seed,
+		Miners: o.Miners, Prices: o.Prices, DayAhead: ahead, Reserve: reserve, Hashprice: o.Hashprice, Start: o.From, Listen: o.Listen, Poll: poll,
+		VTN: u.url(), Webhook: u.hook, Ask: ask(o.Speed), Jump: true, Seed: o.Seed,
 	})
 	if err != nil {
 		return nil, err
@@ -239,6 +253,12 @@ func (o Options) site() (*sitefile.File, error) {
 		o.Edit(f)
 	}
 	return f, nil
+}
+
+// ask is how often the site asks the utility, site time: once a minute, and not more than
+// once a second of the machine's. Its notifications come at once.
+func ask(speed float64) time.Duration {
+	return max(time.Minute, time.Duration(speed)*time.Second)
 }
 
 func (o Options) notice() string {

@@ -20,7 +20,11 @@ type Plan struct {
 	Start     time.Time     // the first moment, site time
 	Listen    string        // of the page
 	Poll      time.Duration // of a miner
-	Emergency bool          // a grid emergency in the afternoon of each day
+	DayAhead  string        // a file of day-ahead prices; empty: none
+	Reserve   string        // a file of the evening reserve's prices; empty: no reserve
+	VTN       string        // the utility's address, which sends grid emergencies; empty: none
+	Webhook   string        // where the site listens for its notifications
+	Ask       time.Duration // how often the site asks the utility
 	Jump      bool          // the tenant goes from half to full draw within a minute, in the morning
 	Seed      uint64
 }
@@ -31,7 +35,31 @@ type Plan struct {
 const (
 	tenantPerMiner     = 3000 * unit.Watt
 	connectionPerMiner = 5700 * unit.Watt
+	reservePerMiner    = 250 * unit.Watt
 )
+
+func firmPower(miners int) unit.Power {
+	return roundUp(unit.Power(miners)*tenantPerMiner, 10*unit.Kilowatt)
+}
+
+// emergencyPower is what a grid emergency leaves to the site: the tenant, its ramp and little else.
+func emergencyPower(miners int) unit.Power {
+	return roundUp(firmPower(miners).Scale(1.08), 10*unit.Kilowatt)
+}
+
+// reserveDays is for how many evenings reserve is sold.
+const reserveDays = 30
+
+// evenings are the hours of each day's reserve, from the day of start on.
+func evenings(start time.Time) (out []map[string]string) {
+	for d := range reserveDays {
+		midnight := start.UTC().Truncate(24*time.Hour).AddDate(0, 0, d)
+		out = append(out, map[string]string{
+			"From": midnight.Add(reserveFrom * time.Hour).Format(time.RFC3339), "To": midnight.Add(reserveTo * time.Hour).Format(time.RFC3339),
+		})
+	}
+	return out
+}
 
 type hall struct {
 	ID, Name, Model, Driver, Firmware string
@@ -119,13 +147,14 @@ func Render(p Plan) ([]byte, error) {
 		h.Inrush = roundUp(max(all.Scale(0.12), 2*h.Nameplate), unit.Kilowatt)
 		h.Meter = a.meter(3 + i)
 	}
-	firm := roundUp(unit.Power(p.Miners)*tenantPerMiner, 10*unit.Kilowatt)
+	firm := firmPower(p.Miners)
 	limit := roundUp(unit.Power(p.Miners)*connectionPerMiner, 10*unit.Kilowatt)
 	data := map[string]any{
 		"Plan": p, "Halls": hs, "Firm": firm, "Limit": limit, "Meters": []string{a.meter(0), a.meter(1), a.meter(2), a.meter(9)},
 		"Tx1":       roundUp(hs[0].Limit+hs[2].Limit, 10*unit.Kilowatt),
 		"Tx2":       roundUp(firm+(unit.Power(hs[1].Count)*hs[1].Nameplate).Scale(0.75), 10*unit.Kilowatt),
-		"Emergency": roundUp(firm.Scale(1.08), 10*unit.Kilowatt), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
+		"Emergency": emergencyPower(p.Miners), "Reserve": roundUp(unit.Power(p.Miners)*reservePerMiner, 5*unit.Kilowatt), "Evenings": evenings(p.Start), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
+		"Client": vtnClient, "Secret": vtnSecret, "Token": hookToken, "Lost": lostPolls * p.Ask,
 		"Broken": fmt.Sprintf("%s-miners-%03d", hs[1].ID, 1),                   // for the lists of alerts and repairs
 		"Liar":   fmt.Sprintf("%s-miners-%03d", hs[0].ID, min(7, hs[0].Count)), // the last one where there are fewer
 	}
@@ -242,12 +271,36 @@ market:
 {{- end}}
   bitcoin:
     hashprice: {{.Plan.Hashprice}} $/PH/day
-{{if .Plan.Emergency}}
-limits:
-  - node: connection
-    power: {{.Emergency}}
-    daily: {from: "16:00", to: "17:30"}
-    note: grid emergency
+  charges:
+    demand:
+      - {name: delivery, rate: 2.50 $/kW-month, interval: 15m}
+{{- if .Plan.DayAhead}}
+  day_ahead: {csv: {{.Plan.DayAhead}}}
+{{- end}}
+{{if .Plan.Reserve}}
+reserves: # what a trader sold for the evenings
+  - name: ecrs
+    response: 10m
+    duration: 2h
+    most: {{.Reserve}}
+    price: {csv: {{.Plan.Reserve}}}
+    short: 3000 $/MWh
+    sold:
+{{- range .Evenings}}
+      - {power: {{$.Reserve}}, from: {{.From}}, to: {{.To}}}
+{{- end}}
+{{end}}{{if .Plan.VTN}}
+signals:
+  openadr:
+    - name: utility
+      url: {{.Plan.VTN}}
+      client: {user: {{.Client}}, password: "file:{{.Secret}}"}
+      levels: {3: {{.Emergency}}}
+      poll: {{.Plan.Ask}}
+      webhook: http://{{.Plan.Webhook}}/openadr
+      webhook_listen: {{.Plan.Webhook}}
+      webhook_token: "file:{{.Token}}"
+      lost: {after: {{.Lost}}, then: keep}
 {{end}}
 lost: {meter: nameplate, price: hold, controller: keep}
 control: {period: 5s, margin: 1 %}

@@ -22,22 +22,49 @@ func MadeUpDay(midnight time.Time, seed uint64) MadeUp { return MadeUp{midnight,
 
 const slots = int(day / slot)
 
+// shape is the part of a day's prices that everybody expects, $/MWh.
+type shape struct{ night, dip, peak float64 }
+
+func (s shape) at(hour float64) float64 {
+	bump := func(at, width float64) float64 {
+		return math.Exp(-(hour - at) * (hour - at) / (2 * width * width))
+	}
+	return s.night + 14*bump(7.8, 1.1) - s.dip*bump(12.7, 2.1) + s.peak*bump(19.2, 1.6)
+}
+
+// begin returns the shape of the n-th day from midnight, and what its surprises are drawn from.
+func (m MadeUp) begin(n int64) (shape, *rand.Rand) {
+	r := rand.New(rand.NewPCG(m.seed, uint64(n)))
+	return shape{night: 17 + 6*r.Float64(), dip: 38 + 14*r.Float64(), peak: 55 + 40*r.Float64()}, r
+}
+
+// DayAhead returns what a day-ahead market would have made of the hour that holds t: the mean
+// of the invented price without its noise and its spike.
+func (m MadeUp) DayAhead(t time.Time) Quote {
+	n, i := m.place(t)
+	s, _ := m.begin(n)
+	i -= i % 12
+	sum := 0.0
+	for k := range 12 {
+		sum += s.at(float64(i+k) / 12)
+	}
+	q := m.quote(n, i, unit.DollarsPerMWh(math.Round(sum/12*100)/100))
+	q.To = q.From.Add(time.Hour)
+	return q
+}
+
 // prices returns the prices of the n-th day from midnight, by slot.
 func (m MadeUp) prices(n int64) [slots]unit.Price {
-	r := rand.New(rand.NewPCG(m.seed, uint64(n)))
-	night := 17 + 6*r.Float64()
-	dip := 38 + 14*r.Float64()
-	peak := 55 + 40*r.Float64()
+	s, r := m.begin(n)
 	spikeAt := 18.5 + 1.5*r.Float64()                           // hours
 	spikeFor := (20 + 25*r.Float64()) / 60                      // hours
 	spike := 300 * math.Exp(r.Float64()*math.Log(2000.0/300.0)) // 300 to 2,000 $/MWh
-	bump := func(h, at, width float64) float64 { return math.Exp(-(h - at) * (h - at) / (2 * width * width)) }
 	var out [slots]unit.Price
 	noise := 0.0
 	for i := range out {
 		h := float64(i) / 12
 		noise = 0.8*noise + 1.5*r.NormFloat64()
-		v := night + 14*bump(h, 7.8, 1.1) - dip*bump(h, 12.7, 2.1) + peak*bump(h, 19.2, 1.6) + noise
+		v := s.at(h) + noise
 		if d := math.Abs(h - spikeAt); d < spikeFor/2 {
 			v = max(v, spike*(1-d/spikeFor)) // half of it at its edges
 		}

@@ -172,6 +172,29 @@ func TestMadeUpProperty(t *testing.T) {
 	})
 }
 
+// TestMadeUpDayAhead: the day-ahead price is what the day's prices are but for their noise and
+// spike, and tells nothing of those.
+func TestMadeUpDayAhead(t *testing.T) {
+	midnight := instant(t, "2026-03-02T00:00:00Z")
+	m := MadeUpDay(midnight, 7)
+	for h := range 48 {
+		at := midnight.Add(time.Duration(h)*time.Hour + 17*time.Minute)
+		q, sum := m.DayAhead(at), 0.0
+		if !q.Known || q.To.Sub(q.From) != time.Hour || q.From.After(at) || !q.To.After(at) || q.Source != "made up" {
+			t.Fatalf("%+v", q)
+		}
+		for _, p := range m.Series(q.From, q.To) {
+			sum += p.Price.DollarsPerMWh()
+		}
+		if off := math.Abs(sum/12 - q.Price.DollarsPerMWh()); off > 8 && (h%24 < 18 || h%24 > 20) {
+			t.Errorf("hour %d: %v, and its prices are %.2f", h, q.Price, sum/12)
+		}
+		if q.Price.DollarsPerMWh() > 120 {
+			t.Errorf("hour %d: %v knows of a spike", h, q.Price)
+		}
+	}
+}
+
 func TestMadeUpDaysDiffer(t *testing.T) {
 	midnight := instant(t, "2026-07-01T00:00:00Z")
 	a, b := MadeUpDay(midnight, 1), MadeUpDay(midnight, 2)

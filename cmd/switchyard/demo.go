@@ -33,7 +33,8 @@ func (c *cli) demoCmd() *cobra.Command {
 		Use:   "demo",
 		Short: "Run a made-up site on this machine and show its page",
 		Long: `Run a whole made-up site on this machine: emulated miners of three makes and an AI tenant
-behind real sockets, a day of prices, a grid emergency in the afternoon, a miner that lies.
+behind real sockets, a day of prices with their day-ahead, a demand charge, an evening's reserve,
+a utility (OpenADR 3.1) that announces a grid emergency at 14:30 for 16:00, a miner that lies.
 With --for it runs that much site time, prints the day's report and ends. A speed that the
 machine cannot hold is said, and site time slows down.`,
 		Example: "  switchyard demo\n  switchyard demo --for 24h --speed 240 --miners 300 --prices prices.csv.gz -o json",
@@ -44,7 +45,7 @@ machine cannot hold is said, and site time slows down.`,
 	f.IntVar(&in.miners, "miners", 600, "how many miners; the site is sized by them")
 	f.Float64Var(&in.speed, "speed", 60, "site seconds per second of the machine's")
 	f.StringVar(&in.prices, "prices", "", "price file (CSV, .gz allowed) instead of a made-up day")
-	f.StringVar(&in.from, "from", "", "the day to begin with, 2006-01-02 (default: the price file's first whole day, else today)")
+	f.StringVar(&in.from, "from", "", "the day to begin with, 2006-01-02, or a time, 2006-01-02T14:00:00Z (default: the price file's first whole day, else today)")
 	f.DurationVar(&in.span, "for", 0, "how much site time to run (default: until stopped)")
 	f.StringVar(&in.listen, "listen", "127.0.0.1:8418", "where the page listens")
 	f.Float64Var(&in.hashprice, "hashprice", 50, "what a PH/s earns in a day, $/PH/day")
