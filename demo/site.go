@@ -273,7 +273,7 @@ market:
     hashprice: {{.Plan.Hashprice}} $/PH/day
   charges:
     demand:
-      - {name: delivery, rate: 2.50 $/kW-month, interval: 15m}
+      - {name: on-peak, rate: 1.50 $/kW-month, interval: 15m, daily: {from: "18:00", to: "21:00"}}
 {{- if .Plan.DayAhead}}
   day_ahead: {csv: {{.Plan.DayAhead}}}
 {{- end}}

@@ -33,7 +33,7 @@ func (c *cli) demoCmd() *cobra.Command {
 		Use:   "demo",
 		Short: "Run a made-up site on this machine and show its page",
 		Long: `Run a whole made-up site on this machine: emulated miners of three makes and an AI tenant
-behind real sockets, a day of prices with their day-ahead, a demand charge, an evening's reserve,
+behind real sockets, a day of prices with their day-ahead, an evening's demand charge and reserve,
 a utility (OpenADR 3.1) that announces a grid emergency at 14:30 for 16:00, a miner that lies.
 With --for it runs that much site time, prints the day's report and ends. A speed that the
 machine cannot hold is said, and site time slows down.`,
