@@ -81,9 +81,13 @@ func Combine(events []*Held, node site.NodeID, firm unit.Power, now time.Time) C
 		}
 	}
 	out.Problems = belowFirm(limits, firm, now)
+	told := map[string]signal.Signal{} // alerts that bind, and so are shown as limits
 	for _, w := range sweep(limits, strictest) {
 		s := w.signal(signal.Limit)
 		s.Node, s.Power, s.Emergency = node, w.power, w.on == onAlert
+		if s.Emergency {
+			told[s.ID] = s
+		}
 		out.Signals = append(out.Signals, s)
 	}
 	for _, w := range sweep(prices, ruling) {
@@ -94,6 +98,9 @@ func Combine(events []*Held, node site.NodeID, firm unit.Power, now time.Time) C
 	for _, w := range notes {
 		// An alert is shown for its own sake: a reserve of nothing binds nothing.
 		s := w.signal(signal.Reserve)
+		if l, ok := told[s.ID]; ok && w.on == onAlert && l.From.Equal(s.From) && l.To.Equal(s.To) {
+			continue // a limit says it for all of its time
+		}
 		s.ID += "/note"
 		s.Emergency = w.on == onAlert
 		out.Signals = append(out.Signals, s)

@@ -125,7 +125,7 @@ func TestWhatAnEventAsksFor(t *testing.T) {
 		},
 		"an emergency is a limit and is shown": {
 			body: `{"intervalPeriod":{"start":"2026-03-01T12:00:00Z","duration":"PT4H"},"intervals":[{"id":0,"payloads":[{"type":"ALERT_GRID_EMERGENCY","values":["The grid\nis falling"]}]}]}`,
-			want: []string{"limit 2 MW emergency 12:00:00-16:00:00", "reserve emergency 12:00:00-16:00:00"},
+			want: []string{"limit 2 MW emergency 12:00:00-16:00:00"},
 		},
 		"another alert is shown and binds nothing": {
 			body: `{"intervalPeriod":{"start":"2026-03-01T12:00:00Z","duration":"PT4H"},"intervals":[{"id":0,"payloads":[{"type":"ALERT_WIND","values":["a storm"]}]}]}`,
