@@ -9,7 +9,7 @@ var rank = map[string]int{
 	"fleet": 3, "telemetry": 3, "market": 3, "journal": 3, "ledger": 3,
 	"discover": 3, "rollout": 3, "notify": 3, "signal": 3,
 	"billing": 4, "backtest": 4,
-	"api":     5, "web": 5,
+	"api": 5, "web": 5,
 	"care":    6,
 	"emulate": 6,
 	"app":     7,

@@ -386,7 +386,8 @@ func TestThePeakCapsOnlyWhatIsFlexible(t *testing.T) {
 func TestReservesSoldNow(t *testing.T) {
 	r := newRig(t, t.TempDir(), nil)
 	c := signal.Combined{Reserves: []signal.Held{
-		{Name: "spin", Power: 500 * kw, From: noon, To: noon.Add(time.Hour)}, {Name: "utility", Power: 2 * mw, From: noon, Within: 10 * time.Second},
+		{Name: "spin", Power: 500 * kw, From: noon, To: noon.Add(time.Hour)},
+		{Name: "utility", Power: 2 * mw, From: noon, Within: 10 * time.Second},
 		{Name: "later", Power: 2 * mw, From: noon.Add(time.Hour)},
 	}}
 	fast := func(d time.Duration) []site.LoadID {
