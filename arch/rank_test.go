@@ -7,7 +7,7 @@ var rank = map[string]int{
 	"sitefile": 2, "driver": 2, "dispatch": 2, "limiter": 2, "reconcile": 2, "store": 2,
 	"query": 2, "estimate": 2, "health": 2,
 	"fleet": 3, "telemetry": 3, "market": 3, "journal": 3, "ledger": 3,
-	"discover": 3, "rollout": 3, "notify": 3, "signal": 3,
+	"discover": 3, "rollout": 3, "notify": 3, "signal": 3, "compute": 3,
 	"billing": 4, "backtest": 4,
 	"api": 5, "web": 5,
 	"care":    6,

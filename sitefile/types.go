@@ -10,6 +10,7 @@ package sitefile
 import (
 	"time"
 
+	"switchyard/sitefile/cluster"
 	"switchyard/strictyaml"
 	"switchyard/unit"
 )
@@ -22,9 +23,11 @@ type File struct {
 	Nodes      []Node   `yaml:"nodes"`
 	Groups     []Group  `yaml:"groups"`
 	Tenants    []Tenant `yaml:"tenants"`
-	Market     Market   `yaml:"market"`
-	Limits     []Limit  `yaml:"limits"`
-	Lost       Lost     `yaml:"lost"`
+	// Clusters are GPUs of ours, with the tenants who run jobs on them.
+	Clusters []cluster.Cluster `yaml:"clusters"`
+	Market   Market            `yaml:"market"`
+	Limits   []Limit           `yaml:"limits"`
+	Lost     Lost              `yaml:"lost"`
 	// Ahead, Work, Minimum and Reserves are what the schedule of the coming hours knows of.
 	Ahead    Ahead            `yaml:"schedule"`
 	Work     []Work           `yaml:"work"`
@@ -163,6 +166,8 @@ type Tenant struct {
 	Fill *bool `yaml:"fill"`
 	// Curtail is the right to take power back; nil: none.
 	Curtail *CurtailRight `yaml:"curtail"`
+	// Contract is the path of its contract file, by which it is billed; empty: by the keys here.
+	Contract string `yaml:"contract"`
 }
 
 // Market says where prices and the Bitcoin network's figures come from.

@@ -1,0 +1,86 @@
+package usage
+
+import (
+	"time"
+
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// Row is what one tenant used in one settlement interval (telemetry.Length from Start).
+type Row struct {
+	Tenant string
+	Start  time.Time
+	// Critical is energy at the tenant's own meter or, for jobs on our GPUs, its part of the
+	// nodes' energy: what a lease calls critical load. Billed is the same brought up to the
+	// revenue meter, with its part of losses and house.
+	Critical, Billed unit.Energy
+	Quality          site.Quality
+	// Cost is what Billed cost at the interval's price; unknown while the price is.
+	Cost site.Opt[unit.Money]
+	// GPUs is its GPU time, by model and way of buying.
+	GPUs []GPUTime
+	// Wanted is energy that it would have drawn; Short is firm energy of it not delivered. Down
+	// is how long its feeder had no power at all, Reduced how long it got less than it wanted.
+	Wanted, Short unit.Energy
+	Down, Reduced time.Duration
+	// Peak is the highest 15-minute mean power that ended within the interval, at its own meter.
+	Peak unit.Power
+	// Revision counts corrections: late data makes a new row with a higher one; the older stays.
+	Revision int
+	// Evidence names where each figure is from: "meter:ai-hall", "gpu-1/GPU-3f…", "slurm 4711".
+	Evidence []string
+}
+
+// GPUTime is time of GPUs.
+type GPUTime struct {
+	Model string
+	How   Sale
+	Used  time.Duration // GPUs times time given to its jobs
+	Held  time.Duration // GPUs times time reserved for it, used or not
+}
+
+// Sale is how GPU time is bought.
+type Sale string
+
+// The ways of buying GPU time.
+const (
+	Reserved      Sale = "reserved"
+	OnDemand      Sale = "on-demand"
+	Interruptible Sale = "interruptible"
+)
+
+// Balance is one interval of the whole site at the revenue meter:
+// Tenants + Mining + House + Remainder = Meter, exactly.
+type Balance struct {
+	Start                                    time.Time
+	Meter, Tenants, Mining, House, Remainder unit.Energy
+	Quality                                  site.Quality // of Meter
+}
+
+// Event is something that touched a tenant's delivery.
+type Event struct {
+	Tenant   string
+	Kind     EventKind
+	From, To time.Time
+	Power    unit.Power // that was not delivered
+	// Consented names the right or the consent that a curtailment rests on; Announced is when
+	// maintenance was told. Both are what an exclusion needs.
+	Consented string
+	Announced time.Time
+	Why       string // one sentence for the tenant
+	Ref       string // the journal's plan or entry, the evidence
+}
+
+// EventKind is a kind of Event.
+type EventKind string
+
+// The kinds of events.
+const (
+	Outage      EventKind = "outage"      // no power
+	Brownout    EventKind = "brown-out"   // less than wanted
+	Curtailment EventKind = "curtailment" // we took power back
+	Maintenance EventKind = "maintenance"
+	Capped      EventKind = "capped" // jobs were slowed
+	Paused      EventKind = "paused" // jobs were paused
+)
