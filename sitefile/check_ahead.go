@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"switchyard/sitefile/check"
 	"switchyard/strictyaml"
 	"switchyard/unit"
 )
@@ -13,33 +14,33 @@ const maxRate = unit.CapacityRate(1000 * unit.Dollar)
 
 // ahead sets what the schedule's keys leave out.
 func (d defaults) ahead(f *File) {
-	or(d, "schedule.every", &f.Ahead.Every, 5*time.Minute)
-	or(d, "schedule.horizon", &f.Ahead.Horizon, 36*time.Hour)
+	check.Or(d.doc, "schedule.every", &f.Ahead.Every, 5*time.Minute)
+	check.Or(d.doc, "schedule.horizon", &f.Ahead.Horizon, 36*time.Hour)
 	for i := range f.Market.Charges.Demand {
-		or(d, fmt.Sprintf("market.charges.demand[%d].interval", i), &f.Market.Charges.Demand[i].Interval, 15*time.Minute)
+		check.Or(d.doc, fmt.Sprintf("market.charges.demand[%d].interval", i), &f.Market.Charges.Demand[i].Interval, 15*time.Minute)
 	}
 	for i := range f.Market.Charges.Coincident {
 		c, path := &f.Market.Charges.Coincident[i], fmt.Sprintf("market.charges.coincident[%d]", i)
-		or(d, path+".months", &c.Months, []int{6, 7, 8, 9})
-		or(d, path+".count", &c.Count, 1)
-		or(d, path+".interval", &c.Interval, 15*time.Minute)
-		or(d, path+".load", &c.Load, f.Market.Load)
+		check.Or(d.doc, path+".months", &c.Months, []int{6, 7, 8, 9})
+		check.Or(d.doc, path+".count", &c.Count, 1)
+		check.Or(d.doc, path+".interval", &c.Interval, 15*time.Minute)
+		check.Or(d.doc, path+".load", &c.Load, f.Market.Load)
 	}
 	for i := range f.Market.Blocks {
 		yes := true
-		or(d, fmt.Sprintf("market.blocks[%d].sell", i), &f.Market.Blocks[i].Sell, &yes)
+		check.Or(d.doc, fmt.Sprintf("market.blocks[%d].sell", i), &f.Market.Blocks[i].Sell, &yes)
 	}
 	for i := range f.Reserves {
 		r, path := &f.Reserves[i], fmt.Sprintf("reserves[%d]", i)
-		or(d, path+".performance", &r.Performance, unit.Ratio(1))
-		or(d, path+".short", &r.Short, 1000*unit.DollarPerMWh)
+		check.Or(d.doc, path+".performance", &r.Performance, unit.Ratio(1))
+		check.Or(d.doc, path+".short", &r.Short, 1000*unit.DollarPerMWh)
 	}
 }
 
 // ahead checks what only the hours ahead need: charges, blocks, reserves, rights, work.
 func (c *checker) ahead() {
-	between(c, "schedule.every", c.f.Ahead.Every, time.Minute, time.Hour)
-	between(c, "schedule.horizon", c.f.Ahead.Horizon, 24*time.Hour, 48*time.Hour)
+	check.Between(c.Check, "schedule.every", c.f.Ahead.Every, time.Minute, time.Hour)
+	check.Between(c.Check, "schedule.horizon", c.f.Ahead.Horizon, 24*time.Hour, 48*time.Hour)
 	names := map[string]string{}
 	for i := range c.f.Market.Charges.Demand {
 		c.demandCharge(fmt.Sprintf("market.charges.demand[%d]", i), &c.f.Market.Charges.Demand[i], names)
@@ -62,25 +63,25 @@ func (c *checker) ahead() {
 	}
 	c.minimum()
 	for i := range c.f.Groups {
-		between(c, fmt.Sprintf("groups[%d].ramp", i), c.f.Groups[i].Ramp, 0, time.Hour)
+		check.Between(c.Check, fmt.Sprintf("groups[%d].ramp", i), c.f.Groups[i].Ramp, 0, time.Hour)
 	}
 }
 
 // ownName says that a name must be there and stand once among those of its kind.
 func (c *checker) ownName(path, name string, names map[string]string) {
-	if !c.id(path+".name", name) {
+	if !c.ID(path+".name", name) {
 		return
 	}
 	if other, twice := names[name]; twice {
-		c.fault(path+".name", "give each its own name", "the name %q is taken by %s", name, other)
+		c.Fault(path+".name", "give each its own name", "the name %q is taken by %s", name, other)
 	}
 	names[name] = path
 }
 
 // rate says that a charge's rate must be there and be a price per kW and month.
 func (c *checker) rate(path, hint string, r unit.CapacityRate) {
-	if c.need(path, hint) && (r <= 0 || r > maxRate) {
-		c.fault(path, hint, "%v is out of range", r)
+	if c.Need(path, hint) && (r <= 0 || r > maxRate) {
+		c.Fault(path, hint, "%v is out of range", r)
 	}
 }
 
@@ -90,9 +91,9 @@ func (c *checker) months(path string, months []int) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
 		case m < 1 || m > 12:
-			c.fault(at, "January is 1, December 12", "%d is no month", m)
+			c.Fault(at, "January is 1, December 12", "%d is no month", m)
 		case seen[m]:
-			c.fault(at, "remove it", "the month %d stands twice", m)
+			c.Fault(at, "remove it", "the month %d stands twice", m)
 		}
 		seen[m] = true
 	}
@@ -101,7 +102,7 @@ func (c *checker) months(path string, months []int) {
 // interval says that an interval of metering must divide the hour.
 func (c *checker) interval(path string, d time.Duration) {
 	if d < time.Minute || d > time.Hour || time.Hour%d != 0 {
-		c.fault(path, "write a part of an hour, such as 15m, 30m or 1h", "%s does not divide an hour", strictyaml.Duration(d))
+		c.Fault(path, "write a part of an hour, such as 15m, 30m or 1h", "%s does not divide an hour", strictyaml.Duration(d))
 	}
 }
 
@@ -113,7 +114,7 @@ func (c *checker) daily(path string, d *Daily) {
 	c.clockTime(path+".from", d.From)
 	c.clockTime(path+".to", d.To)
 	if d.From != "" && d.From == d.To {
-		c.fault(path+".to", "remove daily if all hours count", "it ends when it begins")
+		c.Fault(path+".to", "remove daily if all hours count", "it ends when it begins")
 	}
 }
 
@@ -130,15 +131,15 @@ func (c *checker) coincidentCharge(path string, d *CoincidentCharge, names map[s
 	c.rate(path+".rate", `a twelfth of the year's charge, like "5 $/kW-month" for 60 $/kW-year`, d.Rate)
 	c.months(path+".months", d.Months)
 	if c.doc.Has(path+".months") && len(d.Months) == 0 {
-		c.fault(path+".months", "write them like [6, 7, 8, 9]", "a charge on the peaks of no month is none")
+		c.Fault(path+".months", "write them like [6, 7, 8, 9]", "a charge on the peaks of no month is none")
 	}
-	between(c, path+".count", d.Count, 1, 20)
+	check.Between(c.Check, path+".count", d.Count, 1, 20)
 	c.interval(path+".interval", d.Interval)
 	switch {
 	case c.doc.Has(path + ".load"):
 		c.aheadSeries(path+".load", d.Load)
 	case c.f.Market.Load == nil:
-		c.fault(path, "name its source here as load, or for all as market.load", "the grid's load is not known, so nobody can tell when it peaks")
+		c.Fault(path, "name its source here as load, or for all as market.load", "the grid's load is not known, so nobody can tell when it peaks")
 	}
 }
 
@@ -147,71 +148,71 @@ func (c *checker) aheadSeries(path string, s *Series) {
 	if s == nil || c.doc.Faulty(path) || !c.doc.Has(path) { // the last: a caller's own
 		return
 	}
-	source := c.exactlyOne(path, "csv", "feed")
-	c.only(path, source, "csv", "column")
+	source := c.ExactlyOne(path, "csv", "feed")
+	c.Only(path, source, "csv", "column")
 	if source == "csv" {
-		c.file(path+".csv", s.CSV)
+		c.File(path+".csv", s.CSV)
 	}
 }
 
 func (c *checker) purchase(path string, b *Purchase) {
 	c.somePower(path+".power", `the power bought, like "2 MW"`, b.Power)
 	c.beyond(path+".power", b.Power)
-	if c.need(path+".price", `what was agreed, like "38 $/MWh"`) {
-		between(c, path+".price", b.Price, MinPrice, MaxPrice)
+	if c.Need(path+".price", `what was agreed, like "38 $/MWh"`) {
+		check.Between(c.Check, path+".price", b.Price, MinPrice, MaxPrice)
 	}
-	c.need(path+".from", "when delivery begins, like 2026-01-01T06:00:00Z")
+	c.Need(path+".from", "when delivery begins, like 2026-01-01T06:00:00Z")
 	c.span(path, b.From, b.To)
 	c.daily(path+".daily", b.Daily)
-	between(c, path+".sell_fee", b.SellFee, 0, 1000*unit.DollarPerMWh)
+	check.Between(c.Check, path+".sell_fee", b.SellFee, 0, 1000*unit.DollarPerMWh)
 	if b.Sell != nil && !*b.Sell && c.doc.Has(path+".sell_fee") {
-		c.fault(path+".sell_fee", "remove one of the two", "what may not be sold back has no fee")
+		c.Fault(path+".sell_fee", "remove one of the two", "what may not be sold back has no fee")
 	}
 }
 
 // somePower says that a power must be there and be above zero.
 func (c *checker) somePower(path, hint string, p unit.Power) {
-	if c.need(path, hint) && p <= 0 {
-		c.fault(path, hint, "%v is no power", p)
+	if c.Need(path, hint) && p <= 0 {
+		c.Fault(path, hint, "%v is no power", p)
 	}
 }
 
 // beyond warns of a power that the connection cannot carry: it may be meant, or a slip of a unit.
 func (c *checker) beyond(path string, p unit.Power) {
 	if limit := c.f.Connection.Limit; limit > 0 && p > limit {
-		c.warn(path, "", "%v is above the %v that the connection may carry", p, limit)
+		c.Warn(path, "", "%v is above the %v that the connection may carry", p, limit)
 	}
 }
 
 func (c *checker) reserve(path string, r *ReserveProduct, names map[string]string) {
 	c.ownName(path, r.Name, names)
-	if c.need(path+".response", `in which power must be down once called, like "10m"`) {
-		between(c, path+".response", r.Response, time.Second, 4*time.Hour)
+	if c.Need(path+".response", `in which power must be down once called, like "10m"`) {
+		check.Between(c.Check, path+".response", r.Response, time.Second, 4*time.Hour)
 	}
-	if c.need(path+".duration", `for which it must be able to stay down, like "1h"`) {
-		between(c, path+".duration", r.Duration, time.Minute, 24*time.Hour)
+	if c.Need(path+".duration", `for which it must be able to stay down, like "1h"`) {
+		check.Between(c.Check, path+".duration", r.Duration, time.Minute, 24*time.Hour)
 	}
 	if r.Most < 0 {
-		c.fault(path+".most", "write the most that may be sold", "%v is below zero", r.Most)
+		c.Fault(path+".most", "write the most that may be sold", "%v is below zero", r.Most)
 	}
 	c.beyond(path+".most", r.Most)
-	switch source := c.exactlyOne(path, "price", "fixed"); {
+	switch source := c.ExactlyOne(path, "price", "fixed"); {
 	case source == "price":
 		c.aheadSeries(path+".price", r.Price)
 	case source == "fixed" && r.Fixed != nil:
-		between(c, path+".fixed", *r.Fixed, 0, MaxPrice)
+		check.Between(c.Check, path+".fixed", *r.Fixed, 0, MaxPrice)
 	}
-	between(c, path+".performance", r.Performance, 0, 1)
-	between(c, path+".call", r.Call, 0, 1)
-	between(c, path+".short", r.Short, 0, 10*MaxPrice)
+	check.Between(c.Check, path+".performance", r.Performance, 0, 1)
+	check.Between(c.Check, path+".call", r.Call, 0, 1)
+	check.Between(c.Check, path+".short", r.Short, 0, 10*MaxPrice)
 	for i, s := range r.Sold {
 		at := fmt.Sprintf("%s.sold[%d]", path, i)
 		c.somePower(at+".power", `the power sold, like "1 MW"`, s.Power)
-		c.need(at+".from", "when it begins, like 2026-07-01T16:00:00Z")
-		c.need(at+".to", "when it ends, like 2026-07-01T20:00:00Z")
+		c.Need(at+".from", "when it begins, like 2026-07-01T16:00:00Z")
+		c.Need(at+".to", "when it ends, like 2026-07-01T20:00:00Z")
 		c.span(at, s.From, s.To)
 		if r.Most > 0 && s.Power > r.Most {
-			c.fault(at+".power", "raise most, or correct what was sold", "%v sold is above the most of %v", s.Power, r.Most)
+			c.Fault(at+".power", "raise most, or correct what was sold", "%v sold is above the most of %v", s.Power, r.Most)
 		}
 	}
 }
@@ -223,32 +224,32 @@ func (c *checker) curtailRight(path string, t *Tenant) {
 	}
 	c.somePower(path+".power", `the most that may be taken back, like "500 kW"`, r.Power)
 	if r.Power > t.Firm && t.Firm > 0 {
-		c.fault(path+".power", "at most what is firm can be taken back", "%v is above the %v that are contracted", r.Power, t.Firm)
+		c.Fault(path+".power", "at most what is firm can be taken back", "%v is above the %v that are contracted", r.Power, t.Firm)
 	}
-	if c.need(path+".hours", `in a calendar year, like "100h"`) {
-		between(c, path+".hours", r.Hours, time.Minute, 366*24*time.Hour)
+	if c.Need(path+".hours", `in a calendar year, like "100h"`) {
+		check.Between(c.Check, path+".hours", r.Hours, time.Minute, 366*24*time.Hour)
 	}
-	between(c, path+".notice", r.Notice, 0, 48*time.Hour)
-	between(c, path+".price", r.Price, 0, MaxPrice)
+	check.Between(c.Check, path+".notice", r.Notice, 0, 48*time.Hour)
+	check.Between(c.Check, path+".price", r.Price, 0, MaxPrice)
 }
 
 func (c *checker) work(path string, w *Work) {
 	c.loadID(path, w.ID)
 	c.nodeRef(path+".node", w.Node)
-	if c.need(path+".energy", `what is still to be done, like "40 MWh"`) && w.Energy <= 0 {
-		c.fault(path+".energy", `write it like "40 MWh"`, "%v is nothing to do", w.Energy)
+	if c.Need(path+".energy", `what is still to be done, like "40 MWh"`) && w.Energy <= 0 {
+		c.Fault(path+".energy", `write it like "40 MWh"`, "%v is nothing to do", w.Energy)
 	}
 	c.somePower(path+".power", `the most that it draws, like "2 MW"`, w.Power)
 	if !w.By.IsZero() && !w.From.IsZero() && !w.By.After(w.From) {
-		c.fault(path+".by", "let it be due after it begins", "%s is not after %s", w.By.Format(time.RFC3339), w.From.Format(time.RFC3339))
+		c.Fault(path+".by", "let it be due after it begins", "%s is not after %s", w.By.Format(time.RFC3339), w.From.Format(time.RFC3339))
 	} else if !w.By.IsZero() && !w.From.IsZero() && w.Power > 0 && w.Power.Over(w.By.Sub(w.From)) < w.Energy {
-		c.warn(path+".by", "begin earlier, or let it be due later", "at %v only %v are done by then, not %v", w.Power, w.Power.Over(w.By.Sub(w.From)), w.Energy)
+		c.Warn(path+".by", "begin earlier, or let it be due later", "at %v only %v are done by then, not %v", w.Power, w.Power.Over(w.By.Sub(w.From)), w.Energy)
 	}
-	if c.need(path+".value", `what a MWh done earns, like "150 $/MWh"`) {
-		between(c, path+".value", w.Value, 0, 100*MaxPrice)
+	if c.Need(path+".value", `what a MWh done earns, like "150 $/MWh"`) {
+		check.Between(c.Check, path+".value", w.Value, 0, 100*MaxPrice)
 	}
-	between(c, path+".late", w.Late, 0, 100*MaxPrice)
-	between(c, path+".slow", w.Slow, 0, MaxPrice)
+	check.Between(c.Check, path+".late", w.Late, 0, 100*MaxPrice)
+	check.Between(c.Check, path+".slow", w.Slow, 0, MaxPrice)
 }
 
 func (c *checker) minimum() {
@@ -258,9 +259,9 @@ func (c *checker) minimum() {
 	}
 	c.somePower("minimum.power", `write it like "1 MW"`, m.Power)
 	if limit := c.f.Connection.Limit; limit > 0 && m.Power > limit {
-		c.fault("minimum.power", "correct one of the two", "%v is above the %v that the connection may carry", m.Power, limit)
+		c.Fault("minimum.power", "correct one of the two", "%v is above the %v that the connection may carry", m.Power, limit)
 	}
-	if c.need("minimum.penalty", `for each MWh lacking, like "100 $/MWh"`) && (m.Penalty <= 0 || m.Penalty > 100*MaxPrice) {
-		c.fault("minimum.penalty", `write it like "100 $/MWh"`, "%v is no penalty", m.Penalty)
+	if c.Need("minimum.penalty", `for each MWh lacking, like "100 $/MWh"`) && (m.Penalty <= 0 || m.Penalty > 100*MaxPrice) {
+		c.Fault("minimum.penalty", `write it like "100 $/MWh"`, "%v is no penalty", m.Penalty)
 	}
 }

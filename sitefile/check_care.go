@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"switchyard/site"
+	"switchyard/sitefile/check"
 	"switchyard/unit"
 )
 
@@ -28,17 +29,17 @@ func NoticeLevels() []string { return []string{"info", "warning", "critical"} }
 // care checks what keeps devices well: health, notices and the groups' pools.
 func (c *checker) care() {
 	h := c.f.Health
-	whenSet(c, "health.chip_temp", h.ChipTemp, 40, 150)
+	check.WhenSet(c.Check, "health.chip_temp", h.ChipTemp, 40, 150)
 	if c.doc.Has("health.low_hashrate") && h.LowHashrate == 0 {
-		c.fault("health.low_hashrate", `to be told nothing of it write "off: [low-hashrate]"`, "no hashrate is below zero")
+		c.Fault("health.low_hashrate", `to be told nothing of it write "off: [low-hashrate]"`, "no hashrate is below zero")
 	} else {
-		whenSet(c, "health.low_hashrate", h.LowHashrate, unit.Ratio(0), 1)
+		check.WhenSet(c.Check, "health.low_hashrate", h.LowHashrate, unit.Ratio(0), 1)
 	}
-	whenSet(c, "health.stale", h.Stale, 10*time.Second, 24*time.Hour)
-	whenSet(c, "health.after", h.After, time.Second, 24*time.Hour)
-	whenSet(c, "health.clear", h.Clear, time.Second, 24*time.Hour)
+	check.WhenSet(c.Check, "health.stale", h.Stale, 10*time.Second, 24*time.Hour)
+	check.WhenSet(c.Check, "health.after", h.After, time.Second, 24*time.Hour)
+	check.WhenSet(c.Check, "health.clear", h.Clear, time.Second, 24*time.Hour)
 	for i, name := range h.Off {
-		c.oneOf(fmt.Sprintf("health.off[%d]", i), "health rule", name, HealthRules()...)
+		c.OneOf(fmt.Sprintf("health.off[%d]", i), "health rule", name, HealthRules()...)
 	}
 	names := map[string]string{}
 	for i := range c.f.Notices {
@@ -49,54 +50,47 @@ func (c *checker) care() {
 	}
 }
 
-// whenSet is between for a key that may be left out.
-func whenSet[T int | float64 | time.Duration | unit.Power | unit.Money | unit.Price | unit.Ratio](c *checker, path string, v, low, high T) {
-	if c.doc.Has(path) {
-		between(c, path, v, low, high)
-	}
-}
-
 func (c *checker) notice(path string, n *Notice, names map[string]string) {
-	if c.id(path+".name", n.Name) {
+	if c.ID(path+".name", n.Name) {
 		if other, twice := names[n.Name]; twice {
-			c.fault(path+".name", "give each its own name", "the name %q is taken by %s", n.Name, other)
+			c.Fault(path+".name", "give each its own name", "the name %q is taken by %s", n.Name, other)
 		}
 		names[n.Name] = path
 	}
 	const hint = `write "env:NAME" or "file:PATH" of an address such as slack://token@channel`
-	if c.need(path+".url", hint) && !isReference(n.URL) {
-		c.fault(path+".url", hint, "the address holds a secret, which must not stand in the site file")
+	if c.Need(path+".url", hint) && !check.IsReference(n.URL) {
+		c.Fault(path+".url", hint, "the address holds a secret, which must not stand in the site file")
 	} else if c.known.Address != nil && c.doc.Has(path+".url") {
 		if err := c.known.Address(c.f, n.URL); err != nil {
-			c.warn(path+".url", "where the controller runs it must be there", "%v", err)
+			c.Warn(path+".url", "where the controller runs it must be there", "%v", err)
 		}
 	}
 	if c.doc.Has(path + ".level") {
-		c.oneOf(path+".level", "level", n.Level, NoticeLevels()...)
+		c.OneOf(path+".level", "level", n.Level, NoticeLevels()...)
 	}
-	whenSet(c, path+".every", n.Every, time.Second, 24*time.Hour)
+	check.WhenSet(c.Check, path+".every", n.Every, time.Second, 24*time.Hour)
 }
 
 func (c *checker) pools(path string, pools []Pool) {
 	if len(pools) > MaxPools {
-		c.fault(path, "leave out the last ones", "a miner takes at most %d pools", MaxPools)
+		c.Fault(path, "leave out the last ones", "a miner takes at most %d pools", MaxPools)
 	}
 	for i := range pools {
 		p, at := &pools[i], fmt.Sprintf("%s[%d]", path, i)
-		if c.need(at+".url", `write it like "stratum+tcp://pool.example:3333"`) {
+		if c.Need(at+".url", `write it like "stratum+tcp://pool.example:3333"`) {
 			if err := CheckPoolURL(p.URL); err != nil {
 				message, hint, _ := strings.Cut(err.Error(), "; ")
-				c.fault(at+".url", hint, "%s", message)
+				c.Fault(at+".url", hint, "%s", message)
 			}
 		}
-		if c.need(at+".worker", `write it like "account.{device}"`) {
+		if c.Need(at+".worker", `write it like "account.{device}"`) {
 			if err := CheckWorker(p.Worker); err != nil {
 				message, hint, _ := strings.Cut(err.Error(), "; ")
-				c.fault(at+".worker", hint, "%s", message)
+				c.Fault(at+".worker", hint, "%s", message)
 			}
 		}
-		if p.Password != "" && !isReference(p.Password) {
-			c.fault(at+".password", `write "env:NAME" or "file:PATH"`, "a secret must not stand in the site file")
+		if p.Password != "" && !check.IsReference(p.Password) {
+			c.Fault(at+".password", `write "env:NAME" or "file:PATH"`, "a secret must not stand in the site file")
 		}
 	}
 }
@@ -156,6 +150,3 @@ func shortIP(host string) string {
 	b := a.As16()
 	return fmt.Sprintf("%02x%02xx%02x%02x", b[12], b[13], b[14], b[15])
 }
-
-// IsReference says whether a text refers to a secret, "env:NAME" or "file:PATH".
-func IsReference(s string) bool { return isReference(s) }

@@ -41,20 +41,20 @@ type feedReporter struct{ c *checker }
 func (r feedReporter) Has(path string) bool { return r.c.doc.Has(path) }
 
 func (r feedReporter) Fault(path, suggestion, format string, args ...any) {
-	r.c.fault(path, suggestion, format, args...)
+	r.c.Fault(path, suggestion, format, args...)
 }
 
 func (r feedReporter) Warn(path, suggestion, format string, args ...any) {
-	r.c.warn(path, suggestion, format, args...)
+	r.c.Warn(path, suggestion, format, args...)
 }
 
-func (r feedReporter) Address(path, s string) { r.c.url(path, s) }
+func (r feedReporter) Address(path, s string) { r.c.URL(path, s) }
 
 // errFolder is what mustExist says of a folder, which a feed may read.
 var errFolder = errors.New("it is a folder")
 
 func (r feedReporter) File(path, p string) {
 	if err := r.c.exists(r.c.f.Path(p)); err != nil && !errors.Is(err, errFolder) {
-		r.c.fault(path, "relative paths start at the site file's folder", "cannot read %s: %v", r.c.f.Path(p), err)
+		r.c.Fault(path, "relative paths start at the site file's folder", "cannot read %s: %v", r.c.f.Path(p), err)
 	}
 }

@@ -7,18 +7,19 @@ import (
 	"strings"
 	"time"
 
+	"switchyard/sitefile/check"
 	"switchyard/strictyaml"
 	"switchyard/unit"
 )
 
 // loadID checks a group's or tenant's id; both are loads and share the names.
 func (c *checker) loadID(path, id string) {
-	if !c.id(path+".id", id) {
+	if !c.ID(path+".id", id) {
 		return
 	}
 	if other, twice := c.loads[id]; twice {
 		line, _ := c.doc.At(other + ".id")
-		c.fault(path+".id", "give each group and tenant its own id", "the id %q is taken by the one on line %d", id, line)
+		c.Fault(path+".id", "give each group and tenant its own id", "the id %q is taken by the one on line %d", id, line)
 		return
 	}
 	c.loads[id] = path
@@ -30,52 +31,52 @@ func (c *checker) groups() {
 		c.loadID(path, g.ID)
 		c.nodeRef(path+".node", g.Node)
 		c.driver(path+".driver", g.Driver)
-		c.credentials(path+".credentials", g.Credentials)
+		c.Credentials(path+".credentials", g.Credentials)
 		c.groupAddresses(path, g)
 		c.groupPorts(path, g)
 		c.groupPower(path, g)
-		between(c, path+".pool_fee", g.PoolFee, 0, 0.5)
-		between(c, path+".restart_cost", g.RestartCost, 0, 1000*unit.Dollar)
-		between(c, path+".min_rest", g.MinRest, 0, 24*time.Hour)
-		between(c, path+".min_run", g.MinRun, 0, 24*time.Hour)
-		between(c, path+".poll", g.Poll, time.Second, 10*time.Minute)
-		between(c, path+".timeout", g.Timeout, 100*time.Millisecond, time.Minute)
+		check.Between(c.Check, path+".pool_fee", g.PoolFee, 0, 0.5)
+		check.Between(c.Check, path+".restart_cost", g.RestartCost, 0, 1000*unit.Dollar)
+		check.Between(c.Check, path+".min_rest", g.MinRest, 0, 24*time.Hour)
+		check.Between(c.Check, path+".min_run", g.MinRun, 0, 24*time.Hour)
+		check.Between(c.Check, path+".poll", g.Poll, time.Second, 10*time.Minute)
+		check.Between(c.Check, path+".timeout", g.Timeout, 100*time.Millisecond, time.Minute)
 	}
 }
 
 func (c *checker) driver(path, driver string) {
 	names := append(slices.Clone(c.known.Drivers), "auto")
-	if c.need(path, strictyaml.Suggest("", names)) && c.known.Drivers != nil {
-		c.oneOf(path, "driver", driver, names...)
+	if c.Need(path, strictyaml.Suggest("", names)) && c.known.Drivers != nil {
+		c.OneOf(path, "driver", driver, names...)
 	}
 }
 
 // groupPower checks the figures that planning and the safe state rest upon.
 func (c *checker) groupPower(path string, g *Group) {
-	power := c.need(path+".nameplate", `power of one miner at full work, like "3500 W"`)
+	power := c.Need(path+".nameplate", `power of one miner at full work, like "3500 W"`)
 	if power && g.Nameplate <= 0 {
-		c.fault(path+".nameplate", `write it like "3500 W"`, "%v is no nameplate power", g.Nameplate)
+		c.Fault(path+".nameplate", `write it like "3500 W"`, "%v is no nameplate power", g.Nameplate)
 		return
 	}
-	work := c.need(path+".hashrate", `hashrate of one miner at full work, like "200 TH/s"`)
+	work := c.Need(path+".hashrate", `hashrate of one miner at full work, like "200 TH/s"`)
 	if work && g.Hashrate <= 0 {
-		c.fault(path+".hashrate", `write it like "200 TH/s"`, "%v is no hashrate", g.Hashrate)
+		c.Fault(path+".hashrate", `write it like "200 TH/s"`, "%v is no hashrate", g.Hashrate)
 		return
 	}
 	if g.Standby < 0 || power && g.Standby >= g.Nameplate {
-		c.fault(path+".standby", "write what one miner draws asleep", "%v is not between zero and the nameplate", g.Standby)
+		c.Fault(path+".standby", "write what one miner draws asleep", "%v is not between zero and the nameplate", g.Standby)
 	}
 	if e := unit.EfficiencyOf(g.Nameplate, g.Hashrate); power && work && (e < 5 || e > 150) {
-		c.warn(path+".nameplate", "both are for one miner", "%v for %v is %.4g J/TH, which no miner is", g.Nameplate, g.Hashrate, float64(e))
+		c.Warn(path+".nameplate", "both are for one miner", "%v for %v is %.4g J/TH, which no miner is", g.Nameplate, g.Hashrate, float64(e))
 	}
 }
 
 func (c *checker) groupAddresses(path string, g *Group) {
-	if !c.need(path+".addresses", `write it like "addresses: [10.0.0.1-10.0.0.99]"`) {
+	if !c.Need(path+".addresses", `write it like "addresses: [10.0.0.1-10.0.0.99]"`) {
 		return
 	}
 	if len(g.Addresses) == 0 {
-		c.fault(path+".addresses", `write it like "[10.0.0.1-10.0.0.99]"`, "the group has no miners")
+		c.Fault(path+".addresses", `write it like "[10.0.0.1-10.0.0.99]"`, "the group has no miners")
 	}
 	total := 0
 	for i, s := range g.Addresses {
@@ -83,11 +84,11 @@ func (c *checker) groupAddresses(path string, g *Group) {
 		sp, err := parseSpan(s)
 		if err != nil {
 			message, suggestion, _ := strings.Cut(err.Error(), "; ")
-			c.fault(at, suggestion, "%s", message)
+			c.Fault(at, suggestion, "%s", message)
 			continue
 		}
 		if total += sp.n; total > MaxAddresses {
-			c.fault(at, "divide the group", "a group has at most %d miners", MaxAddresses)
+			c.Fault(at, "divide the group", "a group has at most %d miners", MaxAddresses)
 			return
 		}
 	}
@@ -95,7 +96,7 @@ func (c *checker) groupAddresses(path string, g *Group) {
 	for _, name := range slices.Sorted(maps.Keys(g.Ports)) {
 		if p := g.Ports[name]; p.Of(total-1) > 65535 {
 			at := strictyaml.Join(path+".ports", name)
-			c.fault(at, fmt.Sprintf("begin at %d or below", 65535-total+1), "the last of %d ports from %d on is above 65535", total, p.Number)
+			c.Fault(at, fmt.Sprintf("begin at %d or below", 65535-total+1), "the last of %d ports from %d on is above 65535", total, p.Number)
 		}
 	}
 }
@@ -114,7 +115,7 @@ func (c *checker) groupPorts(path string, g *Group) {
 		if len(names) == 1 {
 			hint = fmt.Sprintf("its port is called %q", names[0])
 		}
-		c.fault(strictyaml.Join(path+".ports", name), hint, "the driver %s has no port %q", g.Driver, name)
+		c.Fault(strictyaml.Join(path+".ports", name), hint, "the driver %s has no port %q", g.Driver, name)
 	}
 }
 
@@ -125,19 +126,19 @@ func (c *checker) tenants() {
 		if node, ok := c.nodeRef(path+".node", t.Node); ok {
 			c.tenantNode(path, i, node)
 		}
-		if c.need(path+".firm", `the contracted power, like "1.8 MW"`) && t.Firm <= 0 {
-			c.fault(path+".firm", `write it like "1.8 MW"`, "%v is no contracted power", t.Firm)
+		if c.Need(path+".firm", `the contracted power, like "1.8 MW"`) && t.Firm <= 0 {
+			c.Fault(path+".firm", `write it like "1.8 MW"`, "%v is no contracted power", t.Firm)
 		}
-		if c.need(path+".rate", `the rent, like "120 $/kW-month"`) && t.Rate < 0 {
-			c.fault(path+".rate", `write it like "120 $/kW-month"`, "%v is below zero", t.Rate)
+		if c.Need(path+".rate", `the rent, like "120 $/kW-month"`) && t.Rate < 0 {
+			c.Fault(path+".rate", `write it like "120 $/kW-month"`, "%v is below zero", t.Rate)
 		}
-		if c.need(path+".penalty", `for each MWh not delivered, like "5000 $/MWh"`) && t.Penalty <= 0 {
-			c.fault(path+".penalty", `write it like "5000 $/MWh"`, "%v is no penalty", t.Penalty)
+		if c.Need(path+".penalty", `for each MWh not delivered, like "5000 $/MWh"`) && t.Penalty <= 0 {
+			c.Fault(path+".penalty", `write it like "5000 $/MWh"`, "%v is no penalty", t.Penalty)
 		}
-		c.oneOf(path+".power", "way to bill energy", t.Power, "pass-through", "included")
-		between(c, path+".availability", t.Availability, 0, 1)
+		c.OneOf(path+".power", "way to bill energy", t.Power, "pass-through", "included")
+		check.Between(c.Check, path+".availability", t.Availability, 0, 1)
 		if t.Ramp < 0 {
-			c.fault(path+".ramp", "write the fastest rise per minute", "%v is below zero", t.Ramp)
+			c.Fault(path+".ramp", "write the fastest rise per minute", "%v is below zero", t.Ramp)
 		}
 	}
 }
@@ -146,14 +147,14 @@ func (c *checker) tenants() {
 func (c *checker) tenantNode(path string, tenant, node int) {
 	n, firm := c.nodeAt(node), c.f.Tenants[tenant].Firm
 	if n.Meter == nil && !c.doc.Has(c.nodePath(node)+".meter") {
-		c.fault(path+".node", fmt.Sprintf("give %s a meter", n.ID), "the node %s has no meter, and its meter is the tenant's", n.ID)
+		c.Fault(path+".node", fmt.Sprintf("give %s a meter", n.ID), "the node %s has no meter, and its meter is the tenant's", n.ID)
 	}
 	if n.Limit > 0 && firm > n.Limit {
-		c.fault(path+".firm", "raise the node's limit or contract less", "the firm power of %v is above the %v that the node %s may carry", firm, n.Limit, n.ID)
+		c.Fault(path+".firm", "raise the node's limit or contract less", "the firm power of %v is above the %v that the node %s may carry", firm, n.Limit, n.ID)
 	}
 	for i, o := range c.f.Tenants[:tenant] {
 		if c.below(o.Node, node) {
-			c.fault(path+".node", "give each tenant a metered node of its own", "the tenant on tenants[%d] (%s) draws through the same meter", i, o.ID)
+			c.Fault(path+".node", "give each tenant a metered node of its own", "the tenant on tenants[%d] (%s) draws through the same meter", i, o.ID)
 		}
 	}
 	var mixed []string
@@ -163,7 +164,7 @@ func (c *checker) tenantNode(path string, tenant, node int) {
 		}
 	}
 	if len(mixed) > 0 {
-		c.fault(path+".node", "give the tenant a metered node of its own", "miners draw through the same meter: %s", strings.Join(mixed, ", "))
+		c.Fault(path+".node", "give the tenant a metered node of its own", "miners draw through the same meter: %s", strings.Join(mixed, ", "))
 	}
 }
 
@@ -194,7 +195,7 @@ type claim struct {
 // addresses checks that no socket is meant twice. Each pair of keys is reported once.
 func (c *checker) addresses() {
 	if c.miners > MaxMiners {
-		c.fault("groups", "divide the site", "the site has more than the %d miners allowed", MaxMiners)
+		c.Fault("groups", "divide the site", "the site has more than the %d miners allowed", MaxMiners)
 		return
 	}
 	taken, said := map[claim]string{}, map[[2]string]bool{}
@@ -211,7 +212,7 @@ func (c *checker) addresses() {
 			if k.port > 0 {
 				what = fmt.Sprintf("%s port %d", what, k.port)
 			}
-			c.fault(path, hint, "%s already stands on line %d (%s)", what, line, other)
+			c.Fault(path, hint, "%s already stands on line %d (%s)", what, line, other)
 		}
 	}
 	for i := -1; i < len(c.f.Nodes); i++ {

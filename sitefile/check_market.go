@@ -8,67 +8,39 @@ import (
 	"strings"
 	"time"
 
+	"switchyard/sitefile/check"
 	"switchyard/strictyaml"
 	"switchyard/unit"
 )
 
-// exactlyOne says that one of the keys at path must be there, and returns the first that is.
-func (c *checker) exactlyOne(path string, keys ...string) string {
-	var there []string
-	for _, k := range keys {
-		if c.doc.Has(path + "." + k) {
-			there = append(there, k)
-		}
-	}
-	list := strings.Join(keys[:len(keys)-1], ", ") + " and " + keys[len(keys)-1]
-	switch len(there) {
-	case 0:
-		c.fault(path, "write exactly one of "+list, "%s has no source", path)
-		return ""
-	case 1:
-	default:
-		c.fault(path+"."+there[1], "write exactly one of "+list, "%s are both there", strings.Join(there, " and "))
-	}
-	return there[0]
-}
-
-// only says that the keys at path go with the key owner alone.
-func (c *checker) only(path, source, owner string, keys ...string) {
-	for _, k := range keys {
-		if at := path + "." + k; source != "" && source != owner && c.doc.Has(at) {
-			c.fault(at, "remove the key", "%s goes with %s and means nothing with %s", k, owner, source)
-		}
-	}
-}
-
 func (c *checker) market() {
 	p := c.f.Market.Price
-	source := c.exactlyOne("market.price", "csv", "url", "feed", "fixed", "made_up")
-	c.only("market.price", source, "csv", "column")
-	c.only("market.price", source, "url", "time_field", "price_field", "poll")
+	source := c.ExactlyOne("market.price", "csv", "url", "feed", "fixed", "made_up")
+	c.Only("market.price", source, "csv", "column")
+	c.Only("market.price", source, "url", "time_field", "price_field", "poll")
 	switch source {
 	case "fixed", "made_up":
-		c.only("market.price", source, "csv or url", "interval", "stale")
+		c.Only("market.price", source, "csv or url", "interval", "stale")
 	case "feed":
-		c.only("market.price", source, "csv or url", "interval")
+		c.Only("market.price", source, "csv or url", "interval")
 	}
 	c.feeds()
 	switch source {
 	case "csv":
-		c.file("market.price.csv", p.CSV)
+		c.File("market.price.csv", p.CSV)
 	case "url":
-		c.url("market.price.url", p.URL)
+		c.URL("market.price.url", p.URL)
 	case "fixed":
 		if p.Fixed != nil {
-			between(c, "market.price.fixed", *p.Fixed, MinPrice, MaxPrice)
+			check.Between(c.Check, "market.price.fixed", *p.Fixed, MinPrice, MaxPrice)
 		}
 	}
 	if c.doc.Has("market.price.interval") {
-		between(c, "market.price.interval", p.Interval, time.Minute, 24*time.Hour)
+		check.Between(c.Check, "market.price.interval", p.Interval, time.Minute, 24*time.Hour)
 	}
-	between(c, "market.price.poll", p.Poll, time.Second, 24*time.Hour)
-	between(c, "market.price.stale", p.Stale, 0, 7*24*time.Hour)
-	between(c, "market.price.adder", p.Adder, MinPrice, MaxPrice)
+	check.Between(c.Check, "market.price.poll", p.Poll, time.Second, 24*time.Hour)
+	check.Between(c.Check, "market.price.stale", p.Stale, 0, 7*24*time.Hour)
+	check.Between(c.Check, "market.price.adder", p.Adder, MinPrice, MaxPrice)
 	if len(c.f.Groups) > 0 || c.doc.Has("market.bitcoin") {
 		c.bitcoin()
 	}
@@ -84,42 +56,42 @@ const (
 func (c *checker) bitcoin() {
 	const path = "market.bitcoin"
 	b := c.f.Market.Bitcoin
-	source := c.exactlyOne(path, "csv", "rpc", "hashprice")
-	c.only(path, source, "rpc", "credentials", "price_usd", "price_url", "price_field", "poll")
+	source := c.ExactlyOne(path, "csv", "rpc", "hashprice")
+	c.Only(path, source, "rpc", "credentials", "price_usd", "price_url", "price_field", "poll")
 	switch source {
 	case "csv":
-		c.file(path+".csv", b.CSV)
+		c.File(path+".csv", b.CSV)
 	case "rpc":
-		c.url(path+".rpc", b.RPC)
+		c.URL(path+".rpc", b.RPC)
 		usd, feed := c.doc.Has(path+".price_usd"), c.doc.Has(path+".price_url")
 		switch {
 		case usd == feed:
-			c.fault(path, "write price_usd or price_url", "a Bitcoin node does not know the price in dollars: exactly one source of it is needed")
+			c.Fault(path, "write price_usd or price_url", "a Bitcoin node does not know the price in dollars: exactly one source of it is needed")
 		case usd && b.PriceUSD <= 0:
-			c.fault(path+".price_usd", `write it like "65000 $"`, "%v is no price", b.PriceUSD)
+			c.Fault(path+".price_usd", `write it like "65000 $"`, "%v is no price", b.PriceUSD)
 		case feed:
-			c.url(path+".price_url", b.PriceURL)
+			c.URL(path+".price_url", b.PriceURL)
 		}
 	case "hashprice":
 		if h := b.Hashprice; h != nil && (*h <= 0 || *h > unit.DollarsPerPHDay(10_000)) {
-			c.fault(path+".hashprice", `write it like "50 $/PH/day"`, "%v is out of range", *h)
+			c.Fault(path+".hashprice", `write it like "50 $/PH/day"`, "%v is out of range", *h)
 		}
 	}
-	c.credentials(path+".credentials", b.Credentials)
-	between(c, path+".poll", b.Poll, time.Second, 24*time.Hour)
-	between(c, path+".stale", b.Stale, 0, 90*24*time.Hour)
+	c.Credentials(path+".credentials", b.Credentials)
+	check.Between(c.Check, path+".poll", b.Poll, time.Second, 24*time.Hour)
+	check.Between(c.Check, path+".stale", b.Stale, 0, 90*24*time.Hour)
 }
 
 func (c *checker) limits() {
 	for i, l := range c.f.Limits {
 		path := fmt.Sprintf("limits[%d]", i)
 		node, ok := c.nodeRef(path+".node", l.Node)
-		if c.need(path+".power", `write it like "2 MW"`) && l.Power < 0 {
-			c.fault(path+".power", `write it like "2 MW"`, "%v is below zero", l.Power)
+		if c.Need(path+".power", `write it like "2 MW"`) && l.Power < 0 {
+			c.Fault(path+".power", `write it like "2 MW"`, "%v is below zero", l.Power)
 		}
 		if ok {
 			if n := c.nodeAt(node); n.Limit > 0 && l.Power >= n.Limit {
-				c.warn(path+".power", "", "the limit of %v changes nothing: %s has %v anyway", l.Power, n.ID, n.Limit)
+				c.Warn(path+".power", "", "the limit of %v changes nothing: %s has %v anyway", l.Power, n.ID, n.Limit)
 			}
 		}
 		c.span(path, l.From, l.To)
@@ -129,7 +101,7 @@ func (c *checker) limits() {
 		c.clockTime(path+".daily.from", l.Daily.From)
 		c.clockTime(path+".daily.to", l.Daily.To)
 		if l.Daily.From != "" && l.Daily.From == l.Daily.To {
-			c.fault(path+".daily.to", "remove daily for a limit that always holds", "the limit ends when it begins")
+			c.Fault(path+".daily.to", "remove daily for a limit that always holds", "the limit ends when it begins")
 		}
 	}
 }
@@ -137,7 +109,7 @@ func (c *checker) limits() {
 // span says that a time that ends must end after it begins.
 func (c *checker) span(path string, from, to time.Time) {
 	if !to.IsZero() && !to.After(from) {
-		c.fault(path+".to", "let it end after it begins", "%s is not after %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
+		c.Fault(path+".to", "let it end after it begins", "%s is not after %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
 	}
 }
 
@@ -147,7 +119,7 @@ func (c *checker) emulate() {
 		return
 	}
 	if e.Ramp <= 0 || e.Ramp > 1000 {
-		c.fault("emulate.ramp", "1 is the firmware's own", "%v is out of range", e.Ramp)
+		c.Fault("emulate.ramp", "1 is the firmware's own", "%v is out of range", e.Ramp)
 	}
 	var tenants []string
 	for _, t := range c.f.Tenants {
@@ -156,7 +128,7 @@ func (c *checker) emulate() {
 	for _, id := range slices.Sorted(maps.Keys(e.Tenants)) {
 		path := strictyaml.Join("emulate.tenants", id)
 		if !slices.Contains(tenants, id) {
-			c.fault(path, strictyaml.Suggest(id, tenants), "there is no tenant %q", id)
+			c.Fault(path, strictyaml.Suggest(id, tenants), "there is no tenant %q", id)
 		}
 		c.draw(path, e.Tenants[id])
 	}
@@ -166,41 +138,41 @@ func (c *checker) emulate() {
 }
 
 func (c *checker) draw(path string, d Draw) {
-	between(c, path+".low", d.Low, 0, 1.5)
-	between(c, path+".high", d.High, 0, 1.5)
+	check.Between(c.Check, path+".low", d.Low, 0, 1.5)
+	check.Between(c.Check, path+".high", d.High, 0, 1.5)
 	if d.High < d.Low {
-		c.fault(path+".high", "let high be at least low", "%v is below the low of %v", d.High, d.Low)
+		c.Fault(path+".high", "let high be at least low", "%v is below the low of %v", d.High, d.Low)
 	}
-	between(c, path+".jump", d.Jump, 0, 7*24*time.Hour)
-	between(c, path+".jump_time", d.JumpTime, time.Second, time.Hour)
+	check.Between(c.Check, path+".jump", d.Jump, 0, 7*24*time.Hour)
+	check.Between(c.Check, path+".jump_time", d.JumpTime, time.Second, time.Hour)
 	for i, j := range d.At {
 		at := fmt.Sprintf("%s.at[%d]", path, i)
 		c.clockTime(at+".at", j.At)
-		between(c, at+".to", j.To, 0, 1.5)
-		between(c, at+".for", j.For, 0, 24*time.Hour)
+		check.Between(c.Check, at+".to", j.To, 0, 1.5)
+		check.Between(c.Check, at+".for", j.For, 0, 24*time.Hour)
 	}
 }
 
 func (c *checker) emulatedFault(path string, f Fault) {
 	kinds := []string{"late", "lost", "half-open", "garbled", "refusing", "lying", "clock-skew", "dead-board", "wrong-password", "mute-power", "biased-power", "frozen", "register-reset"}
-	if c.need(path+".kind", strictyaml.Suggest("", kinds)) {
-		c.oneOf(path+".kind", "kind of fault", f.Kind, kinds...)
+	if c.Need(path+".kind", strictyaml.Suggest("", kinds)) {
+		c.OneOf(path+".kind", "kind of fault", f.Kind, kinds...)
 	}
 	if f.Kind == "late" || f.Kind == "clock-skew" {
-		c.need(path+".delay", `write it like "2s"`)
+		c.Need(path+".delay", `write it like "2s"`)
 	}
 	if f.Kind == "biased-power" {
-		c.need(path+".by", `write it like "by: 10 %"`)
+		c.Need(path+".by", `write it like "by: 10 %"`)
 	}
-	between(c, path+".by", f.By, 0, 0.9)
-	between(c, path+".chance", f.Chance, 0, 1)
-	between(c, path+".share", f.Share, 0, 1)
+	check.Between(c.Check, path+".by", f.By, 0, 0.9)
+	check.Between(c.Check, path+".chance", f.Chance, 0, 1)
+	check.Between(c.Check, path+".share", f.Share, 0, 1)
 	c.span(path, f.From, f.To)
-	source := c.exactlyOne(path, "devices", "group")
-	c.only(path, source, "group", "share")
+	source := c.ExactlyOne(path, "devices", "group")
+	c.Only(path, source, "group", "share")
 	if source == "group" {
 		if _, ok := c.f.Group(f.Group); !ok {
-			c.fault(path+".group", strictyaml.Suggest(f.Group, c.groupNames()), "there is no group %q", f.Group)
+			c.Fault(path+".group", strictyaml.Suggest(f.Group, c.groupNames()), "there is no group %q", f.Group)
 		}
 	}
 	for i, d := range f.Devices {
@@ -220,16 +192,16 @@ func (c *checker) groupNames() []string {
 func (c *checker) device(path, id string) {
 	if node, ok := strings.CutPrefix(id, "meter:"); ok {
 		if i, there := c.nodes[node]; !there {
-			c.fault(path, strictyaml.Suggest(node, c.nodeNames()), "there is no node %q", node)
+			c.Fault(path, strictyaml.Suggest(node, c.nodeNames()), "there is no node %q", node)
 		} else if c.nodeAt(i).Meter == nil {
-			c.fault(path, "", "the node %s has no meter", node)
+			c.Fault(path, "", "the node %s has no meter", node)
 		}
 		return
 	}
 	cut := strings.LastIndexByte(id, '-')
 	g, ok := c.f.Group(id[:max(cut, 0)])
 	if cut < 0 || !ok {
-		c.fault(path, `write it like "s21-004" or "meter:hall-a"`, "there is no device %q", id)
+		c.Fault(path, `write it like "s21-004" or "meter:hall-a"`, "there is no device %q", id)
 		return
 	}
 	targets := g.Targets()
@@ -238,6 +210,6 @@ func (c *checker) device(path, id string) {
 		if len(targets) > 0 {
 			hint = fmt.Sprintf("the group has %s to %s", targets[0].Device, targets[len(targets)-1].Device)
 		}
-		c.fault(path, hint, "there is no device %q", id)
+		c.Fault(path, hint, "there is no device %q", id)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"switchyard/site"
+	"switchyard/sitefile/check"
 	"switchyard/strictyaml"
 )
 
@@ -22,9 +23,9 @@ func PDUID(id string) site.DeviceID { return site.DeviceID("pdu:" + id) }
 func (d defaults) pdus(units []PDU) {
 	for i := range units {
 		u, path := &units[i], fmt.Sprintf("pdus[%d]", i)
-		or(d, path+".driver", &u.Driver, "snmp")
-		or(d, path+".port", &u.Port, 161)
-		or(d, path+".poll", &u.Poll, 15*time.Second)
+		check.Or(d.doc, path+".driver", &u.Driver, "snmp")
+		check.Or(d.doc, path+".port", &u.Port, 161)
+		check.Or(d.doc, path+".poll", &u.Poll, 15*time.Second)
 	}
 }
 
@@ -42,21 +43,21 @@ func (c *checker) pdus() {
 	ids, sockets := map[string]string{}, map[string]string{}
 	for i := range c.f.PDUs {
 		u, path := &c.f.PDUs[i], fmt.Sprintf("pdus[%d]", i)
-		if c.id(path+".id", u.ID) {
+		if c.ID(path+".id", u.ID) {
 			if other, twice := ids[u.ID]; twice {
 				line, _ := c.doc.At(other)
-				c.fault(path+".id", "give each unit its own id", "the id %q is taken by the unit on line %d", u.ID, line)
+				c.Fault(path+".id", "give each unit its own id", "the id %q is taken by the unit on line %d", u.ID, line)
 			} else {
 				ids[u.ID] = path + ".id"
 			}
 		}
 		c.pduAddress(path, u, sockets)
 		if c.known.Drivers != nil {
-			c.oneOf(path+".driver", "driver", u.Driver, c.known.Drivers...)
+			c.OneOf(path+".driver", "driver", u.Driver, c.known.Drivers...)
 		}
-		between(c, path+".poll", u.Poll, time.Second, 10*time.Minute)
-		if u.Community != "" && !isReference(u.Community) {
-			c.fault(path+".community", `write "env:NAME" or "file:PATH"; without the key it is "public"`, "a secret must not stand in the site file")
+		check.Between(c.Check, path+".poll", u.Poll, time.Second, 10*time.Minute)
+		if u.Community != "" && !check.IsReference(u.Community) {
+			c.Fault(path+".community", `write "env:NAME" or "file:PATH"; without the key it is "public"`, "a secret must not stand in the site file")
 		}
 		c.pduProfile(path+".profile", u)
 		node, ok := c.nodeRef(path+".node", u.Node)
@@ -65,19 +66,19 @@ func (c *checker) pdus() {
 }
 
 func (c *checker) pduAddress(path string, u *PDU, sockets map[string]string) {
-	between(c, path+".port", u.Port, 1, 65535)
-	if !c.need(path+".address", `the unit's IP address, like "10.0.0.9"`) {
+	check.Between(c.Check, path+".port", u.Port, 1, 65535)
+	if !c.Need(path+".address", `the unit's IP address, like "10.0.0.9"`) {
 		return
 	}
 	host, err := parseHost(u.Address)
 	if err != nil {
-		c.fault(path+".address", `write it like "10.0.0.9"`, "%q is not an IP address", u.Address)
+		c.Fault(path+".address", `write it like "10.0.0.9"`, "%q is not an IP address", u.Address)
 		return
 	}
 	socket := fmt.Sprintf("%s port %d", host, u.Port)
 	if other, twice := sockets[socket]; twice {
 		line, _ := c.doc.At(other)
-		c.fault(path+".address", "give every unit its own address", "%s already stands on line %d", socket, line)
+		c.Fault(path+".address", "give every unit its own address", "%s already stands on line %d", socket, line)
 		return
 	}
 	sockets[socket] = path + ".address"
@@ -87,13 +88,13 @@ func (c *checker) pduProfile(path string, u *PDU) {
 	if u.Driver != "snmp" && u.Profile == "" {
 		return
 	}
-	if !c.need(path, strictyaml.Suggest("", c.known.UnitProfiles)) {
+	if !c.Need(path, strictyaml.Suggest("", c.known.UnitProfiles)) {
 		return
 	}
 	if ext := filepath.Ext(u.Profile); ext == ".yaml" || ext == ".yml" {
-		c.file(path, u.Profile)
+		c.File(path, u.Profile)
 	} else if c.known.UnitProfiles != nil && !slices.Contains(c.known.UnitProfiles, u.Profile) {
-		c.fault(path, strictyaml.Suggest(u.Profile, c.known.UnitProfiles), "unknown SNMP profile %q", u.Profile)
+		c.Fault(path, strictyaml.Suggest(u.Profile, c.known.UnitProfiles), "unknown SNMP profile %q", u.Profile)
 	}
 }
 
@@ -101,21 +102,21 @@ func (c *checker) pduProfile(path string, u *PDU) {
 // plugged into two outlets, since many have two cords.
 func (c *checker) pduOutlets(path string, u *PDU, node int, placed bool) {
 	if len(u.Outlets) > maxOutlets {
-		c.fault(path, "divide the unit", "a unit has at most %d outlets", maxOutlets)
+		c.Fault(path, "divide the unit", "a unit has at most %d outlets", maxOutlets)
 		return
 	}
 	for _, outlet := range slices.Sorted(maps.Keys(u.Outlets)) {
 		at, device := strictyaml.Join(path, outlet), u.Outlets[outlet]
 		if outlet == "" || len(outlet) > 64 {
-			c.fault(at, `write it as the unit does, like "12" or "AA12"`, "%q cannot be an outlet", outlet)
+			c.Fault(at, `write it as the unit does, like "12" or "AA12"`, "%q cannot be an outlet", outlet)
 		}
 		if strings.HasPrefix(device, "meter:") {
-			c.fault(at, `write it like "s21-004"`, "%q is no miner", device)
+			c.Fault(at, `write it like "s21-004"`, "%q is no miner", device)
 			continue
 		}
 		c.device(at, device)
 		if g, ok := c.f.Group(device[:max(strings.LastIndexByte(device, '-'), 0)]); ok && placed && !c.below(g.Node, node) {
-			c.warn(at, "let the unit hang where its miners do", "%s hangs at %s, and the unit at %s", device, g.Node, u.Node)
+			c.Warn(at, "let the unit hang where its miners do", "%s hangs at %s, and the unit at %s", device, g.Node, u.Node)
 		}
 	}
 }

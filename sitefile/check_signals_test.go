@@ -43,13 +43,13 @@ func TestSignalsAreChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := f.Signals
-	if o := s.OpenADR[0]; o.Version != "3.1" || o.Poll != 30*time.Second || o.Lost != (LostSignal{5 * time.Minute, "limit", 2 * unit.Megawatt}) || o.Levels[2] != 2*unit.Megawatt {
+	if o := s.OpenADR[0]; o.Version != "3.1" || o.Poll != 30*time.Second || o.Lost != (LostSignal{After: 5 * time.Minute, Then: "limit", Limit: 2 * unit.Megawatt}) || o.Levels[2] != 2*unit.Megawatt {
 		t.Errorf("%+v", o)
 	}
-	if o := s.OpenADR[1]; o.Lost != (LostSignal{10 * time.Minute, "keep", 0}) {
+	if o := s.OpenADR[1]; o.Lost != (LostSignal{After: 10 * time.Minute, Then: "keep"}) {
 		t.Errorf("%+v", o.Lost)
 	}
-	if s.MQTT[0].Lost.After != 5*time.Minute || s.MQTT[1].Lost != (LostSignal{30 * time.Second, "release", 0}) || s.Modbus.Unit != 1 || s.Modbus.Lost.After != time.Minute {
+	if s.MQTT[0].Lost.After != 5*time.Minute || s.MQTT[1].Lost != (LostSignal{After: 30 * time.Second, Then: "release"}) || s.Modbus.Unit != 1 || s.Modbus.Lost.After != time.Minute {
 		t.Errorf("%+v %+v", s.MQTT, s.Modbus)
 	}
 	for _, c := range []struct{ old, with, says string }{

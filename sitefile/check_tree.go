@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"switchyard/sitefile/check"
 	"switchyard/strictyaml"
 	"switchyard/unit"
 )
@@ -15,26 +16,26 @@ import (
 // tree checks the connection and the nodes: names, parents, limits and meters.
 func (c *checker) tree() {
 	root := &c.f.Connection
-	if c.need("connection", "describe the grid connection: its limit and its meter") {
+	if c.Need("connection", "describe the grid connection: its limit and its meter") {
 		c.nodes[root.ID] = -1
 		if c.doc.Has("connection.id") {
-			c.id("connection.id", root.ID)
+			c.ID("connection.id", root.ID)
 		}
 		if c.doc.Has("connection.parent") {
-			c.fault("connection.parent", "remove the key", "the connection has no parent")
+			c.Fault("connection.parent", "remove the key", "the connection has no parent")
 		}
-		if c.need("connection.limit", `write what the grid allows, like "limit: 4 MW"`) && root.Limit <= 0 {
-			c.fault("connection.limit", `write what the grid allows, like "4 MW"`, "%v is no limit", root.Limit)
+		if c.Need("connection.limit", `write what the grid allows, like "limit: 4 MW"`) && root.Limit <= 0 {
+			c.Fault("connection.limit", `write what the grid allows, like "4 MW"`, "%v is no limit", root.Limit)
 		}
-		c.need("connection.meter", "the connection must be metered: give the meter's address and profile")
+		c.Need("connection.meter", "the connection must be metered: give the meter's address and profile")
 		c.node("connection", root)
 	}
 	for i := range c.f.Nodes {
 		path := fmt.Sprintf("nodes[%d]", i)
-		if n := &c.f.Nodes[i]; c.id(path+".id", n.ID) {
+		if n := &c.f.Nodes[i]; c.ID(path+".id", n.ID) {
 			if other, twice := c.nodes[n.ID]; twice {
 				line, _ := c.doc.At(c.nodePath(other) + ".id")
-				c.fault(path+".id", "give each node its own id", "the id %q is taken by the node on line %d", n.ID, line)
+				c.Fault(path+".id", "give each node its own id", "the id %q is taken by the node on line %d", n.ID, line)
 			} else {
 				c.nodes[n.ID] = i
 			}
@@ -72,12 +73,12 @@ func (c *checker) nodeNames() []string {
 
 // nodeRef finds the node that the key at path names; false and a fault where there is none.
 func (c *checker) nodeRef(path, id string) (int, bool) {
-	if !c.need(path, strictyaml.Suggest("", c.nodeNames())) {
+	if !c.Need(path, strictyaml.Suggest("", c.nodeNames())) {
 		return 0, false
 	}
 	i, ok := c.nodes[id]
 	if !ok {
-		c.fault(path, strictyaml.Suggest(id, c.nodeNames()), "there is no node %q", id)
+		c.Fault(path, strictyaml.Suggest(id, c.nodeNames()), "there is no node %q", id)
 	}
 	return i, ok
 }
@@ -95,12 +96,12 @@ func (c *checker) parents(i int) {
 		for _, j := range append(way, i) {
 			names = append(names, c.f.Nodes[j].ID)
 		}
-		c.fault(path, "let one of them hang below the connection", "the nodes form a circle: %s", strings.Join(names, " below "))
+		c.Fault(path, "let one of them hang below the connection", "the nodes form a circle: %s", strings.Join(names, " below "))
 		return
 	}
 	if j, ok := c.nodes[n.Parent]; ok {
 		if up := c.nodeAt(j); up.Limit > 0 && n.Limit > up.Limit {
-			c.warn(c.nodePath(i)+".limit", "", "the limit of %v is above the %v of its parent %s", n.Limit, up.Limit, up.ID)
+			c.Warn(c.nodePath(i)+".limit", "", "the limit of %v is above the %v of its parent %s", n.Limit, up.Limit, up.ID)
 		}
 	}
 }
@@ -124,16 +125,16 @@ func (c *checker) circle(i int) []int {
 // node checks what the connection and the nodes have in common.
 func (c *checker) node(path string, n *Node) {
 	if n.Limit < 0 {
-		c.fault(path+".limit", "write a power above zero, or remove the key for no limit", "%v is no limit", n.Limit)
+		c.Fault(path+".limit", "write a power above zero, or remove the key for no limit", "%v is no limit", n.Limit)
 	}
-	between(c, path+".loss", n.Loss, 0, 0.3)
+	check.Between(c.Check, path+".loss", n.Loss, 0, 0.3)
 	c.overload(path, n)
 	if in := n.Inrush; in != nil {
-		if c.need(path+".inrush.power", `nameplate power that may start in one window, like "500 kW"`) && in.Power <= 0 {
-			c.fault(path+".inrush.power", "write a power above zero", "%v is no allowance", in.Power)
+		if c.Need(path+".inrush.power", `nameplate power that may start in one window, like "500 kW"`) && in.Power <= 0 {
+			c.Fault(path+".inrush.power", "write a power above zero", "%v is no allowance", in.Power)
 		}
-		if c.need(path+".inrush.per", `the window, like "30s"`) {
-			between(c, path+".inrush.per", in.Per, time.Second, time.Hour)
+		if c.Need(path+".inrush.per", `the window, like "30s"`) {
+			check.Between(c.Check, path+".inrush.per", in.Per, time.Second, time.Hour)
 		}
 	}
 	if n.Meter != nil {
@@ -147,22 +148,22 @@ func (c *checker) overload(path string, n *Node) {
 		return
 	}
 	if n.Limit == 0 {
-		c.fault(path, "give the node a limit", "an overload curve needs a limit to stand above")
+		c.Fault(path, "give the node a limit", "an overload curve needs a limit to stand above")
 	}
 	for i, o := range n.Overload {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
 		case o.Ratio <= 1 || o.Ratio > 3:
-			c.fault(at, `write it like "ratio: 110 %", above 100 % and at most 300 %`, "the ratio %v is out of range", o.Ratio)
+			c.Fault(at, `write it like "ratio: 110 %", above 100 % and at most 300 %`, "the ratio %v is out of range", o.Ratio)
 		case o.For <= 0 || o.For > 24*time.Hour:
-			c.fault(at, `write it like "for: 60s"`, "a time of %v is out of range", o.For)
+			c.Fault(at, `write it like "for: 60s"`, "a time of %v is out of range", o.For)
 		case o.Rest <= 0:
-			c.fault(at, `write it like "rest: 10m"`, "the step of %v has no rest", o.Ratio)
+			c.Fault(at, `write it like "rest: 10m"`, "the step of %v has no rest", o.Ratio)
 		}
 	}
 	for i, curve := 1, longestFirst(n.Overload); i < len(curve); i++ {
 		if a, b := curve[i-1], curve[i]; a.For == b.For || a.Ratio >= b.Ratio {
-			c.fault(path, "let a higher ratio hold for a shorter time", "%v for %v and %v for %v are no curve", a.Ratio, a.For, b.Ratio, b.For)
+			c.Fault(path, "let a higher ratio hold for a shorter time", "%v for %v and %v for %v are no curve", a.Ratio, a.For, b.Ratio, b.For)
 		}
 	}
 }
@@ -174,25 +175,25 @@ func longestFirst(curve []Overload) []Overload {
 }
 
 func (c *checker) meter(path string, m *Meter) {
-	if c.need(path+".address", `the meter's IP address, like "10.0.0.2"`) {
+	if c.Need(path+".address", `the meter's IP address, like "10.0.0.2"`) {
 		if _, err := parseHost(m.Address); err != nil {
-			c.fault(path+".address", `write it like "10.0.0.2"`, "%q is not an IP address", m.Address)
+			c.Fault(path+".address", `write it like "10.0.0.2"`, "%q is not an IP address", m.Address)
 		}
 	}
-	between(c, path+".port", m.Port, 1, 65535)
-	between(c, path+".unit", m.Unit, 0, 255)
-	between(c, path+".poll", m.Poll, time.Second/10, 5*time.Minute)
+	check.Between(c.Check, path+".port", m.Port, 1, 65535)
+	check.Between(c.Check, path+".unit", m.Unit, 0, 255)
+	check.Between(c.Check, path+".poll", m.Poll, time.Second/10, 5*time.Minute)
 	if m.Stale < m.Poll && !c.doc.Faulty(path+".poll") {
-		c.fault(path+".stale", "give it at least the time of one poll", "%v is shorter than the poll of %v", m.Stale, m.Poll)
+		c.Fault(path+".stale", "give it at least the time of one poll", "%v is shorter than the poll of %v", m.Stale, m.Poll)
 	}
-	if !c.need(path+".profile", strictyaml.Suggest("", c.known.Profiles)) {
+	if !c.Need(path+".profile", strictyaml.Suggest("", c.known.Profiles)) {
 		return
 	}
 	if ext := filepath.Ext(m.Profile); ext == ".yaml" || ext == ".yml" {
-		c.file(path+".profile", m.Profile)
+		c.File(path+".profile", m.Profile)
 	} else if c.known.Profiles != nil && !slices.Contains(c.known.Profiles, m.Profile) {
 		hint := strictyaml.Suggest(m.Profile, c.known.Profiles)
-		c.fault(path+".profile", hint, "unknown meter profile %q", m.Profile)
+		c.Fault(path+".profile", hint, "unknown meter profile %q", m.Profile)
 	}
 }
 
@@ -211,12 +212,12 @@ func (c *checker) firmBelow() {
 	}
 	for i := -1; i < len(c.f.Nodes); i++ {
 		if n := c.nodeAt(i); n.Limit > 0 && firm[i] > n.Limit && !c.faultyLimit(i) {
-			c.warn(c.nodePath(i)+".limit", "", "the limit of %v is below the firm load of %v contracted below it", n.Limit, firm[i])
+			c.Warn(c.nodePath(i)+".limit", "", "the limit of %v is below the firm load of %v contracted below it", n.Limit, firm[i])
 		}
 	}
 	for i, l := range c.f.Limits {
 		if j, ok := c.nodes[l.Node]; ok && firm[j] > l.Power {
-			c.warn(fmt.Sprintf("limits[%d].power", i), "", "the limit of %v is below the firm load of %v contracted below %s", l.Power, firm[j], l.Node)
+			c.Warn(fmt.Sprintf("limits[%d].power", i), "", "the limit of %v is below the firm load of %v contracted below %s", l.Power, firm[j], l.Node)
 		}
 	}
 }

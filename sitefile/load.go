@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"switchyard/sitefile/check"
 	"switchyard/strictyaml"
 )
 
@@ -62,6 +63,7 @@ func parse(name string, data []byte, k Known, exists func(string) error) (*File,
 		k.Adjust(f)
 	}
 	c := &checker{doc: doc, f: f, known: k, exists: exists, nodes: map[string]int{}, loads: map[string]string{}}
+	c.Check = check.Check{To: c}
 	c.all()
 	if err := slices.Concat(faults, c.faults).Sorted().Err(); err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"switchyard/sitefile/check"
 )
 
 // maxSecret bounds a secret's file in bytes.
@@ -48,7 +50,7 @@ func (f *File) Login(c *Credentials) (user, password string, err error) {
 	if c == nil {
 		return "", "", nil
 	}
-	if user = c.User; isReference(user) {
+	if user = c.User; check.IsReference(user) {
 		if user, err = f.Secret(user); err != nil {
 			return "", "", err
 		}
@@ -57,8 +59,4 @@ func (f *File) Login(c *Credentials) (user, password string, err error) {
 		password, err = f.Secret(c.Password)
 	}
 	return user, password, err
-}
-
-func isReference(s string) bool {
-	return strings.HasPrefix(s, "env:") || strings.HasPrefix(s, "file:")
 }

@@ -140,13 +140,6 @@ type Port struct {
 	Step   bool
 }
 
-// Credentials are references ("env:NAME", "file:PATH"), never the secrets themselves. A
-// user's name is no secret and may also stand there plainly.
-type Credentials struct {
-	User     string `yaml:"user"`
-	Password string `yaml:"password"`
-}
-
 // Tenant is an AI tenant in hosting: its own machines, our power and space.
 type Tenant struct {
 	ID   string `yaml:"id"`
