@@ -1,0 +1,100 @@
+package shed
+
+import (
+	"time"
+
+	"switchyard/compute"
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// Cluster is what the site file says of a cluster, constant.
+type Cluster struct {
+	ID       string
+	Models   map[string]compute.Model
+	Machines []compute.Machine
+	Terms    []compute.Terms // firmest first
+	// Caps says that GPUs can be capped, Switch that a fenced node's power can be taken.
+	Caps, Switch bool
+	// Effect is how long an act has until the meter must show it, beyond the grace of the jobs
+	// that it stops.
+	Effect time.Duration
+	// Restore is how much power may be given back a minute, Hysteresis how long there must have
+	// been room before anything is.
+	Restore    unit.Power
+	Hysteresis time.Duration
+	// Boot is how long a node takes from power to work; zero means ten minutes.
+	Boot time.Duration
+}
+
+// Nameplate is the most that the cluster draws.
+func (c *Cluster) Nameplate() (p unit.Power) {
+	for _, m := range c.Machines {
+		p += m.Nameplate(c.Models[m.Model])
+	}
+	return p
+}
+
+// penalty is what a MWh not delivered to firm work costs: the worst of its classes'.
+func (c *Cluster) penalty() (p unit.Price) {
+	for _, t := range c.Terms {
+		p = max(p, t.Penalty)
+	}
+	return max(p, defaultPenalty)
+}
+
+// defaultPenalty values firm work where no class says: above any price that the market has.
+const defaultPenalty = 20_000 * unit.DollarPerMWh
+
+func (c *Cluster) boot() time.Duration {
+	if c.Boot > 0 {
+		return c.Boot
+	}
+	return 10 * time.Minute
+}
+
+// terms returns what may be asked of a job: its own terms, those of its queue, else firm.
+func (c *Cluster) terms(j *compute.Job, byQueue map[string]*compute.Terms) *compute.Terms {
+	if j.Terms != nil {
+		return j.Terms
+	}
+	if t := byQueue[j.Queue]; t != nil {
+		return t
+	}
+	return &unknownWork
+}
+
+// unknownWork is a job of which nobody said what it bears: it is left alone.
+var unknownWork = compute.Terms{Name: "unknown", Class: compute.Firm}
+
+// Input is a cluster at a moment.
+type Input struct {
+	At   time.Time // site time
+	View *compute.View
+	Draw site.Opt[unit.Power] // what its meter says
+	// Busy is the share of the way from idle to full that a GPU at work draws, as learned.
+	Busy unit.Ratio
+	// Margin is what firm work may grow by before the site has yielded to it.
+	Margin unit.Power
+	// Effects are in force, or on their way, by key.
+	Effects map[string]Effect
+	// Failing are keys of acts that did not work lately: others are chosen.
+	Failing map[string]bool
+	// Paused is how long a job was paused within its period, and since when it last runs again.
+	Paused func(job string, per time.Duration) (used time.Duration, back time.Time)
+}
+
+// Effect is an act in force or on its way.
+type Effect struct {
+	Act      compute.Act      `json:"act"`
+	Original compute.Original `json:"original"`
+	Since    time.Time        `json:"since"`             // decided, site time
+	Done     time.Time        `json:"done,omitzero"`     // acknowledged; zero: not yet
+	Undoing  time.Time        `json:"undoing,omitzero"`  // no longer wanted since; zero: it is
+	Deadline time.Time        `json:"deadline,omitzero"` // by when the meter must show it
+	Saves    unit.Power       `json:"saves"`             // expected
+	Why      site.Reason      `json:"why"`               // in one sentence
+	Plan     site.PlanID      `json:"plan,omitempty"`    // under which it was decided
+	Tries    int              `json:"tries,omitempty"`   // that did not work, of late
+	Err      string           `json:"err,omitempty"`     // of the last try
+}

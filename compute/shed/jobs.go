@@ -1,0 +1,209 @@
+package shed
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"switchyard/compute"
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// held is for how long a job that is paused is expected to stay so: what its restart costs is
+// spread over it.
+const held = time.Hour
+
+// jobs turns each job into firm power or a block.
+func (s *Survey) jobs() {
+	guaranteed := s.guaranteed()
+	room := s.room()
+	for i := range s.in.View.Jobs {
+		j := &s.in.View.Jobs[i]
+		t := s.c.terms(j, s.byQueue)
+		switch j.State {
+		case compute.JobRunning, compute.JobFrozen:
+			s.running(j, t, guaranteed[j.ID])
+		case compute.JobPaused:
+			if j.Ours {
+				s.paused(j, t)
+			}
+		case compute.JobPending:
+			if t.Class != compute.Firm && j.GPUs <= room {
+				room -= j.GPUs
+				s.blocks = append(s.blocks, block{kind: kindStart, power: s.typical(j), value: s.rate(j, t, s.typical(j)), job: j})
+			}
+		default: // stopping: its power falls; ended: it has none
+		}
+	}
+	s.Firm += s.Base + s.in.Margin
+}
+
+// guaranteed names the jobs that make up the firm minimum of each semi class: those that would
+// be the dearest to pause, which are those that run longest.
+func (s *Survey) guaranteed() map[string]bool {
+	out := map[string]bool{}
+	for i := range s.c.Terms {
+		t := &s.c.Terms[i]
+		if t.Class != compute.Semi || t.Minimum <= 0 {
+			continue
+		}
+		var all []*compute.Job
+		for k := range s.in.View.Jobs {
+			if j := &s.in.View.Jobs[k]; j.State == compute.JobRunning && s.c.terms(j, s.byQueue) == t {
+				all = append(all, j)
+			}
+		}
+		slices.SortStableFunc(all, func(a, b *compute.Job) int {
+			return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
+		})
+		left := t.Minimum
+		for _, j := range all {
+			if left <= 0 {
+				break
+			}
+			out[j.ID] = true
+			left -= j.GPUs
+		}
+	}
+	return out
+}
+
+// room is how many GPUs could start work: free ones of nodes that take it, or that we put off.
+func (s *Survey) room() (n int) {
+	for _, w := range s.nodes {
+		if w.state == compute.NodeUp || w.ours {
+			n += w.GPUs - w.used
+		}
+	}
+	return n
+}
+
+// rate is what a MWh of a job's power earns while it runs.
+func (s *Survey) rate(j *compute.Job, t *compute.Terms, p unit.Power) unit.Price {
+	if p <= 0 {
+		return 0
+	}
+	return unit.DollarsPerMWh(t.Value.Dollars() * float64(j.GPUs) / p.Megawatts())
+}
+
+func (s *Survey) running(j *compute.Job, t *compute.Terms, guaranteed bool) {
+	full, capped := s.power(j)
+	if t.Class == compute.Firm || guaranteed {
+		s.Firm += full
+		return
+	}
+	b := block{kind: kindKept, power: capped, value: s.c.penalty() / 2, job: j}
+	if s.pausable(j, t) && capped > 0 {
+		b.kind = kindPause
+		b.act = compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: grace(t)}
+		b.value = s.rate(j, t, capped) + unit.DollarsPerMWh(s.loss(j, t).Dollars()/(capped.Megawatts()*held.Hours()))
+	}
+	s.blocks = append(s.blocks, b)
+}
+
+// pausable says whether a running job may be paused now.
+func (s *Survey) pausable(j *compute.Job, t *compute.Terms) bool {
+	if !t.Pauses() || s.in.Failing[compute.Act{Verb: compute.Stop, Target: j.ID}.Key()] {
+		return false
+	}
+	if t.Class == compute.Spot && t.Pause == 0 {
+		return true
+	}
+	used, back := s.budget(j, t)
+	began := j.Started
+	if back.After(began) {
+		began = back
+	}
+	return used < t.Pause && s.in.At.Sub(began) >= t.MinRun
+}
+
+func (s *Survey) budget(j *compute.Job, t *compute.Terms) (used time.Duration, back time.Time) {
+	if s.in.Paused == nil {
+		return 0, time.Time{}
+	}
+	return s.in.Paused(j.ID, t.Per)
+}
+
+// loss is what stopping a job throws away: its work since the checkpoint that it will go back to,
+// the time until it works again, and the restart's own cost.
+func (s *Survey) loss(j *compute.Job, t *compute.Terms) unit.Money {
+	hour := t.Value.Dollars() * float64(j.GPUs)
+	return unit.Dollars(hour*(s.undone(j, t)+t.Restart).Hours()) + t.RestartCost
+}
+
+// undone is how much of a job's work is not saved when it is stopped.
+func (s *Survey) undone(j *compute.Job, t *compute.Terms) time.Duration {
+	if t.Checkpoint.Signal != "" {
+		return t.Checkpoint.Takes // it saves when asked, and does nothing else meanwhile
+	}
+	since := s.in.At.Sub(j.Started)
+	if j.Saved.OK {
+		since = s.in.At.Sub(j.Saved.V)
+	} else if t.Checkpoint.Every > 0 {
+		since = min(since, t.Checkpoint.Every/2) // on the mean
+	}
+	return max(since, 0)
+}
+
+// paused is a job that would run if it had the power. Its restart is no reason to keep it down:
+// it was paid when it was paused. One whose pause is used up goes before all other flexible work.
+func (s *Survey) paused(j *compute.Job, t *compute.Terms) {
+	p := s.typical(j)
+	if j.Places != nil {
+		_, p = s.power(j)
+	}
+	b := block{
+		kind: kindPause, power: p, value: s.rate(j, t, p), job: j, back: true,
+		act: compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: grace(t)},
+	}
+	if used, _ := s.budget(j, t); t.Pause > 0 && used >= t.Pause {
+		b.kind, b.value = kindKept, s.c.penalty()/2
+	}
+	s.blocks = append(s.blocks, b)
+}
+
+// settle adds up, and tells what falls.
+func (s *Survey) settle() {
+	for i := range s.blocks {
+		b := &s.blocks[i]
+		s.Flexible += b.power
+		if !b.back && b.kind != kindStart {
+			s.Expected += b.power
+		}
+	}
+	s.Expected += s.Firm - s.in.Margin
+	if s.in.Draw.OK {
+		s.Falling = max(s.in.Draw.V-s.Expected, 0)
+	}
+}
+
+// mostBlocks is how many blocks an offer has at the most.
+const mostBlocks = 16
+
+// Offers makes the cluster's two offers: what is firm, at its penalty, and what can bend. What
+// is still falling is drawn whatever is awarded.
+func (s *Survey) Offers(firm, flexible site.LoadID, node int) (site.Offer, site.Offer) {
+	a := site.Offer{Load: firm, Node: node, Class: site.Firm, Blocks: []site.Block{{Power: s.Firm, Value: s.c.penalty()}}}
+	b := site.Offer{Load: flexible, Node: node, Class: site.Flexible, Fixed: s.Falling}
+	per := s.Flexible/mostBlocks + 1
+	var power unit.Power
+	var worth float64
+	flush := func() {
+		if power > 0 {
+			b.Blocks = append(b.Blocks, site.Block{Power: power, Value: unit.Price(worth / float64(power))})
+		}
+		power, worth = 0, 0
+	}
+	byValue := slices.Clone(s.blocks)
+	slices.SortStableFunc(byValue, func(a, b block) int { return cmp.Compare(b.value, a.value) })
+	for _, k := range byValue {
+		if power >= per {
+			flush()
+		}
+		power += k.power
+		worth += float64(k.power) * float64(k.value)
+	}
+	flush()
+	return a, b
+}
