@@ -28,6 +28,7 @@ import (
 	"switchyard/app/ahead"
 	"switchyard/app/bounds"
 	"switchyard/app/calm"
+	"switchyard/app/desk"
 	"switchyard/app/grid"
 	"switchyard/app/inbox"
 	"switchyard/app/places"
@@ -78,6 +79,7 @@ type Options struct {
 
 // App is one running controller.
 type App struct {
+	*desk.Desk
 	opt   Options
 	clk   clock.Clock
 	log   *slog.Logger
@@ -191,6 +193,7 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 	if a.history, err = telemetry.OpenHistory(filepath.Join(a.db.Dir(), "history"), telemetry.HistoryOptions{Log: a.log}); err != nil {
 		return err
 	}
+	a.Desk = &desk.Desk{Journal: a.journal, Book: a.book, Hist: a.history, Clock: a.clk, Zone: a.plant.Zone, Log: a.log}
 	ids := make([]site.DeviceID, 0, len(a.plant.Specs))
 	for _, s := range a.plant.Specs {
 		ids = append(ids, s.Target.Device)

@@ -2,15 +2,11 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"sync"
 	"time"
 
-	"switchyard/api"
 	"switchyard/billing"
 	"switchyard/clock"
-	"switchyard/journal"
 	"switchyard/site"
 	"switchyard/telemetry"
 	"switchyard/unit"
@@ -186,27 +182,6 @@ func (a *App) Settled(t time.Time) bool {
 	return !a.books.done.IsZero() && !a.books.done.Before(t)
 }
 
-// DayReport returns the book's report of a day "2006-01-02" in the site's time zone; empty means today.
-func (a *App) DayReport(ctx context.Context, date string) (billing.Report, error) {
-	day := a.clk.Now().In(a.plant.Zone)
-	if date != "" {
-		var err error
-		if day, err = time.ParseInLocation(time.DateOnly, date, a.plant.Zone); err != nil {
-			return billing.Report{}, fmt.Errorf("%w: %q is no day; write it like 2026-01-31", api.ErrInvalid, date)
-		}
-	}
-	return a.book.DayReport(ctx, day.Year(), day.Month(), day.Day())
-}
-
-// Report returns the profit and loss of a day.
-func (a *App) Report(ctx context.Context, date string) (api.ReportView, error) {
-	r, err := a.DayReport(ctx, date)
-	if err != nil {
-		return api.ReportView{}, err
-	}
-	return api.ReportOf(r), nil
-}
-
 // record puts the site's figures into the history, at most every fifteen seconds of site time.
 func (c *control) record(now time.Time, r *readings, bounds []unit.Power) {
 	if now.Sub(c.history) < 15*time.Second {
@@ -275,28 +250,6 @@ func (c *control) record(now time.Time, r *readings, bounds []unit.Power) {
 	c.alarm("history", "", "", "")
 }
 
-// History returns evenly spaced history for the page.
-func (a *App) History(ctx context.Context, from, to time.Time, step time.Duration) (api.HistoryView, error) {
-	times, tracks, err := a.history.Range(ctx, from, to, step)
-	if err != nil {
-		return api.HistoryView{}, err
-	}
-	v := api.HistoryView{StepS: step.Seconds(), Times: make([]int64, len(times)), Series: make([]api.HistorySeries, 0, len(tracks))}
-	for i, t := range times {
-		v.Times[i] = t.Unix()
-	}
-	for _, k := range tracks {
-		s := api.HistorySeries{Key: k.Key, Values: make([]*float64, len(k.Values))}
-		for i, x := range k.Values {
-			if !math.IsNaN(x) {
-				s.Values[i] = ptr(x)
-			}
-		}
-		v.Series = append(v.Series, s)
-	}
-	return v, nil
-}
-
 func powerWatts(p unit.Power) float64 { return p.Watts() }
 func hashTH(h unit.Hashrate) float64  { return h.TH() }
 
@@ -313,20 +266,6 @@ func (a *App) speed() float64 {
 		return a.opt.Held()
 	}
 	return a.clk.Speed()
-}
-
-// SpanReport returns the book's report of [from, to), which lie on interval boundaries.
-func (a *App) SpanReport(ctx context.Context, from, to time.Time) (billing.Report, error) {
-	return a.book.Report(ctx, from, to)
-}
-
-// CommandCounts returns what became of the commands of [from, to), and how many carry no reason.
-func (a *App) CommandCounts(ctx context.Context, from, to time.Time) (c journal.Counts, unreasoned int, err error) {
-	if c, err = a.journal.Counts(ctx, from, to); err != nil {
-		return c, 0, err
-	}
-	unreasoned, err = a.journal.Unreasoned(ctx, from, to)
-	return c, unreasoned, err
 }
 
 // Period returns the length of a control period.

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"switchyard/api"
@@ -126,59 +125,6 @@ func (a *App) cell(s *screen, j int) api.Cell {
 	return c
 }
 
-// Decisions returns the newest decisions that a person would read: acknowledgements, which
-// are many and say little, are left to `why`.
-func (a *App) Decisions(ctx context.Context, limit int) ([]api.Decision, error) {
-	entries, err := a.journal.Feed(ctx, limit, journal.KindAward, journal.KindCommand, journal.KindConfirm, journal.KindFail, journal.KindQuarantine,
-		journal.KindRelease, journal.KindLimit, journal.KindHold, journal.KindLost, journal.KindRestore, journal.KindNote, journal.KindAudit,
-		journal.KindSignal, journal.KindPlan)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]api.Decision, len(entries))
-	for i, e := range entries {
-		out[i] = decision(e)
-	}
-	return out, nil
-}
-
-func decision(e journal.Entry) api.Decision {
-	subject := e.Subject
-	if e.Device != "" {
-		subject = string(e.Device)
-	}
-	return api.Decision{At: e.At, Plan: int64(e.Plan), Subject: subject, Kind: string(e.Kind), Code: string(e.Code), Text: strings.TrimPrefix(e.Text, subject+": ")}
-}
-
-// Follow returns decisions from now on until ctx ends.
-func (a *App) Follow(ctx context.Context) <-chan api.Decision {
-	sub := a.journal.Subscribe()
-	out := make(chan api.Decision)
-	go func() {
-		defer close(out)
-		defer sub.Cancel()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case e, ok := <-sub.C():
-				if !ok {
-					return
-				}
-				if e.Kind == journal.KindAck {
-					continue
-				}
-				select {
-				case out <- decision(e):
-				case <-ctx.Done():
-					return
-				}
-			}
-		}
-	}()
-	return out
-}
-
 // Why answers why a device was as it was at a time.
 func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView, error) {
 	j, ok := a.plant.Index(site.DeviceID(device))
@@ -197,11 +143,4 @@ func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView
 		}
 	}
 	return v, nil
-}
-
-// Audit keeps a line of a change.
-func (a *App) Audit(_ context.Context, who, what, outcome string) {
-	if _, err := a.journal.Append(journal.Entry{At: a.clk.Now(), Subject: who, Kind: journal.KindAudit, Text: who + ": " + what + ": " + outcome}); err != nil {
-		a.log.Error("audit line not kept", "reason", err.Error(), "who", who, "what", what)
-	}
 }
