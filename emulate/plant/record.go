@@ -15,7 +15,7 @@ const maxExcursions = 1000
 type Record struct {
 	From, To time.Time
 	Nodes    []NodeRecord // in the order of the tree
-	Loads    []LoadRecord // groups, then tenants, in the order of the configuration
+	Loads    []LoadRecord // groups, then tenants, then feeds, in the order of the configuration
 }
 
 // Node returns the record of the node called id, and whether there is one.

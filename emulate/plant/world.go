@@ -20,6 +20,8 @@ type Config struct {
 	Tree    *site.Tree
 	Miners  []MinerConfig
 	Tenants []TenantConfig
+	// Feeds are loads whose physics are elsewhere; AddFeed hangs more.
+	Feeds []FeedConfig
 	// MeterFaults by the meters' device ids.
 	MeterFaults map[site.DeviceID]fault.Set
 	// Ramp scales the miners' times: 1 is the firmware's own, 0 means 1.
@@ -52,6 +54,7 @@ type World struct {
 	tally []*tally
 	loads []load // by group
 	base  Record // tenants' energy at the last reset, in Loads
+	feeds []*feed
 }
 
 // load sums a group since the last reset.
@@ -98,6 +101,11 @@ func New(cfg Config, start time.Time) (*World, error) {
 			return nil, err
 		}
 		w.tenants = append(w.tenants, t)
+	}
+	for _, c := range cfg.Feeds {
+		if err := w.AddFeed(c); err != nil {
+			return nil, err
+		}
 	}
 	w.settle()
 	return w, nil
@@ -146,6 +154,10 @@ func (w *World) settle() {
 	for _, t := range w.tenants {
 		w.own[t.cfg.Node] += t.draw
 	}
+	for i := range w.live {
+		w.live[i] = true
+	}
+	w.stepFeeds(0)
 	w.sum(w.now, 0)
 }
 
@@ -178,6 +190,7 @@ func (w *World) step(dt time.Duration) {
 	for _, t := range w.tenants {
 		w.own[t.cfg.Node] += t.step(w.now, dt, w.zone, w.live[t.cfg.Node])
 	}
+	w.stepFeeds(dt)
 	w.sum(w.now, dt)
 }
 
@@ -265,6 +278,9 @@ func (w *World) ResetRecord() {
 		w.base.Loads = append(w.base.Loads, t.record())
 		t.peak, t.steepest = 0, 0
 	}
+	for _, f := range w.feeds {
+		f.base, f.peak = f.energy.whole, 0
+	}
 }
 
 // Record returns what happened since the start or the last reset.
@@ -285,6 +301,9 @@ func (w *World) Record() Record {
 			l.Undelivered -= w.base.Loads[i].Undelivered
 		}
 		r.Loads = append(r.Loads, l)
+	}
+	for _, f := range w.feeds {
+		r.Loads = append(r.Loads, LoadRecord{Load: site.LoadID(f.cfg.ID), Energy: f.energy.whole - f.base, Peak: f.peak})
 	}
 	return r
 }
