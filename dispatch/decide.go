@@ -19,6 +19,8 @@ type Round struct {
 	Firm         []site.Offer // the tenants'
 	Groups       []Group
 	House        []site.Offer // fixed draws that belong to nobody
+	// Flexible are offers made elsewhere, such as a GPU cluster's.
+	Flexible []site.Offer `json:",omitempty"`
 	// Held is the capacity that is sold as reserve: so much must run, to be able to drop.
 	Held []Held `json:",omitempty"`
 }
@@ -43,7 +45,7 @@ type Held struct {
 // Decision is what came of a Round.
 type Decision struct {
 	Result
-	// Offers are in the order of Result.Awards: Firm, Groups, House.
+	// Offers are in the order of Result.Awards: Firm, Groups, House, Flexible.
 	Offers []site.Offer
 }
 
@@ -54,7 +56,7 @@ type Decider struct{ clearer Clearer }
 // Decide makes the groups' offers and clears them with the others. It is pure: the same
 // Round gives the same Decision.
 func (d *Decider) Decide(r Round) Decision {
-	offers := make([]site.Offer, 0, len(r.Firm)+len(r.Groups)+len(r.House))
+	offers := make([]site.Offer, 0, len(r.Firm)+len(r.Groups)+len(r.House)+len(r.Flexible))
 	offers = append(offers, r.Firm...)
 	for _, g := range r.Groups {
 		offers = append(offers, MiningOffer(g.Load, g.Node, g.Machines, g.Terms))
@@ -63,6 +65,7 @@ func (d *Decider) Decide(r Round) Decision {
 		hold(offers[len(r.Firm):], h)
 	}
 	offers = append(offers, r.House...)
+	offers = append(offers, r.Flexible...)
 	return Decision{
 		Result: d.clearer.Clear(Problem{Tree: r.Tree, Price: r.Price, Adder: r.Adder, PriceKnown: r.PriceKnown, Caps: r.Caps, Offers: offers}),
 		Offers: offers,

@@ -69,6 +69,7 @@ type State struct {
 	At        time.Time
 	Hashprice site.Opt[unit.Hashprice]
 	Groups    []outlook.Group
+	Clusters  []outlook.Cluster
 	Draws     []site.Opt[unit.Power] // of each tenant
 	Keep      []unit.Power           // for each tenant, now
 	Margin    []unit.Power           // beyond each one's draw, were the contract no bound
@@ -270,7 +271,7 @@ func (a *Ahead) make(s *State) {
 // state tells the outlook how the site stands, and which reserves the site file does not know.
 func (a *Ahead) state(s *State) (outlook.State, func([]schedule.Step) []schedule.Reserve) {
 	o := outlook.State{
-		Hashprice: s.Hashprice, Groups: s.Groups, Limits: s.Limits, Caps: s.Caps, Fixed: s.House, Peaks: map[string]unit.Power{}, Sold: map[string][]sitefile.SoldReserve{},
+		Hashprice: s.Hashprice, Groups: s.Groups, Clusters: s.Clusters, Limits: s.Limits, Caps: s.Caps, Fixed: s.House, Peaks: map[string]unit.Power{}, Sold: map[string][]sitefile.SoldReserve{},
 	}
 	a.mu.Lock()
 	for name, p := range a.demand.Peaks {

@@ -35,6 +35,7 @@ func (g *Guide) Into(r *dispatch.Round) (peaked bool) {
 	}
 	add(r.Firm)
 	add(r.House)
+	add(r.Flexible) // jobs are worth more than any month's peak
 	for _, x := range r.Groups {
 		least[x.Node] += x.Terms.Fixed
 	}

@@ -60,6 +60,7 @@ type State struct {
 	Hashprice site.Opt[unit.Hashprice]
 	Groups    []Group
 	Tenants   []Tenant
+	Clusters  []Cluster
 	// Limits are in force or to come, beyond those of the site file.
 	Limits []site.Limit
 	// Caps are what the limiter allows each node now; nil: nothing beyond the limits. They are
@@ -126,6 +127,17 @@ type Tenant struct {
 	Curtailed time.Duration
 }
 
+// Cluster is GPUs of ours: what is firm there, and what can bend as classes of machines, each a
+// job, that may run in full, capped or not at all.
+type Cluster struct {
+	Load site.LoadID // of the firm part
+	Node int
+	// Draw is what the firm part is expected to draw, Keep what is kept for it.
+	Draw, Keep unit.Power
+	Penalty    unit.Price
+	Classes    []schedule.Class
+}
+
 // Outlook makes the Problems of one site.
 type Outlook struct {
 	f      *sitefile.File
@@ -174,6 +186,12 @@ func (o *Outlook) Problem(now time.Time, s State) schedule.Problem {
 	o.caps(now, s, p.Steps)
 	p.Classes = o.classes(s)
 	p.Firm = append(o.tenants(now, s, p.Steps), o.fixed(s, p.Steps)...)
+	for _, c := range s.Clusters {
+		p.Classes = append(p.Classes, c.Classes...)
+		p.Firm = append(p.Firm, schedule.Firm{
+			Load: c.Load, Node: c.Node, Draw: repeat(c.Draw, len(p.Steps)), Reserve: repeat(max(c.Draw, c.Keep), len(p.Steps)), Penalty: c.Penalty,
+		})
+	}
 	p.Work = o.work(now, s)
 	p.Reserves = o.reserves(now, s, p.Steps)
 	p.Demand = o.demand(s, p.Steps)
