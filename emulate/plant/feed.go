@@ -21,8 +21,8 @@ type FeedConfig struct {
 	Feed Feed
 }
 
-// feed keeps the record of one Feed.
-type feed struct {
+// fed keeps the record of one Feed.
+type fed struct {
 	cfg    FeedConfig
 	energy integral
 	base   unit.Energy // at the last reset of the record
@@ -44,7 +44,7 @@ func (w *World) AddFeed(c FeedConfig) error {
 			return fmt.Errorf("feed %s stands twice", c.ID)
 		}
 	}
-	w.feeds = append(w.feeds, &feed{cfg: c})
+	w.feeds = append(w.feeds, &fed{cfg: c})
 	return nil
 }
 

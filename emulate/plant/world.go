@@ -54,7 +54,7 @@ type World struct {
 	tally []*tally
 	loads []load // by group
 	base  Record // tenants' energy at the last reset, in Loads
-	feeds []*feed
+	feeds []*fed
 }
 
 // load sums a group since the last reset.
