@@ -34,6 +34,7 @@ func (c *checker) all() {
 	c.tree()
 	c.groups()
 	c.tenants()
+	c.clusters()
 	c.firmBelow()
 	c.addresses()
 	c.pdus()

@@ -19,7 +19,7 @@ func (c *checker) loadID(path, id string) {
 	}
 	if other, twice := c.loads[id]; twice {
 		line, _ := c.doc.At(other + ".id")
-		c.Fault(path+".id", "give each group and tenant its own id", "the id %q is taken by the one on line %d", id, line)
+		c.Fault(path+".id", "give each group, tenant and cluster its own id", "the id %q is taken by the one on line %d", id, line)
 		return
 	}
 	c.loads[id] = path

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"switchyard/sitefile/check"
+	"switchyard/sitefile/cluster"
 	"switchyard/sitefile/signals"
 	"switchyard/strictyaml"
 	"switchyard/unit"
@@ -44,6 +45,7 @@ func (f *File) setDefaults(doc *strictyaml.Doc) {
 	d.pdus(f.PDUs)
 	d.market(&f.Market)
 	signals.Defaults(doc, &f.Signals)
+	cluster.Defaults(doc, f.Clusters)
 	d.ahead(f)
 	check.Or(d.doc, "lost.meter", &f.Lost.Meter, "nameplate")
 	check.Or(d.doc, "lost.price", &f.Lost.Price, "hold")
