@@ -1,10 +1,17 @@
 // Package usage owns who used what in an interval: each tenant's energy, brought up to the
-// revenue meter level by level so that tenants, mining and house sum to it with the remainder
-// shown, and each tenant's GPU time; with the record of it in the store and its export.
+// revenue meter level by level so that tenants, mining, house and the remainder sum to it
+// exactly, and each tenant's GPU time; with the counting between polls that it needs, and the
+// record of it in the store.
 //
-// It never measures, never prices and never guesses without saying so: each figure is tagged
-// measured, estimated or missing.
+// It never reads a device and never guesses without saying so: each figure is tagged measured,
+// estimated or missing. It prices only by the interval's price that it is given, and it never
+// changes what is in the record: a correction is a revision beside it.
 //
-// Concurrency: the attribution is pure; the record is safe for concurrent use and blocks on
-// the disk.
+// Attribute is the whole of the attribution as one pure function of one interval. Counters and
+// Holds gather what it needs of a cluster between polls, a Keeper is all of it in one, and a
+// Record keeps what comes out.
+//
+// Concurrency: Attribute and a Site are pure and may be shared. Counters, Holds, a Keeper and a
+// Record are safe for concurrent use; only a Record blocks, on the disk, and its calls honour
+// their context.
 package usage

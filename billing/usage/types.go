@@ -15,7 +15,11 @@ type Row struct {
 	// nodes' energy: what a lease calls critical load. Billed is the same brought up to the
 	// revenue meter, with its part of losses and house.
 	Critical, Billed unit.Energy
-	Quality          site.Quality
+	// Losses and House are the parts of Billed that are not Critical: losses on the way to the
+	// revenue meter, and its part of what serves it with others, such as cooling.
+	// Critical + Losses + House = Billed, exactly.
+	Losses, House unit.Energy
+	Quality       site.Quality
 	// Cost is what Billed cost at the interval's price; unknown while the price is.
 	Cost site.Opt[unit.Money]
 	// GPUs is its GPU time, by model and way of buying.
@@ -51,11 +55,30 @@ const (
 )
 
 // Balance is one interval of the whole site at the revenue meter:
-// Tenants + Mining + House + Remainder = Meter, exactly.
+// Tenants + Mining + House + Remainder = Meter, exactly. Tenants is the sum of what their rows
+// call Billed, Mining and House have their part of the losses, and House has no part that a
+// tenant's row has.
+//
+// The same once more by kind and not by who bears it: TenantLoad + MiningLoad + HouseLoad +
+// Losses + Remainder = Meter, where each load is as metered in its place.
 type Balance struct {
 	Start                                    time.Time
 	Meter, Tenants, Mining, House, Remainder unit.Energy
+	TenantLoad, MiningLoad, HouseLoad        unit.Energy
+	Losses                                   unit.Energy
 	Quality                                  site.Quality // of Meter
+	Revision                                 int          // as of rows
+	// Levels are the steps from the GPUs to the revenue meter, the lowest first.
+	Levels []Level
+}
+
+// Level is one step on the way up: what is known below a meter, brought up to it.
+type Level struct {
+	Name    string       `json:"name"` // "gpus:c1", "cluster:c1", or "node:feeder-1"
+	Below   unit.Energy  `json:"-"`    // known below, brought up to here from the levels below
+	Up      unit.Energy  `json:"-"`    // the same at this level
+	Factor  float64      `json:"factor"`
+	Quality site.Quality `json:"quality"`
 }
 
 // Event is something that touched a tenant's delivery.
