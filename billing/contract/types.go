@@ -3,6 +3,7 @@ package contract
 import (
 	"time"
 
+	"switchyard/strictyaml"
 	"switchyard/unit"
 )
 
@@ -24,6 +25,9 @@ type Contract struct {
 	Currency string    `yaml:"currency"` // only USD
 	Timezone string    `yaml:"timezone"` // months begin here; default the site's
 	Versions []Version `yaml:"versions"` // by From, ascending, without overlap
+
+	// Warnings are what a person should look at and that is no fault; Parse fills them in.
+	Warnings strictyaml.Faults `yaml:"-"`
 }
 
 // Party is who signs and pays.
