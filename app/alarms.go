@@ -114,6 +114,7 @@ func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings) {
 		}
 		c.alarm(key, "critical", string(n.ID), text)
 	}
+	c.clusterAlarms()
 	short := map[string]bool{}
 	for _, o := range c.over {
 		if o.Short > 0 {
@@ -181,4 +182,17 @@ func cause(err error) string {
 	text := strings.TrimSuffix(err.Error(), ": "+driver.ErrUnreachable.Error())
 	parts := strings.Split(text, ": ")
 	return parts[len(parts)-1]
+}
+
+// clusterAlarms tells of clusters that do not answer, or for which nothing can be done.
+func (c *control) clusterAlarms() {
+	now := c.a.clusters.Alerts()
+	for key, text := range now {
+		c.alarm(key, "warning", key, text)
+	}
+	for key, old := range c.alarms {
+		if _, still := now[key]; !still && old.Subject == key && strings.HasPrefix(key, "cluster") {
+			c.alarm(key, "", "", "")
+		}
+	}
 }

@@ -28,6 +28,7 @@ import (
 	"switchyard/app/ahead"
 	"switchyard/app/bounds"
 	"switchyard/app/calm"
+	"switchyard/app/clusters"
 	"switchyard/app/desk"
 	"switchyard/app/grid"
 	"switchyard/app/inbox"
@@ -47,6 +48,7 @@ import (
 	"switchyard/reconcile"
 	"switchyard/site"
 	"switchyard/sitefile"
+	"switchyard/sitefile/cluster"
 	"switchyard/store"
 	"switchyard/telemetry"
 	"switchyard/unit"
@@ -72,6 +74,8 @@ type Options struct {
 	Bound func(addr net.Addr)
 	// Record names a new file that every decision and plan is written to; empty: none is.
 	Record string
+	// Reach opens a cluster's engine and agents; nil: as the site file says.
+	Reach func(cluster.Cluster) (clusters.Reach, error)
 	// Dial opens the connections to devices; nil means the system's own way. It is called
 	// from many goroutines.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -102,6 +106,7 @@ type App struct {
 	truth    *truth.Truth
 	grid     *grid.Grid
 	ahead    *ahead.Ahead
+	clusters *clusters.Clusters
 	recorder *recorder.Recorder
 	points   *points.Points
 	notifier *notify.Notifier
@@ -153,6 +158,10 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	}
 	a.inbox.Caps, a.inbox.Places, a.inbox.Truth = a.fleet.Capabilities, a.places, a.truth
 	if a.ctl, err = a.newControl(ctx); err != nil {
+		return a, err
+	}
+	a.clusters, err = clusters.Open(ctx, clusters.Options{Plant: a.plant, DB: a.db, Clock: a.clk, Log: a.log, Note: a.jot, Reach: opt.Reach})
+	if err != nil {
 		return a, err
 	}
 	if err = a.openCare(ctx); err != nil {
@@ -279,6 +288,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { a.keepBooks(parts) })
 	wg.Go(func() { a.grid.Run(parts) })
 	wg.Go(func() { a.ahead.Run(parts) })
+	wg.Go(func() { a.clusters.Run(parts) })
 	wg.Go(func() { a.recorder.Run(parts) })
 	wg.Go(func() { a.points.Run(parts) })
 	wg.Go(func() { a.places.Run(parts) })

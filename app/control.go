@@ -244,6 +244,9 @@ func (c *control) begin(now time.Time, snap *telemetry.Snapshot) bool {
 			heard++
 		}
 	}
+	if !c.a.clusters.Heard() && !time.Now().After(c.readyBy) {
+		return false
+	}
 	waited := time.Now().After(c.readyBy) && now.Sub(c.started) > 30*time.Second
 	if heard < len(c.a.plant.Specs) && !waited {
 		return false
@@ -284,7 +287,9 @@ func (c *control) clear(now time.Time, r *readings, bounds []unit.Power) {
 	h := c.hour(now)
 	c.loseMeters(r)
 	guide := c.a.ahead.Follow(now, h.Lost)
-	round := dispatch.Round{Tree: c.a.plant.Tree, Price: h.Price, PriceKnown: h.Lost == "", Firm: c.tenantOffers(now, r), House: c.houseOffers(now, r), Held: ahead.Sold(c.a.plant.File, c.a.grid.Combined(now), now, c.fast)}
+	round := dispatch.Round{Tree: c.a.plant.Tree, Price: h.Price, PriceKnown: h.Lost == "", Firm: c.tenantOffers(now, r), Held: ahead.Sold(c.a.plant.File, c.a.grid.Combined(now), now, c.fast)}
+	c.clusterOffers(now, r, &round)
+	round.House = c.houseOffers(now, r)
 	for i := range c.a.plant.Groups {
 		round.Groups = append(round.Groups, c.group(i, h, guide))
 	}
@@ -303,6 +308,7 @@ func (c *control) clear(now time.Time, r *readings, bounds []unit.Power) {
 	d := c.decider.Decide(round)
 	c.result, c.offers = d.Result, d.Offers
 	c.newPlan(now, h)
+	c.a.clusters.Awarded(now, c.plan, c.awards)
 	c.a.recorder.Round(now, c.plan, round, d.Awards)
 }
 
@@ -400,6 +406,13 @@ func (c *control) byHand(id site.DeviceID) bool {
 func (c *control) note(e journal.Entry) {
 	if _, err := c.a.journal.Append(e); err != nil {
 		c.storeFault(err)
+	}
+}
+
+// jot is note for what happens beside the loop.
+func (a *App) jot(e journal.Entry) {
+	if _, err := a.journal.Append(e); err != nil {
+		a.log.Warn("not journalled", "reason", err.Error())
 	}
 }
 

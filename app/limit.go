@@ -66,6 +66,13 @@ func (c *control) limiterDevices(r *readings, nameplate, believed []unit.Power) 
 			Sheddable: st.Sheddable, Falling: st.Falling, SleepTime: d.Caps.SleepTime,
 		})
 	}
+	for i := range c.a.clusters.Len() {
+		id, node, full := c.a.clusters.At(i)
+		draw := r.power(node)
+		nameplate[node] += max(full, draw.Or(0))
+		believed[node] += draw.Or(full)
+		out = append(out, limiter.Device{ID: site.DeviceID(id), Node: node, Class: site.Firm, Power: draw.Or(full), At: r.at[node], Max: full})
+	}
 	for i := range c.a.plant.Tenants {
 		t := &c.a.plant.Tenants[i]
 		draw := r.power(t.Node)
@@ -119,6 +126,10 @@ func (c *control) houseOffers(now time.Time, r *readings) []site.Offer {
 	var out []site.Offer
 	for j := range c.status {
 		direct[c.a.plant.Miners[j].Node] += c.status[j].Counted
+	}
+	for i := range c.a.clusters.Len() {
+		_, node, full := c.a.clusters.At(i)
+		direct[node] += r.power(node).Or(full)
 	}
 	for i := range c.a.plant.Tenants {
 		node := c.a.plant.Tenants[i].Node

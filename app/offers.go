@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"switchyard/app/ahead"
+	"switchyard/app/clusters"
 	"switchyard/app/plant"
 	"switchyard/dispatch"
 	"switchyard/limiter"
@@ -213,4 +214,16 @@ func (c *control) learnShed(e reconcile.Event) {
 	} else {
 		*s -= (*s - took) / 64
 	}
+}
+
+// clusterOffers puts the clusters' offers into a round.
+func (c *control) clusterOffers(now time.Time, r *readings, round *dispatch.Round) {
+	if c.a.clusters.Len() == 0 {
+		return
+	}
+	firm, flexible := c.a.clusters.Offers(now, func(node int) clusters.Reading {
+		return clusters.Reading{Power: r.power(node), At: r.at[node]}
+	}, c.lead())
+	round.Firm = append(round.Firm, firm...)
+	round.Flexible = flexible
 }

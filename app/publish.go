@@ -75,6 +75,10 @@ func (c *control) liveNodes(v *api.LiveView, now time.Time, r *readings, bounds 
 	for j := range c.status {
 		est[c.a.plant.Miners[j].Node] += c.status[j].Counted
 	}
+	for i := range c.a.clusters.Len() {
+		_, node, full := c.a.clusters.At(i)
+		est[node] += r.power(node).Or(full)
+	}
 	for i := range c.a.plant.Tenants {
 		node := c.a.plant.Tenants[i].Node
 		est[node] += r.power(node).Or(c.a.plant.Tenants[i].Firm)

@@ -128,6 +128,10 @@ func (a *App) cell(s *screen, j int) api.Cell {
 // Why answers why a device was as it was at a time.
 func (a *App) Why(ctx context.Context, device string, at time.Time) (api.WhyView, error) {
 	j, ok := a.plant.Index(site.DeviceID(device))
+	if load := a.clusters.Load(site.DeviceID(device)); !ok && load != "" {
+		ans, err := a.journal.Why(ctx, journal.Question{Device: site.DeviceID(device), Load: load, At: at})
+		return api.WhyOf(ans), err
+	}
 	if !ok {
 		return api.WhyView{}, fmt.Errorf("device %q: %w; miners are called like %q", device, api.ErrNotFound, a.plant.Example())
 	}

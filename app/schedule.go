@@ -61,6 +61,7 @@ func (c *control) lookAhead(now time.Time, r *readings, bounds []unit.Power, all
 			most, s.Interest = free, v
 		}
 	}
+	s.Clusters = c.a.clusters.Outlook()
 	for i := range s.House {
 		s.House[i] = c.house[i].Power(now)
 	}

@@ -35,8 +35,8 @@ func (c *Cluster) Nameplate() (p unit.Power) {
 	return p
 }
 
-// penalty is what a MWh not delivered to firm work costs: the worst of its classes'.
-func (c *Cluster) penalty() (p unit.Price) {
+// Penalty is what a MWh not delivered to firm work costs: the worst of its classes'.
+func (c *Cluster) Penalty() (p unit.Price) {
 	for _, t := range c.Terms {
 		p = max(p, t.Penalty)
 	}

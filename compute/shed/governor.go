@@ -26,6 +26,9 @@ func (g *Governor) Allowed(c *Cluster, now time.Time, s *Survey, award site.Awar
 	if now.Before(latest(effects)) {
 		wanted = max(wanted-s.Falling, 0)
 	}
+	if g.at.IsZero() && len(effects) > 0 { // after a restart: what is kept back came from a shortage
+		g.at, g.cut, g.short = now, Saved(effects), true
+	}
 	passed := now.Sub(g.at)
 	g.at = now
 	switch {

@@ -93,7 +93,7 @@ func (s *Survey) running(j *compute.Job, t *compute.Terms, guaranteed bool) {
 		s.Firm += full
 		return
 	}
-	b := block{kind: kindKept, power: capped, value: s.c.penalty() / 2, job: j}
+	b := block{kind: kindKept, power: capped, value: s.c.Penalty() / 2, job: j}
 	if s.pausable(j, t) && capped > 0 {
 		b.kind = kindPause
 		b.act = compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: grace(t)}
@@ -158,7 +158,7 @@ func (s *Survey) paused(j *compute.Job, t *compute.Terms) {
 		act: compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: grace(t)},
 	}
 	if used, _ := s.budget(j, t); t.Pause > 0 && used >= t.Pause {
-		b.kind, b.value = kindKept, s.c.penalty()/2
+		b.kind, b.value = kindKept, s.c.Penalty()/2
 	}
 	s.blocks = append(s.blocks, b)
 }
@@ -184,7 +184,7 @@ const mostBlocks = 16
 // Offers makes the cluster's two offers: what is firm, at its penalty, and what can bend. What
 // is still falling is drawn whatever is awarded.
 func (s *Survey) Offers(firm, flexible site.LoadID, node int) (site.Offer, site.Offer) {
-	a := site.Offer{Load: firm, Node: node, Class: site.Firm, Blocks: []site.Block{{Power: s.Firm, Value: s.c.penalty()}}}
+	a := site.Offer{Load: firm, Node: node, Class: site.Firm, Blocks: []site.Block{{Power: s.Firm, Value: s.c.Penalty()}}}
 	b := site.Offer{Load: flexible, Node: node, Class: site.Flexible, Fixed: s.Falling}
 	per := s.Flexible/mostBlocks + 1
 	var power unit.Power

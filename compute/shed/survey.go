@@ -287,3 +287,20 @@ func grace(t *compute.Terms) time.Duration {
 	}
 	return g
 }
+
+// Rise is the most by which the cluster could draw more without an act of ours: free GPUs that
+// take work, and GPUs at work that draw less than they may.
+func (s *Survey) Rise() (p unit.Power) {
+	for _, n := range s.nodes {
+		if n.state != compute.NodeUp && n.state != compute.NodeStarting {
+			continue
+		}
+		full := n.model.Full
+		if n.cap > 0 {
+			full = min(full, n.cap)
+		}
+		p += unit.Power(n.GPUs-n.used)*(full-n.model.Idle) + n.host(n.GPUs-n.used)
+		p += unit.Power(n.used) * max(full-n.model.Idle-s.gpu(n, n.cap), 0)
+	}
+	return max(p, 0)
+}
