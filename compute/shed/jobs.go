@@ -22,8 +22,12 @@ func (s *Survey) jobs() {
 		j := &s.in.View.Jobs[i]
 		t := s.c.terms(j, s.byQueue)
 		switch j.State {
-		case compute.JobRunning, compute.JobFrozen:
-			s.running(j, t, guaranteed[j.ID])
+		case compute.JobRunning, compute.JobFrozen, compute.JobStopping:
+			if s.told(compute.Stop, j.ID) { // on its way out: what it still draws is falling
+				s.paused(j, t)
+			} else if j.State != compute.JobStopping {
+				s.running(j, t, guaranteed[j.ID])
+			}
 		case compute.JobPaused:
 			if j.Ours {
 				s.paused(j, t)
@@ -33,7 +37,7 @@ func (s *Survey) jobs() {
 				room -= j.GPUs
 				s.blocks = append(s.blocks, block{kind: kindStart, power: s.typical(j), value: s.rate(j, t, s.typical(j)), job: j})
 			}
-		default: // stopping: its power falls; ended: it has none
+		default: // ended: it has none
 		}
 	}
 	s.Firm += s.Base + s.in.Margin
@@ -150,9 +154,6 @@ func (s *Survey) undone(j *compute.Job, t *compute.Terms) time.Duration {
 // it was paid when it was paused. One whose pause is used up goes before all other flexible work.
 func (s *Survey) paused(j *compute.Job, t *compute.Terms) {
 	p := s.typical(j)
-	if j.Places != nil {
-		_, p = s.power(j)
-	}
 	b := block{
 		kind: kindPause, power: p, value: s.rate(j, t, p), job: j, back: true,
 		act: compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: grace(t)},

@@ -14,9 +14,10 @@ type kind uint8
 
 const (
 	kindKept  kind = iota // running work that may not be touched now: its pause is used up, it just began
+	kindEmpty             // a node without work that waiting or paused jobs need
 	kindPause             // a job that can be paused
 	kindCap               // GPUs that can be capped
-	kindIdle              // a node without work that can go off
+	kindIdle              // a node without work that nobody waits for
 	kindStart             // a job that waits
 )
 
@@ -120,7 +121,7 @@ func (s *Survey) placeNodes() {
 func (s *Survey) placeJobs() {
 	for i := range s.in.View.Jobs {
 		j := &s.in.View.Jobs[i]
-		if j.State != compute.JobRunning && j.State != compute.JobFrozen {
+		if j.State != compute.JobRunning && j.State != compute.JobFrozen && j.State != compute.JobStopping {
 			continue
 		}
 		t := s.c.terms(j, s.byQueue)
@@ -136,6 +137,12 @@ func (s *Survey) placeJobs() {
 			}
 		}
 	}
+}
+
+// told says whether an act is in force or on its way.
+func (s *Survey) told(v compute.Verb, target string) bool {
+	e, ok := s.in.Effects[compute.Act{Verb: v, Target: target}.Key()]
+	return ok && e.Undoing.IsZero()
 }
 
 // awake says whether a node draws as a running machine does.
@@ -179,35 +186,47 @@ func (s *Survey) level(n *nodeWork) (unit.Power, unit.Ratio) {
 	return limit, 1 - n.model.Throughput(limit)
 }
 
-// idle offers nodes without work, where their power can be taken and nobody waits for them.
+// idle offers nodes without work, where their power can be taken: those that nobody waits for
+// at once, those that waiting and paused jobs need after everything else.
 func (s *Survey) idle() {
 	waiting := s.waiting()
-	for _, name := range s.names {
-		n := s.nodes[name]
-		s.Base += n.rest()
-		off := n.state == compute.NodeOff && n.ours
-		idle := n.state == compute.NodeUp && n.used == 0 || n.state == compute.NodeFenced && n.ours && n.used == 0
-		if !s.c.Switch || n.GPUs == 0 || !off && !idle || s.in.Failing[compute.Act{Verb: compute.Off, Target: name}.Key()] {
-			continue
-		}
-		if waiting > 0 {
-			waiting -= n.GPUs // its GPUs are wanted: it is part of what waits
-			if !off {
-				continue
+	var free []*nodeWork
+	for _, off := range []bool{false, true} { // what is awake serves those who wait first
+		for _, name := range s.names {
+			if n := s.nodes[name]; (n.state == compute.NodeOff) == off {
+				s.Base += n.rest()
+				if s.spare(n) {
+					free = append(free, n)
+				}
 			}
 		}
+	}
+	for _, n := range free {
+		off := n.state == compute.NodeOff || s.told(compute.Off, n.Name)
 		power := n.Idle + unit.Power(n.GPUs)*n.model.Idle - n.Off
 		if power <= 0 {
 			continue
 		}
-		if !off {
+		if n.state != compute.NodeOff {
 			s.Base -= power
 		}
 		// An hour of rest costs the chance, one in ten, that work comes and waits for the boot.
 		lost := s.worth(n).Dollars() * s.c.boot().Hours() / 10
-		value := unit.DollarsPerMWh(lost / power.Megawatts())
-		s.blocks = append(s.blocks, block{kind: kindIdle, power: power, value: value, act: compute.Act{Verb: compute.Off, Target: name}, back: off})
+		b := block{kind: kindIdle, power: power, value: unit.DollarsPerMWh(lost / power.Megawatts()), act: compute.Act{Verb: compute.Off, Target: n.Name}, back: off}
+		if waiting > 0 {
+			waiting -= n.GPUs
+			b.kind, b.value = kindEmpty, s.c.Penalty()/4
+		}
+		s.blocks = append(s.blocks, b)
 	}
+}
+
+// spare says whether a node has no work and its power can be taken, or was taken by us.
+func (s *Survey) spare(n *nodeWork) bool {
+	if !s.c.Switch || n.GPUs == 0 || n.used > 0 || s.in.Failing[compute.Act{Verb: compute.Off, Target: n.Name}.Key()] {
+		return false
+	}
+	return n.state == compute.NodeUp || n.ours && (n.state == compute.NodeOff || n.state == compute.NodeFenced)
 }
 
 // worth is what an hour of work on all of a node's GPUs earns at the best class's rate.
@@ -218,7 +237,7 @@ func (s *Survey) worth(n *nodeWork) (most unit.Money) {
 	return most * unit.Money(n.GPUs)
 }
 
-// waiting is how many GPUs jobs wait for beyond those that are free and awake.
+// waiting is how many GPUs jobs wait for beyond those that are free beside others' work.
 func (s *Survey) waiting() int {
 	n := 0
 	for i := range s.in.View.Jobs {
@@ -227,7 +246,7 @@ func (s *Survey) waiting() int {
 		}
 	}
 	for _, w := range s.nodes {
-		if w.state == compute.NodeUp {
+		if w.state == compute.NodeUp && w.used > 0 {
 			n -= w.GPUs - w.used
 		}
 	}

@@ -52,7 +52,7 @@ func (s *Survey) Decide(allowed unit.Power, short bool) Decision {
 		switch b.kind {
 		case kindStart:
 			d.close(s, b)
-		case kindIdle:
+		case kindIdle, kindEmpty:
 			d.Wants = append(d.Wants, Want{Act: compute.Act{Verb: compute.Fence, Target: b.act.Target}, Why: "to take its power"}, Want{Act: b.act, Saves: b.power, Why: "it has no work"})
 		case kindCap:
 			caps[b.act.Target] = b.power
