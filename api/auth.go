@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,12 +22,13 @@ type Role string
 
 // The roles.
 const (
-	Viewer   Role = "viewer"   // look
+	Tenant   Role = "tenant"   // see what is one tenant's own, and nothing else
+	Viewer   Role = "viewer"   // look at the whole site
 	Operates Role = "operator" // and set limits and holds
 	Admin    Role = "admin"    // and manage tokens
 )
 
-func (r Role) rank() int { return slices.Index([]Role{Viewer, Operates, Admin}, r) }
+func (r Role) rank() int { return slices.Index([]Role{Tenant, Viewer, Operates, Admin}, r) }
 
 // May says whether r includes what needed allows; an unknown role may nothing.
 func (r Role) May(needed Role) bool { return r.rank() >= 0 && r.rank() >= needed.rank() }
@@ -36,21 +38,23 @@ func ParseRole(s string) (Role, error) {
 	if r := Role(s); r.rank() >= 0 {
 		return r, nil
 	}
-	return "", fmt.Errorf("%w: %q is no role; choose viewer, operator or admin", ErrInvalid, s)
+	return "", fmt.Errorf("%w: %q is no role; choose viewer, operator, admin or tenant", ErrInvalid, s)
 }
 
 // Token is one stored token: its hash, never the token.
 type Token struct {
 	Name    string    `json:"name"`
 	Role    Role      `json:"role"`
-	Hash    string    `json:"sha256"` // hex; tokens hold 256 random bits, so a plain hash is enough
+	Tenant  string    `json:"tenant,omitempty"` // whose, with the role tenant
+	Hash    string    `json:"sha256"`           // hex; tokens hold 256 random bits, so a plain hash is enough
 	Created time.Time `json:"created"`
 }
 
 // Who is an authenticated asker.
 type Who struct {
-	Name string
-	Role Role
+	Name   string
+	Role   Role
+	Tenant string // whose, with the role tenant; else empty
 }
 
 const (
@@ -97,7 +101,23 @@ func (t *Tokens) Empty() bool {
 }
 
 // New makes a token and stores its hash; the token itself is returned once and kept nowhere.
+// One of a tenant is made by NewFor.
 func (t *Tokens) New(ctx context.Context, name string, role Role) (string, error) {
+	return t.NewFor(ctx, name, role, "")
+}
+
+// tenantForm is what a tenant's id looks like in the site file.
+var tenantForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,47}$`)
+
+// NewFor is New for a token that is bound to one tenant: tenant is its id in the site file with
+// the role Tenant, and empty with every other.
+func (t *Tokens) NewFor(ctx context.Context, name string, role Role, tenant string) (string, error) {
+	switch {
+	case role == Tenant && !tenantForm.MatchString(tenant):
+		return "", fmt.Errorf("%w: a token with the role tenant is of one tenant; name it by its id in the site file", ErrInvalid)
+	case role != Tenant && tenant != "":
+		return "", fmt.Errorf("%w: a token of the tenant %s has the role tenant, not %s", ErrInvalid, tenant, role)
+	}
 	if name == "" || len(name) > 64 {
 		return "", fmt.Errorf("%w: a token needs a name of 1 to 64 characters", ErrInvalid)
 	}
@@ -115,7 +135,7 @@ func (t *Tokens) New(ctx context.Context, name string, role Role) (string, error
 	if len(t.list) >= maxTokens {
 		return "", fmt.Errorf("%w: %d tokens exist; revoke one first", ErrInvalid, maxTokens)
 	}
-	list := append(slices.Clone(t.list), Token{Name: name, Role: role, Hash: hashOf(token), Created: time.Now().UTC()})
+	list := append(slices.Clone(t.list), Token{Name: name, Role: role, Tenant: tenant, Hash: hashOf(token), Created: time.Now().UTC()})
 	return token, t.save(ctx, list)
 }
 
@@ -170,7 +190,7 @@ func (t *Tokens) check(token string) (Who, bool) {
 	defer t.mu.Unlock()
 	for _, k := range t.list {
 		if subtle.ConstantTimeCompare(h, []byte(k.Hash)) == 1 {
-			return Who{Name: k.Name, Role: k.Role}, true
+			return Who{Name: k.Name, Role: k.Role, Tenant: k.Tenant}, true
 		}
 	}
 	return Who{}, false

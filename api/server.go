@@ -33,6 +33,11 @@ type Site struct {
 	Care     Care
 	Silences Silences
 	Ahead    Ahead // what is planned and asked for; nil serves none of it
+	// GPU clusters, what tenants see of their own, and what they were billed; of what is nil
+	// nothing is served. Bills needs Tenancy.
+	Clusters Clusters
+	Tenancy  Tenancy
+	Bills    Bills
 	Page     fs.FS // the built dashboard; nil serves none
 	Version  string
 	Log      *slog.Logger
@@ -60,6 +65,15 @@ func Handler(s Site) http.Handler {
 	s.fleet(a)
 	if s.Ahead != nil {
 		s.ahead(a)
+	}
+	if s.Clusters != nil {
+		s.clusters(a)
+	}
+	if s.Tenancy != nil {
+		s.tenancy(a)
+		if s.Bills != nil {
+			s.bills(a)
+		}
 	}
 	mux.HandleFunc("GET /api/v1/session", s.whoAmI)
 	mux.HandleFunc("POST /api/v1/session", s.logIn)
@@ -181,8 +195,14 @@ func (s Site) authorise(a huma.API) func(huma.Context, func(huma.Context)) {
 // needs is authorise for plain handlers.
 func (s Site) needs(role Role, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if who, ok := s.Tokens.Identify(r); !ok || !who.Role.May(role) {
+		who, ok := s.Tokens.Identify(r)
+		switch {
+		case !ok:
 			http.Error(w, "a token is needed: send it as \"Authorization: Bearer …\"", http.StatusUnauthorized)
+			return
+		case !who.Role.May(role):
+			s.Audit.Audit(r.Context(), who.Name, r.URL.Path, "refused: role "+string(who.Role))
+			http.Error(w, fmt.Sprintf("the role %s may not do this; it takes %s", who.Role, role), http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)
@@ -195,6 +215,8 @@ func (s Site) status(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errNotYours):
+		return huma.Error403Forbidden(err.Error())
 	case errors.Is(err, ErrNotFound):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, ErrInvalid):

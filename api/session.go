@@ -10,6 +10,8 @@ import (
 type sessionView struct {
 	Name string `json:"name"`
 	Role Role   `json:"role"`
+	// Tenant is whose page is shown, with the role tenant.
+	Tenant string `json:"tenant,omitempty"`
 }
 
 func (s Site) whoAmI(w http.ResponseWriter, r *http.Request) {

@@ -31,7 +31,7 @@ func TestASessionBeginsAndEnds(t *testing.T) {
 		t.Errorf("audit %v", audit)
 	}
 	w := f.withCookie(c, "GET", "/api/v1/session", "")
-	if got := decode[sessionView](t, w); w.Code != 200 || got != (sessionView{"the operator", Operates}) {
+	if got := decode[sessionView](t, w); w.Code != 200 || got != (sessionView{Name: "the operator", Role: Operates}) {
 		t.Errorf("who am I: %d %+v", w.Code, got)
 	}
 	if got := decode[SiteView](t, f.withCookie(c, "GET", "/api/v1/site", "")); got.Role != "operator" {
@@ -149,7 +149,7 @@ func TestSessionsEndByThemselves(t *testing.T) {
 func TestSessionsAreBounded(t *testing.T) {
 	f := newFace(t)
 	for range maxSessions + 50 {
-		f.site.Tokens.begin(Who{"the viewer", Viewer})
+		f.site.Tokens.begin(Who{Name: "the viewer", Role: Viewer})
 	}
 	if n := len(f.site.Tokens.open); n > maxSessions {
 		t.Errorf("%d sessions are open", n)
@@ -173,7 +173,7 @@ func TestTokensAreKeptAsHashesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who, ok := again.check(f.tokens[Operates]); !ok || who != (Who{"the operator", Operates}) {
+	if who, ok := again.check(f.tokens[Operates]); !ok || who != (Who{Name: "the operator", Role: Operates}) {
 		t.Errorf("after a restart: %+v, %v", who, ok)
 	}
 	f.doc = []byte("{")

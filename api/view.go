@@ -25,6 +25,7 @@ type SiteView struct {
 	Tenants  []TenantInfo `json:"tenants"`
 	Role     string       `json:"role"`  // of the asker: viewer, operator, admin
 	Ahead    bool         `json:"ahead"` // there are /schedule, /signals and /forecast
+	Clusters bool         `json:"clusters"`
 }
 
 // NodeInfo is one node of the tree.
