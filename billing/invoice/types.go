@@ -40,6 +40,15 @@ type Line struct {
 	Amount   unit.Money `json:"-"`    // negative: a credit; in JSON as amount_usd
 	// Evidence says where to look it up: a query of our API that lists the intervals.
 	Evidence Evidence `json:"evidence"`
+	// Corrects says what a correction is of; nil for all other lines.
+	Corrects *Corrects `json:"corrects,omitempty"`
+}
+
+// Corrects names what a correction is of: a kind of line of an invoice issued before.
+type Corrects struct {
+	Number string   `json:"number"`
+	Month  string   `json:"month"`
+	Kind   LineKind `json:"kind"`
 }
 
 // Evidence ties a line to its intervals.
@@ -69,6 +78,34 @@ type Invoice struct {
 	Total    unit.Money
 	Draft    bool
 	Notes    []string
+	Currency string   // "USD"
+	Zone     string   // where its days and months begin: "America/Chicago"
+	Service  *Service // what was promised and delivered; nil without a promise
+	// Rows is the SHA-256 of all that was measured for the month, as it was when this was made:
+	// another one later means that late data came.
+	Rows string
+}
+
+// Service is what was promised and delivered in the month, for the reader of the invoice.
+type Service struct {
+	Promised  unit.Ratio    // of the month's time without what is excluded
+	Reached   unit.Ratio    // likewise
+	Counted   time.Duration // the month without what is excluded
+	Lost      time.Duration // of it, not available
+	Credit    unit.Money    // owed to the tenant, positive
+	Share     unit.Ratio    // of the fees, that Credit is
+	Fees      unit.Money    // that Share is of
+	Excluded  []Exclusion   // what does not count, and why
+	Breaches  []string      // what counts, each with its evidence
+	Delivered unit.Energy   // of Wanted
+	Wanted    unit.Energy   // that the tenant would have drawn
+}
+
+// Exclusion is time that does not count against the promise.
+type Exclusion struct {
+	From, To time.Time
+	Why      string // "consented curtailment, notice of 2 h": the cause and what it rests on
+	Ref      string // where it is recorded
 }
 
 // Period is the month that an invoice is for.
