@@ -42,7 +42,8 @@ type Survey struct {
 	// beyond that: jobs on their way out.
 	Expected, Falling unit.Power
 
-	blocks  []block // what is given up first when power is short stands last
+	blocks  []block       // what is given up first when power is short stands last
+	stays   []compute.Act // in force, and not to be undone yet
 	byQueue map[string]*compute.Terms
 	nodes   map[string]*nodeWork
 	names   []string // of nodes, in the inventory's order
@@ -55,6 +56,7 @@ type nodeWork struct {
 	state compute.NodeState
 	ours  bool
 	used  int // GPUs at work
+	going int // of them, those of jobs that are told to stop
 	// slow is the least slowdown that all jobs on it allow.
 	slow  unit.Ratio
 	value unit.Money // of an hour of all work on it
@@ -132,6 +134,9 @@ func (s *Survey) placeJobs() {
 		for _, p := range j.Places {
 			if n := s.nodes[p.Node]; n != nil {
 				n.used += p.GPUs
+				if s.told(compute.Stop, j.ID) || j.State == compute.JobStopping {
+					n.going += p.GPUs
+				}
 				n.slow = min(n.slow, slow)
 				n.value += t.Value * unit.Money(p.GPUs)
 			}
@@ -261,7 +266,13 @@ func (s *Survey) caps() {
 		if limit == 0 {
 			continue
 		}
-		power := unit.Power(n.used) * (s.gpu(n, 0) - s.gpu(n, limit))
+		power := unit.Power(n.used-n.going) * (s.gpu(n, 0) - s.gpu(n, limit))
+		if power <= 0 { // all of its work is on its way out: a cap holds until it is gone
+			if n.cap > 0 {
+				s.stays = append(s.stays, compute.Act{Verb: compute.Hold, Target: name, Power: n.cap})
+			}
+			continue
+		}
 		value := unit.DollarsPerMWh(n.value.Dollars() * float64(lost) / power.Megawatts())
 		s.blocks = append(s.blocks, block{
 			kind: kindCap, power: power, value: value, back: n.cap > 0 && n.cap <= limit,

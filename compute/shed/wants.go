@@ -68,6 +68,9 @@ func (s *Survey) Decide(allowed unit.Power, short bool) Decision {
 	d.Left = max(over, 0)
 	d.Stage = stage(gone, s)
 	d.dropCapsOfStopped(s)
+	for _, a := range s.stays {
+		d.Wants = append(d.Wants, Want{Act: a, Why: "until its work is gone"})
+	}
 	return d
 }
 
