@@ -105,6 +105,9 @@ func (a *Archive) gather(ctx context.Context, src Months, tenant, month string, 
 	if err != nil {
 		return In{}, err
 	}
+	if in.Contract == nil || in.Contract.Tenant != tenant {
+		return In{}, fmt.Errorf("%s: %w", tenant, ErrNoContract)
+	}
 	in.Now, in.Draft, in.Earlier = now, false, nil
 	issued, err := a.read(ctx, "WHERE tenant = ? ORDER BY seq", tenant)
 	if err != nil {
