@@ -233,6 +233,12 @@ func TestStoredTokens(t *testing.T) {
 	env{}.run(t, "token", "new", "--name", "night", "--store", dir).wants(t, 2, nil, []string{"exists"})
 	env{}.run(t, "token", "new", "--name", "x", "--store", dir+"/none").wants(t, 3, nil, []string{"no folder"})
 	env{}.run(t, "token", "list", "--store", dir).wants(t, 0, []string{"night", "operator"}, nil)
+	env{}.run(t, "token", "new", "--name", "ops", "--tenant", "acme", "--store", dir).wants(t, 0, []string{"sy_"}, []string{"role tenant acme"})
+	env{}.run(t, "token", "list", "--store", dir).wants(t, 0, []string{"ops", "tenant", "acme"}, nil)
+	env{}.run(t, "token", "new", "--name", "x", "--role", "tenant", "--store", dir).wants(t, 2, nil, []string{"name it by its id"})
+	env{}.run(t, "token", "new", "--name", "x", "--role", "viewer", "--tenant", "acme", "--store", dir).wants(t, 2, nil, []string{"has the role tenant, not viewer"})
+	env{}.run(t, "token", "new", "--name", "x", "--tenant", "acmi", "--site", "testdata/site.yaml").wants(t, 2, nil, []string{`has no tenant "acmi"`})
+	env{}.run(t, "token", "revoke", "ops", "--store", dir).wants(t, 0, []string{"revoked"}, nil)
 	env{}.run(t, "token", "revoke", "nobody", "--store", dir).wants(t, 3, nil, []string{"switchyard token list"})
 
 	db, err := store.Open(t.Context(), dir) // as a running controller does

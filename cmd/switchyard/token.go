@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +16,7 @@ import (
 	"switchyard/api"
 	"switchyard/journal"
 	"switchyard/store"
+	"switchyard/strictyaml"
 )
 
 func (c *cli) tokenCmd() *cobra.Command {
@@ -34,16 +38,24 @@ runs on it; a running controller is asked instead, with an admin's token.`,
 }
 
 func (c *cli) tokenNewCmd(at *records) *cobra.Command {
-	var name string
+	var name, tenant string
 	role := string(api.Viewer)
 	cmd := &cobra.Command{
-		Use:     "new --name NAME [--role viewer|operator|admin]",
-		Short:   "Make a token and print it, once",
-		Long:    "Make a token and print it. It is kept as a hash: nobody can print it again.",
-		Example: "  switchyard token new --name night-shift --role operator --site site.yaml",
-		Args:    cobra.NoArgs,
+		Use:   "new --name NAME [--role viewer|operator|admin|tenant --tenant ID]",
+		Short: "Make a token and print it, once",
+		Long: `Make a token and print it. It is kept as a hash: nobody can print it again. One with the role
+tenant opens what is that tenant's own and nothing else: its power, jobs, events and invoices.`,
+		Example: `  switchyard token new --name night-shift --role operator --site site.yaml
+  switchyard token new --name acme-ops --role tenant --tenant acme --site site.yaml`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := api.TokenRequest{Name: name, Role: api.Role(role)}
+			r := api.TokenRequest{Name: name, Role: api.Role(role), Tenant: tenant}
+			if tenant != "" && !cmd.Flags().Changed("role") {
+				r.Role = api.Tenant
+			}
+			if err := at.knows(tenant); err != nil {
+				return err
+			}
 			v, err := c.newToken(cmd.Context(), *at, r)
 			switch {
 			case err != nil:
@@ -51,23 +63,40 @@ func (c *cli) tokenNewCmd(at *records) *cobra.Command {
 			case c.json():
 				return c.printJSON(v)
 			}
-			c.note("Token %q, role %s. It is shown this once:", v.Name, v.Role)
+			c.note("Token %q, role %s. It is shown this once:", v.Name, strings.TrimSuffix(string(v.Role)+" "+v.Tenant, " "))
 			c.say("%s", v.Token)
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "whose it is")
-	cmd.Flags().Var(&choice{&role, []string{"viewer", "operator", "admin"}}, "role", "what it may do")
+	cmd.Flags().Var(&choice{&role, []string{"viewer", "operator", "admin", "tenant"}}, "role", "what it may do")
+	cmd.Flags().StringVar(&tenant, "tenant", "", "whose it is, by the tenant's id in the site file; with the role tenant")
 	_ = cmd.MarkFlagRequired("name") // the flag is there
 	return cmd
+}
+
+// knows says that a tenant must stand in the site file, where one is named.
+func (at records) knows(tenant string) error {
+	if tenant == "" || at.file == "" {
+		return nil
+	}
+	f, err := loadSite(at.file)
+	if err != nil {
+		return err
+	}
+	ids := slices.Sorted(maps.Keys(f.TenantNames()))
+	if !slices.Contains(ids, tenant) {
+		return badInput("%s has no tenant %q; %s", at.file, tenant, strictyaml.Suggest(tenant, ids))
+	}
+	return nil
 }
 
 func (c *cli) newToken(ctx context.Context, at records, r api.TokenRequest) (v api.NewToken, err error) {
 	err = c.withTokens(ctx, at,
 		func(t *api.Tokens) (string, error) {
-			token, err := t.New(ctx, r.Name, r.Role)
-			v = api.NewToken{Name: r.Name, Role: r.Role, Token: token}
-			return "new token " + r.Name + ", " + string(r.Role), err
+			token, err := t.NewFor(ctx, r.Name, r.Role, r.Tenant)
+			v = api.NewToken{Name: r.Name, Role: r.Role, Tenant: r.Tenant, Token: token}
+			return "new token " + r.Words(), err
 		},
 		func(k *client) error { return k.do(ctx, http.MethodPost, "/api/v1/tokens", r, &v) })
 	return v, err
@@ -90,9 +119,9 @@ func (c *cli) tokenListCmd(at *records) *cobra.Command {
 			case len(list) == 0:
 				c.say("There are no tokens; the first start of `switchyard run` makes one.")
 			}
-			g := newGrid("name", "role", "created")
+			g := newGrid("name", "role", "tenant", "created")
 			for _, t := range list {
-				g.add(t.Name, string(t.Role), t.Created.UTC().Format(time.DateTime))
+				g.add(t.Name, string(t.Role), t.Tenant, t.Created.UTC().Format(time.DateTime))
 			}
 			g.print(c.out, 0)
 			return nil
