@@ -192,10 +192,10 @@ func (c *Clusters) At(i int) (id string, node int, nameplate unit.Power) {
 	return c.all[i].def.ID, c.all[i].node, c.all[i].c.Nameplate()
 }
 
-// Heard says whether every engine was heard of, or is known not to answer.
+// Heard says whether every engine was heard of.
 func (c *Clusters) Heard() bool {
 	for _, x := range c.all {
-		if v := x.reach.Engine.View(); v == nil || !v.Reachable && v.Err == "" {
+		if v := x.reach.Engine.View(); v == nil || !v.Reachable {
 			return false
 		}
 	}

@@ -63,7 +63,7 @@ type Runner struct {
 	order   order // the newest
 	fails   map[string]failure
 	wake    chan struct{}
-	renewed map[string]time.Time // machine time, by key
+	renewed map[string]time.Time // site time, by key
 	err     error                // of the store
 }
 

@@ -86,7 +86,7 @@ func (r *Runner) do(ctx context.Context, e *Effect) error {
 		err := r.tools.Caps.Cap(ctx, a.Target, a.Power, r.tools.Lease)
 		if err == nil {
 			r.mu.Lock()
-			r.renewed[a.Key()] = time.Now()
+			r.renewed[a.Key()] = r.clk.Now()
 			r.mu.Unlock()
 		}
 		return err
@@ -184,7 +184,7 @@ func (r *Runner) renew(ctx context.Context) {
 	r.mu.Lock()
 	var due []Effect
 	for k, e := range r.effects {
-		if e.Act.Verb == compute.Hold && !e.Done.IsZero() && e.Undoing.IsZero() && time.Since(r.renewed[k]) > r.tools.Lease/3 {
+		if e.Act.Verb == compute.Hold && !e.Done.IsZero() && e.Undoing.IsZero() && r.clk.Now().Sub(r.renewed[k]) > r.tools.Lease/3 {
 			due = append(due, e)
 		}
 	}
