@@ -65,7 +65,9 @@ func meter(subject string, e unit.Energy) telemetry.Interval {
 	return telemetry.Interval{Subject: subject, Start: noon, Energy: e, Sources: 1, Measured: telemetry.Length}
 }
 
-func held(tenant string, d time.Duration) Hold { return Hold{Tenant: tenant, Job: "slurm " + tenant, For: d} }
+func held(tenant string, d time.Duration) Hold {
+	return Hold{Tenant: tenant, Job: "slurm " + tenant, For: d}
+}
 
 func gpu(machine string, index int, e float64, holds ...Hold) GPUUse {
 	return GPUUse{Index: index, Ref: fmt.Sprintf("%s/GPU-%d", machine, index), Model: "h100", Energy: Figure{Energy: wh(e)}, Holds: holds}
@@ -364,7 +366,7 @@ func TestQualityIsNeverBetterThanItsInputs(t *testing.T) {
 		at := rapid.IntRange(0, len(in.Meters)-1).Draw(rt, "meter")
 		was := Attribute(in)
 		m := &in.Meters[at]
-		m.Measured, m.Estimated, m.Missing = 0, m.Measured+m.Estimated, m.Missing
+		m.Measured, m.Estimated = 0, m.Measured+m.Estimated
 		g := &in.Clusters[0].Machines[0].GPUs[0]
 		g.Energy.Quality = max(g.Energy.Quality, site.Estimated)
 		now := Attribute(in)
