@@ -33,6 +33,8 @@ type Reading struct {
 	Energy site.Opt[unit.Energy]
 	GPUs   []GPU
 	// Lease is until when the cap in force holds; zero: no cap of ours.
-	Lease  time.Time
+	Lease time.Time
+	// Safe says that a lease of ours ended unrenewed: the node holds its safe cap until it is told again.
+	Safe   bool
 	Source string // "agent", "dcgm-exporter", "redfish", "pdu"
 }
