@@ -137,6 +137,8 @@ func (r *Runner) Failing(now time.Time) map[string]bool {
 	for k, f := range r.fails {
 		if now.Before(f.out) {
 			out[k] = true
+		} else if !f.out.IsZero() {
+			delete(r.fails, k) // it may be tried again
 		}
 	}
 	return out

@@ -120,7 +120,7 @@ func (r *Runner) giveAll(ctx context.Context, todo []Effect) {
 			return
 		}
 		e.Since = time.Time{}
-		r.worked(e)
+		r.rested(e)
 		r.event(EventUndone, e, "%s is as it was before", e.Act.Target)
 	})
 	for _, e := range todo {
@@ -177,6 +177,17 @@ func (r *Runner) worked(e *Effect) {
 	r.mu.Lock()
 	delete(r.fails, e.Act.Key())
 	r.mu.Unlock()
+}
+
+// rested forgets an effect's failed tries, but not that another way was to be chosen.
+func (r *Runner) rested(e *Effect) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := e.Act.Key()
+	if f, ok := r.fails[k]; ok {
+		f.n, f.until = 0, time.Time{}
+		r.fails[k] = f
+	}
 }
 
 // renew tells the agents again before the leases of their caps end.
