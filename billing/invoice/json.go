@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"switchyard/billing/contract"
@@ -205,3 +206,14 @@ func Read(data []byte) (Invoice, error) {
 }
 
 const maxDocument = 4 << 20
+
+// WriteJSON writes the invoice for machines, indented.
+func WriteJSON(w io.Writer, inv Invoice) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(inv); err != nil {
+		return fmt.Errorf("write invoice %s: %w", inv.Number, err)
+	}
+	return nil
+}
