@@ -336,11 +336,15 @@ func (a *App) Handler() http.Handler {
 	if web.Built() {
 		page = web.Dist()
 	}
-	return api.Handler(api.Site{
+	s := api.Site{
 		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a), History: a.history,
 		Devices: a.care, Rollouts: a.care, Care: a.care, Silences: a.care, Ahead: a,
 		Page: page, Version: a.opt.Version, Log: a.log,
-	})
+	}
+	if a.clusters.Len() > 0 {
+		s.Clusters = a.clusters
+	}
+	return api.Handler(s)
 }
 
 // stateDoc is what the loop keeps between runs. Commands given after Seq are in the journal

@@ -44,6 +44,10 @@ type Options struct {
 	Clock clock.Clock
 	Log   *slog.Logger
 	Note  func(journal.Entry) // must not block
+	// Reading and View are told what machines and engines say, for the record; nil: nobody is.
+	// Reading may be called from many goroutines.
+	Reading func(cluster string, r compute.Reading)
+	View    func(cluster string, v compute.View)
 	// Reach opens a cluster's engine and agents; nil: as its site file says.
 	Reach func(cluster.Cluster) (Reach, error)
 }
@@ -64,7 +68,6 @@ type one struct {
 	reach  Reach
 	runner *shed.Runner
 	gauge  *gauge
-	holds  *holds
 
 	// Of the control loop.
 	gov       shed.Governor
@@ -73,6 +76,7 @@ type one struct {
 	seen      time.Time
 	learnedAt time.Time
 	survey    *shed.Survey
+	draw      site.Opt[unit.Power]
 	stepped   time.Time
 	stage     string
 	reachable bool
@@ -80,6 +84,7 @@ type one struct {
 
 	mu     sync.Mutex
 	screen screen
+	held   map[string]Hold // nodes that a person holds
 }
 
 // FirmLoad is the load under which a cluster's firm part is cleared; its flexible part's is its id.
@@ -128,8 +133,10 @@ func (c *Clusters) open(ctx context.Context, def cluster.Cluster, reach func(clu
 		return nil, err
 	}
 	x.gauge = newGauge(x, c.opt.Clock)
-	x.holds = newHolds(def)
-	return x, nil
+	if tell := c.opt.Reading; tell != nil {
+		x.gauge.take = func(r compute.Reading) { tell(def.ID, r) }
+	}
+	return x, x.restore(ctx, c.opt.DB)
 }
 
 // layOut turns the site file's words into the cluster's.
@@ -213,13 +220,15 @@ type Reading struct {
 func (c *Clusters) Offers(now time.Time, meter func(node int) Reading, lead time.Duration) (firm, flexible []site.Offer) {
 	for _, x := range c.all {
 		m := meter(x.node)
+		x.draw = m.Power
 		view := x.reach.Engine.View()
 		if m.Power.OK && m.At.After(x.seen) {
 			x.headroom.Observe(m.At, m.Power.V)
 			x.seen = m.At
 		}
 		in := shed.Input{
-			At: now, View: view, Draw: m.Power, Busy: x.busy, Effects: x.runner.Effects(), Failing: x.runner.Failing(now), Paused: x.runner.Paused(now),
+			At: now, View: view, Draw: m.Power, Busy: x.busy, Effects: x.runner.Effects(), Failing: x.runner.Failing(now),
+			Paused: x.runner.Paused(now), Held: x.heldNow(),
 		}
 		if m.Power.OK && m.At.After(x.learnedAt) {
 			x.busy, x.learnedAt = shed.Learn(&x.c, in, x.busy), m.At
@@ -231,14 +240,16 @@ func (c *Clusters) Offers(now time.Time, meter func(node int) Reading, lead time
 		x.survey = shed.Look(&x.c, in)
 		a, b := x.survey.Offers(x.firm, x.flex, x.node)
 		firm, flexible = append(firm, a), append(flexible, b)
-		x.holds.see(now, view)
+		if c.opt.View != nil && view != nil {
+			c.opt.View(x.def.ID, *view)
+		}
 		c.sight(x, now, view)
 	}
 	return firm, flexible
 }
 
-// Awarded tells each cluster what it was given.
-func (c *Clusters) Awarded(now time.Time, plan site.PlanID, awards map[site.LoadID]site.Award) {
+// Awarded tells each cluster what it was given. bounds are of the nodes, negative where there is none.
+func (c *Clusters) Awarded(now time.Time, plan site.PlanID, awards map[site.LoadID]site.Award, bounds []unit.Power) {
 	for _, x := range c.all {
 		a, ok := awards[x.flex]
 		if !ok || x.survey == nil {
@@ -249,7 +260,7 @@ func (c *Clusters) Awarded(now time.Time, plan site.PlanID, awards map[site.Load
 		d := x.survey.Decide(allowed, short)
 		x.runner.Want(now, plan, shed.Reason(a, d.Stage), d.Wants)
 		c.told(x, now, plan, a, d, effects)
-		x.show(now, a, d, effects)
+		x.show(now, a, d, bounds[x.node])
 		x.stepped = now
 	}
 }

@@ -80,6 +80,9 @@ type Input struct {
 	Effects map[string]Effect
 	// Failing are keys of acts that did not work lately: others are chosen.
 	Failing map[string]bool
+	// Held are nodes that a person holds: nothing is done to them or their jobs, and those held
+	// with true take nothing new.
+	Held map[string]bool
 	// Paused is how long a job was paused within its period, and since when it last runs again.
 	Paused func(job string, per time.Duration) (used time.Duration, back time.Time)
 }

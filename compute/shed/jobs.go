@@ -111,6 +111,11 @@ func (s *Survey) pausable(j *compute.Job, t *compute.Terms) bool {
 	if !t.Pauses() || s.in.Failing[compute.Act{Verb: compute.Stop, Target: j.ID}.Key()] {
 		return false
 	}
+	for _, p := range j.Places {
+		if _, held := s.in.Held[p.Node]; held {
+			return false
+		}
+	}
 	if t.Class == compute.Spot && t.Pause == 0 {
 		return true
 	}
@@ -208,3 +213,51 @@ func (s *Survey) Offers(firm, flexible site.LoadID, node int) (site.Offer, site.
 	flush()
 	return a, b
 }
+
+// Part is a block as it is shown.
+type Part struct {
+	What  string // "pause tenant-a/train-7", "cap gpu-1 to 328 W a GPU", "start tenant-a/train-8"
+	Power unit.Power
+	Value unit.Price
+	Given bool // it is drawn, or may be
+}
+
+// Parts lists the flexible blocks, best value first.
+func (s *Survey) Parts() []Part {
+	byValue := slices.Clone(s.blocks)
+	slices.SortStableFunc(byValue, func(a, b block) int { return cmp.Compare(b.value, a.value) })
+	out := make([]Part, 0, len(byValue))
+	for i := range byValue {
+		b := &byValue[i]
+		p := Part{Power: b.power, Value: b.value, Given: !b.back && b.kind != kindStart}
+		switch b.kind {
+		case kindStart:
+			p.What = "start " + b.job.ID
+		case kindKept:
+			p.What = "go on with " + b.job.ID
+		default:
+			p.What = b.act.String()
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// OfJob is what a job draws of its nodes' power, as counted, and the share of its work that the
+// caps in force cost it.
+func (s *Survey) OfJob(j *compute.Job) (p unit.Power, slowed unit.Ratio) {
+	for _, pl := range j.Places {
+		n := s.nodes[pl.Node]
+		if n == nil {
+			continue
+		}
+		p += n.rest().Scale(float64(pl.GPUs)/float64(max(n.GPUs, 1))) + unit.Power(pl.GPUs)*s.gpu(n, n.cap) + n.host(pl.GPUs)
+		if n.cap > 0 {
+			slowed = max(slowed, 1-n.model.Throughput(n.cap))
+		}
+	}
+	return p, slowed
+}
+
+// TermsOf returns what may be asked of a job.
+func (s *Survey) TermsOf(j *compute.Job) compute.Terms { return *s.c.terms(j, s.byQueue) }

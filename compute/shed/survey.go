@@ -181,6 +181,9 @@ func (n *nodeWork) host(gpus int) unit.Power {
 // level is the cap that the work on a node bears, and what is lost of its work by it; zero where
 // it bears none or the cap would change nothing.
 func (s *Survey) level(n *nodeWork) (unit.Power, unit.Ratio) {
+	if _, held := s.in.Held[n.Name]; held {
+		return 0, 0
+	}
 	if !s.c.Caps || n.used == 0 || n.slow <= 0 || n.slow >= 1 || s.in.Failing[compute.Act{Verb: compute.Hold, Target: n.Name}.Key()] {
 		return 0, 0
 	}
@@ -228,6 +231,9 @@ func (s *Survey) idle() {
 
 // spare says whether a node has no work and its power can be taken, or was taken by us.
 func (s *Survey) spare(n *nodeWork) bool {
+	if _, held := s.in.Held[n.Name]; held {
+		return false
+	}
 	if !s.c.Switch || n.GPUs == 0 || n.used > 0 || s.in.Failing[compute.Act{Verb: compute.Off, Target: n.Name}.Key()] {
 		return false
 	}

@@ -68,6 +68,11 @@ func (s *Survey) Decide(allowed unit.Power, short bool) Decision {
 	d.Left = max(over, 0)
 	d.Stage = stage(gone, s)
 	d.dropCapsOfStopped(s)
+	for name, fence := range s.in.Held {
+		if fence {
+			d.Wants = append(d.Wants, Want{Act: compute.Act{Verb: compute.Fence, Target: name}, Why: "a person wants it so"})
+		}
+	}
 	for _, a := range s.stays {
 		d.Wants = append(d.Wants, Want{Act: a, Why: "until its work is gone"})
 	}
