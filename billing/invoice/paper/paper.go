@@ -204,10 +204,12 @@ func (s *sheet) heading(name string, keep float64) {
 	s.m.AddRows(row.New(6).Add(put(grid, name, props.Text{Size: 10, Style: fontstyle.Bold, Color: dark})), row.New(1))
 }
 
-// keep goes to a new page where less than so many millimetres are left.
-func (s *sheet) keep(mm float64) {
+// keep goes to a new page where less than so many millimetres are left, and says whether it did.
+func (s *sheet) keep(mm float64) bool {
 	const margins = 15 // which the library leaves out, less the letterhead, which it counts twice
-	if !s.m.FitlnCurrentPage(mm + margins) {
-		s.m.AddPages(page.New())
+	if s.m.FitlnCurrentPage(mm + margins) {
+		return false
 	}
+	s.m.AddPages(page.New())
+	return true
 }

@@ -45,8 +45,8 @@ func (s *sheet) front() {
 		{"Date", s.day(s.inv.Issued)},
 		{"Due", s.due()},
 		{"Period", s.inv.Period.Name()},
-		{"Contract", s.inv.Contract + ", terms from " + s.inv.Version.String()},
-		{"Currency", s.inv.Currency},
+		{"Contract", s.inv.Contract},
+		{"Terms from", s.inv.Version.String()},
 	}
 	left, middle := party("From", s.inv.Seller), party("Bill to", s.inv.Customer)
 	for i := range max(len(left), len(middle), len(facts)) {
@@ -112,14 +112,19 @@ const (
 	colNo, colText, colQuantity, colUnit, colRate, colAmount = 1, 9, 4, 3, 3, 4
 )
 
-func (s *sheet) table() {
+func tableHead() core.Row {
 	head := func(size int, name string, a align.Type) core.Col {
 		return put(size, name, props.Text{Size: 8, Style: fontstyle.Bold, Color: white, Align: a, Top: 1.6, Left: 1, Right: 1})
 	}
-	s.m.AddRows(row.New(6.5).Add(
+	return row.New(6.5).Add(
 		head(colNo, "#", align.Left), head(colText, "Description", align.Left), head(colQuantity, "Quantity", align.Right),
 		head(colUnit, "Unit", align.Left), head(colRate, "Rate", align.Right), head(colAmount, "Amount", align.Right),
-	).WithStyle(shaded(dark)))
+	).WithStyle(shaded(dark))
+}
+
+// table prints the lines; each page of it begins with the columns' names.
+func (s *sheet) table() {
+	s.m.AddRows(tableHead())
 	for i, l := range s.inv.Lines {
 		if l.Kind == invoice.Tax || l.Kind == invoice.PrepayCredit {
 			continue // these stand with the totals
@@ -130,6 +135,9 @@ func (s *sheet) table() {
 		plain := props.Text{Size: 8.5, Top: 1.4, Bottom: 1.6, Left: 1, Right: 1, VerticalPadding: 0.7}
 		small := plain
 		small.Color = gray
+		if s.keep(5 + 4*float64(1+len([]rune(l.Text))/38)) {
+			s.m.AddRows(tableHead())
+		}
 		s.m.AddRows(row.New().Add(
 			put(colNo, strconv.Itoa(i+1), small), put(colText, l.Text, plain), figure(colQuantity, grouped(l.Quantity, 0, 3)),
 			put(colUnit, l.Unit, plain), figure(colRate, rate(l.Rate)), figure(colAmount, money(l.Billed())),
