@@ -74,11 +74,11 @@ type Balance struct {
 
 // Level is one step on the way up: what is known below a meter, brought up to it.
 type Level struct {
-	Name    string       `json:"name"` // "gpus:c1", "cluster:c1", or "node:feeder-1"
-	Below   unit.Energy  `json:"-"`    // known below, brought up to here from the levels below
-	Up      unit.Energy  `json:"-"`    // the same at this level
-	Factor  float64      `json:"factor"`
-	Quality site.Quality `json:"quality"`
+	Name    string      // "gpus:c1", "cluster:c1", or "node:feeder-1"
+	Below   unit.Energy // known below, brought up to here from the levels below
+	Up      unit.Energy // the same at this level
+	Factor  float64     // Up by Below
+	Quality site.Quality
 }
 
 // Event is something that touched a tenant's delivery.
