@@ -197,3 +197,18 @@ func (w *wave) float() float64 {
 func (w *wave) signed() float64 { return 2*w.float() - 1 }
 
 func seedOf(seed uint64, name string) wave { return wave(fault.Hash(seed, name)) }
+
+// Health tells visit of every node, in the order of Nodes: its state and which GPUs are lost.
+// visit must not call the cluster.
+func (c *Cluster) Health(visit func(i int, s State, lost []bool)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var lost []bool
+	for i, n := range c.nodes {
+		lost = lost[:0]
+		for k := range n.gpus {
+			lost = append(lost, n.gpus[k].lost)
+		}
+		visit(i, n.state, lost)
+	}
+}
