@@ -29,6 +29,7 @@ import (
 	"switchyard/app/bounds"
 	"switchyard/app/calm"
 	"switchyard/app/clusters"
+	"switchyard/app/delivery"
 	"switchyard/app/desk"
 	"switchyard/app/grid"
 	"switchyard/app/inbox"
@@ -89,18 +90,19 @@ type App struct {
 	log   *slog.Logger
 	plant *plant.Plant
 
-	db      *store.DB
-	journal *journal.Journal
-	book    *billing.Book
-	hub     *telemetry.Hub
-	integ   *telemetry.Integrator
-	history *telemetry.History
-	market  *market.Market
-	fleet   *fleet.Fleet
-	tokens  *api.Tokens
-	inbox   *inbox.Inbox
-	books   bookkeeper
-	meters  []site.DeviceID
+	db       *store.DB
+	journal  *journal.Journal
+	book     *billing.Book
+	hub      *telemetry.Hub
+	integ    *telemetry.Integrator
+	history  *telemetry.History
+	market   *market.Market
+	fleet    *fleet.Fleet
+	tokens   *api.Tokens
+	inbox    *inbox.Inbox
+	books    bookkeeper
+	delivery *delivery.Tracker
+	meters   []site.DeviceID
 
 	places   *places.Places
 	truth    *truth.Truth
@@ -219,6 +221,7 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 			return fmt.Errorf("take up the metering where it stopped: %w; if this store belongs to another run of site time, choose another store.dir", err)
 		}
 	}
+	a.delivery = delivery.New(len(a.plant.Tenants))
 	a.inbox = inbox.New(a.plant, a.hub, a.integ)
 	for _, s := range sources {
 		a.inbox.Source[s.Device] = s
@@ -249,7 +252,7 @@ func (a *App) newControl(ctx context.Context) (*control, error) {
 		a: a, limits: bounds.Limits{Plant: p, File: market.FileLimits(p.File), Signals: a.grid.Limits}, state: &reconcile.State{}, house: make([]telemetry.House, p.Tree.Len()),
 		devices: make([]reconcile.Device, len(p.Miners)), work: make([]unit.Hashrate, len(p.Miners)), workAt: make([]time.Time, len(p.Miners)),
 		slowest: make([]time.Duration, len(p.Groups)), shedFor: make([]string, len(p.Groups)),
-		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), margin: make([]unit.Power, len(p.Tenants)), want: make([]unit.Power, len(p.Tenants)),
+		seen: make([]time.Time, len(p.Tenants)), reserve: make([]unit.Power, len(p.Tenants)), margin: make([]unit.Power, len(p.Tenants)),
 		plan: a.journal.LastPlan(), awards: map[site.LoadID]site.Award{}, announced: map[site.LoadID]site.Award{}, alarms: map[string]api.Alert{}, toldAt: make([]time.Time, len(p.Miners)), learned: time.Now(), kept: make(chan error, 1),
 		started: a.clk.Now(), readyBy: time.Now().Add(15 * time.Second),
 	}

@@ -41,7 +41,6 @@ type control struct {
 	seen    []time.Time     // per tenant: newest reading the headroom has
 	reserve []unit.Power    // per tenant
 	margin  []unit.Power    // likewise: what is kept beyond the draw while the contract does not cut it
-	want    []unit.Power    // per tenant: its draw when it was last given all of it
 	shedFor []string        // per group: why it is told to shed outright; empty if not
 
 	caps     []unit.Power // the limiter's, per node

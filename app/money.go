@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"switchyard/app/delivery"
 	"switchyard/billing"
 	"switchyard/clock"
 	"switchyard/site"
@@ -16,42 +17,10 @@ import (
 // a decision waiting.
 type bookkeeper struct {
 	mu    sync.Mutex
-	short map[time.Time]map[site.LoadID]unit.Energy // firm energy not delivered, per interval
-	last  time.Time                                 // site time of the last step that was counted
-	err   error                                     // of the last attempt
-	done  time.Time                                 // everything that starts before it is in the record
-	asked time.Time                                 // machine time of the last look for prices
-	rests time.Time                                 // machine time until which no checkpoint is due
-}
-
-// cutShare is the part of a tenant's draw below which its feeder counts as cut: one in so many.
-const cutShare = 20
-
-// lack is firm power that a tenant wanted and does not get. A hosted tenant's machines are not
-// ours to tell: an award below its draw means that the site lacks the power, and the tenant's
-// meter shows whether it came to that. While its feeder has voltage, what it draws is what it
-// wants, however much that wanders; a feeder that was cut draws nearly nothing, and then it
-// lacks what it drew when the shortage began, and no more than the shortage. Where the draw is
-// not known the whole shortage counts.
-func (c *control) lack(i int, r *readings) unit.Power {
-	t := &c.a.plant.Tenants[i]
-	a, ok := c.awards[t.Load]
-	if !ok {
-		return 0
-	}
-	draw := r.power(t.Node)
-	if !draw.OK {
-		return max(a.Full-a.Power, 0)
-	}
-	if a.Power >= min(max(draw.V, c.want[i]), a.Full) {
-		c.want[i] = draw.V // no shortage
-		return 0
-	}
-	c.want[i] = max(c.want[i], draw.V)
-	if draw.V <= c.want[i]/cutShare {
-		return min(c.want[i]-draw.V, max(c.want[i]-a.Power, 0))
-	}
-	return 0
+	err   error     // of the last attempt
+	done  time.Time // everything that starts before it is in the record
+	asked time.Time // machine time of the last look for prices
+	rests time.Time // machine time until which no checkpoint is due
 }
 
 // settle counts firm power that was not given since the last step.
@@ -64,24 +33,18 @@ func (c *control) settle(now time.Time, r *readings) {
 	} else {
 		c.alarm("books", "", "", "")
 	}
-	since := now.Sub(b.last)
-	b.last = now
-	if since <= 0 || since > time.Minute {
-		return
-	}
+	all := make([]delivery.Tenant, 0, len(c.a.plant.Tenants))
 	for i := range c.a.plant.Tenants {
-		load := c.a.plant.Tenants[i].Load
-		if lack := c.lack(i, r); lack > 0 {
-			span := telemetry.Span(now)
-			if b.short == nil {
-				b.short = map[time.Time]map[site.LoadID]unit.Energy{}
-			}
-			if b.short[span] == nil {
-				b.short[span] = map[site.LoadID]unit.Energy{}
-			}
-			b.short[span][load] += lack.Over(since)
-		}
+		all = append(all, c.delivered(i, r))
 	}
+	c.a.delivery.Step(now, all)
+}
+
+// delivered is how a hosted tenant stands.
+func (c *control) delivered(i int, r *readings) delivery.Tenant {
+	t := &c.a.plant.Tenants[i]
+	a, ok := c.awards[t.Load]
+	return delivery.Tenant{Load: t.Load, Draw: r.power(t.Node), Award: a, Given: ok}
 }
 
 // keepBooks settles what closes until ctx ends.
@@ -113,9 +76,7 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 	defer func() { a.books.rests = time.Now().Add(min(20*time.Since(began), mostWait)) }()
 	for i := range closes {
 		closes[i].Price, closes[i].Hashprice = a.prices(closes[i].Start)
-		a.books.mu.Lock()
-		closes[i].Short = a.books.short[closes[i].Start]
-		a.books.mu.Unlock()
+		_, closes[i].Short = a.delivery.Of(closes[i].Start)
 	}
 	doc, err := a.integ.Checkpoint()
 	if err != nil {
@@ -130,13 +91,7 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 	if n := len(closes); n > 0 {
 		through := closes[n-1].Start
 		a.integ.Settled(through)
-		a.books.mu.Lock()
-		for start := range a.books.short {
-			if !start.After(through) {
-				delete(a.books.short, start)
-			}
-		}
-		a.books.mu.Unlock()
+		a.delivery.Settled(through)
 		a.profitToday(ctx)
 	}
 	if time.Since(a.books.asked) > 10*time.Second {

@@ -174,7 +174,7 @@ func (c *control) liveTenants(v *api.LiveView, r *readings) {
 			l.PowerW = ptr(p.V.Watts())
 		}
 		if c.ready {
-			l.ShedW = c.lack(i, r).Watts()
+			l.ShedW = c.a.delivery.Lack(i, c.delivered(i, r)).Watts()
 		}
 		v.Tenants = append(v.Tenants, l)
 	}

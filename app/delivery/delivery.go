@@ -1,0 +1,147 @@
+// Package delivery owns what was wanted of each hosted tenant's feeder and not delivered:
+// how much energy, and for how long it had no power or less than it wanted.
+//
+// It never cuts anybody and never bills; it compares meters with awards.
+//
+// Concurrency: a Tracker is safe for concurrent use and never blocks for long.
+package delivery
+
+import (
+	"sync"
+	"time"
+
+	"switchyard/billing/usage"
+	"switchyard/site"
+	"switchyard/telemetry"
+	"switchyard/unit"
+)
+
+// cutShare is the part of a tenant's draw below which its feeder counts as cut: one in so many.
+const cutShare = 20
+
+// reducedShare is the part of what it wants above which a tenant counts as having all of it.
+const reducedShare = 0.98
+
+// Tracker follows all tenants.
+type Tracker struct {
+	mu   sync.Mutex
+	want []unit.Power // by tenant: its draw when it was last given all of it
+	last time.Time    // of the last step that was counted
+	open map[time.Time]map[site.LoadID]span
+}
+
+// span is one interval of one tenant; cut is the part of Short for which its feeder had no power.
+type span struct {
+	usage.Delivery
+	cut unit.Energy
+}
+
+// New makes a tracker of so many tenants.
+func New(tenants int) *Tracker {
+	return &Tracker{want: make([]unit.Power, tenants), open: map[time.Time]map[site.LoadID]span{}}
+}
+
+// Tenant is how one stands at a step.
+type Tenant struct {
+	Load  site.LoadID
+	Draw  site.Opt[unit.Power] // by its own meter
+	Award site.Award
+	Given bool // Award is there
+}
+
+// lack is firm power that a tenant wanted and does not get. A hosted tenant's machines are not
+// ours to tell: an award below its draw means that the site lacks the power, and the tenant's
+// meter shows whether it came to that. While its feeder has voltage, what it draws is what it
+// wants, however much that wanders; a feeder that was cut draws nearly nothing, and then it
+// lacks what it drew when the shortage began, and no more than the shortage. Where the draw is
+// not known the whole shortage counts.
+func (d *Tracker) lack(i int, t Tenant) unit.Power {
+	if !t.Given {
+		return 0
+	}
+	a := t.Award
+	if !t.Draw.OK {
+		return max(a.Full-a.Power, 0)
+	}
+	if a.Power >= min(max(t.Draw.V, d.want[i]), a.Full) {
+		d.want[i] = t.Draw.V // no shortage
+		return 0
+	}
+	d.want[i] = max(d.want[i], t.Draw.V)
+	if t.Draw.V <= d.want[i]/cutShare {
+		return min(d.want[i]-t.Draw.V, max(d.want[i]-a.Power, 0))
+	}
+	return 0
+}
+
+// Lack is what the i-th tenant lacks now.
+func (d *Tracker) Lack(i int, t Tenant) unit.Power {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lack(i, t)
+}
+
+// Step counts what was wanted and not given since the last step. A step that comes more than a
+// minute after the last counts nothing: nobody looked.
+func (d *Tracker) Step(now time.Time, tenants []Tenant) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	since := now.Sub(d.last)
+	d.last = now
+	if since <= 0 || since > time.Minute {
+		return
+	}
+	start := telemetry.Span(now)
+	m := d.open[start]
+	if m == nil {
+		m = map[site.LoadID]span{}
+		d.open[start] = m
+	}
+	for i, t := range tenants {
+		short := d.lack(i, t)
+		x := m[t.Load]
+		want := d.want[i]
+		x.Wanted += max(want, t.Draw.Or(0)).Over(since)
+		switch {
+		case short > 0:
+			x.Down += since
+			x.Short += short.Over(since)
+			x.cut += short.Over(since)
+		case t.Given && t.Draw.OK && t.Award.Power < want && t.Draw.V < want.Scale(reducedShare):
+			x.Reduced += since
+			x.Short += (want - t.Draw.V).Over(since)
+		}
+		m[t.Load] = x
+	}
+}
+
+// Of returns what is known of the interval that starts at start, by load, and the firm energy
+// that was not delivered to feeders that were cut.
+func (d *Tracker) Of(start time.Time) (all map[string]usage.Delivery, short map[site.LoadID]unit.Energy) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for load, x := range d.open[start] {
+		if all == nil {
+			all = map[string]usage.Delivery{}
+		}
+		all[string(load)] = x.Delivery
+		if x.cut > 0 {
+			if short == nil {
+				short = map[site.LoadID]unit.Energy{}
+			}
+			short[load] = x.cut
+		}
+	}
+	return all, short
+}
+
+// Settled lets go of the intervals that start at or before through: they are in the record.
+func (d *Tracker) Settled(through time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for start := range d.open {
+		if !start.After(through) {
+			delete(d.open, start)
+		}
+	}
+}
