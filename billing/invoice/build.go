@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -56,6 +57,8 @@ type In struct {
 	// Earlier are the tenant's months invoiced before, as billed and as they would be billed today.
 	Earlier []Earlier
 	Now     time.Time // site time
+	// Notes are what a reader should know of how the rest came about.
+	Notes []string
 	// Draft lets a month be billed that is not over or waits for prices; its notes say so.
 	Draft bool
 }
@@ -120,7 +123,7 @@ func begin(in In) (*bill, error) {
 	if in.Contract == nil {
 		return nil, fmt.Errorf("%s: %w", in.Period.Month, ErrNoContract)
 	}
-	b := &bill{in: in, zone: in.Contract.Location(), seen: map[[2]int64]counted{}}
+	b := &bill{in: in, zone: in.Contract.Location(), seen: map[[2]int64]counted{}, notes: slices.Clone(in.Notes)}
 	tenant := in.Contract.Tenant
 	if !sort.SliceIsSorted(in.Rows, func(i, k int) bool { return in.Rows[i].Start.Before(in.Rows[k].Start) }) {
 		return nil, fmt.Errorf("%s in %s: the rows are not in the order of their starts", tenant, in.Period.Month)
@@ -182,10 +185,10 @@ func (b *bill) use() error {
 	return nil
 }
 
-// Rows is the SHA-256 of all that is measured or found for the month: rows, charges, curtailments and credit.
+// rows is the SHA-256 of all that is measured or found for the month: rows, charges, curtailments and credit.
 func (in In) rows() string {
 	h := sha256.New()
-	hashRows(h, between(in.Rows, in.Period.From, in.Period.To))
+	fmt.Fprintln(h, HashRows(between(in.Rows, in.Period.From, in.Period.To)))
 	for _, c := range in.Charges {
 		fmt.Fprintf(h, "charge %q %q %d %d %d %d\n", c.Kind, c.Name, c.At.Unix(), c.Amount, c.Tenant, c.Site)
 	}

@@ -1,12 +1,8 @@
 package invoice
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"hash"
 	"net/url"
 	"sort"
-	"strconv"
 	"time"
 
 	"switchyard/billing/usage"
@@ -14,62 +10,17 @@ import (
 	"switchyard/telemetry"
 )
 
-// appendRow appends a row as it is hashed: every figure, in a fixed order, by name.
-func appendRow(b []byte, r *usage.Row) []byte {
-	n := func(name string, v int64) {
-		b = append(b, ' ')
-		b = append(b, name...)
-		b = append(b, '=')
-		b = strconv.AppendInt(b, v, 10)
-	}
-	text := func(name, v string) {
-		b = append(b, ' ')
-		b = append(b, name...)
-		b = append(b, '=')
-		b = strconv.AppendQuote(b, v)
-	}
-	b = strconv.AppendQuote(b, r.Tenant)
-	n("start", r.Start.Unix())
-	n("revision", int64(r.Revision))
-	n("critical_mwh", int64(r.Critical))
-	n("billed_mwh", int64(r.Billed))
-	text("quality", r.Quality.String())
-	if r.Cost.OK {
-		n("cost_micro", int64(r.Cost.V))
-	} else {
-		text("cost_micro", "unknown")
-	}
-	for _, g := range r.GPUs {
-		text("gpu", g.Model)
-		text("sale", string(g.How))
-		n("used_ns", int64(g.Used))
-		n("held_ns", int64(g.Held))
-	}
-	n("wanted_mwh", int64(r.Wanted))
-	n("short_mwh", int64(r.Short))
-	n("down_ns", int64(r.Down))
-	n("reduced_ns", int64(r.Reduced))
-	n("peak_mw", int64(r.Peak))
-	for _, e := range r.Evidence {
-		text("evidence", e)
-	}
-	return append(b, '\n')
-}
-
-// HashRows is the SHA-256, in hexadecimal, of rows in the order of their starts: the same
-// figures give the same hash wherever they are read.
+// HashRows is the SHA-256, in hexadecimal, of rows in the order of their starts, as the record
+// of usage hashes them: the same figures give the same hash wherever they are read.
 func HashRows(rows []usage.Row) string {
-	h := sha256.New()
-	hashRows(h, rows)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func hashRows(h hash.Hash, rows []usage.Row) {
-	buf := make([]byte, 0, 1<<10)
-	for i := range rows {
-		buf = appendRow(buf[:0], &rows[i])
-		_, _ = h.Write(buf) // a hash takes all
-	}
+	digest, _, _ := usage.Digest(func(yield func(usage.Row, error) bool) { // rows in memory have no error
+		for i := range rows {
+			if !yield(rows[i], nil) {
+				return
+			}
+		}
+	})
+	return digest
 }
 
 // between returns the rows of [from, to); rows are in the order of their starts.
