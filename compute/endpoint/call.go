@@ -131,6 +131,12 @@ func retried(status int) bool {
 		status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
+// Failure returns compute's error of a request that got no answer.
+func Failure(ctx context.Context, err error) error {
+	told, _ := transport(ctx, err)
+	return told
+}
+
 // transport tells an error that is not an answer; a certificate that is not trusted does not
 // mend by itself.
 func transport(ctx context.Context, err error) (told error, again bool) {
