@@ -177,7 +177,7 @@ func (d *Driver) listen() {
 		return
 	}
 	d.heard.Go(func() {
-		defer set.Free()
+		defer func() { _ = set.Free() }() // the process ends soon
 		for !d.ended() {
 			if !d.hear() { // something is wrong with the library: no busy waiting for it to mend
 				time.Sleep(50 * time.Millisecond)

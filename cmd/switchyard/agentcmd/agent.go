@@ -126,7 +126,7 @@ func (in *gpuFlags) run(ctx context.Context, c Console) error {
 	if err != nil {
 		return err
 	}
-	defer driver.Close()
+	defer func() { _ = driver.Close() }() // limits stay whatever it says
 	config.Driver = driver
 	agent, err := gpuagent.New(config)
 	if err != nil {
