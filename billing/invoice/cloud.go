@@ -27,7 +27,7 @@ func (b *bill) reserved(s contract.Stretch) {
 		b.add(Line{
 			Kind: GPUReserved, Text: fmt.Sprintf("%d reserved GPUs %s, take or pay%s", p.GPUs, p.Model, b.when(s.Start, s.End)),
 			Quantity: quantity(p.Hours()), Unit: "GPU-hour", Rate: p.Rate.Dollars(), Amount: p.Amount,
-			Evidence: b.evidence(GPUReserved, s.Start, s.End, fmt.Sprintf("%s GPU-hours of them were used", grouped(used.float(), 3))),
+			Evidence: b.evidence(GPUReserved, s.Start, s.End, fmt.Sprintf("%s GPU-hours of them were used", grouped(used.float()))),
 		})
 	}
 }
@@ -102,7 +102,7 @@ func (b *bill) onDemand(s contract.Stretch) error {
 			h := part.used[model]
 			if !ok {
 				return fmt.Errorf("%s in %s: %w for %s of model %q, of which %s GPU-hours were used: add it to the version from %s",
-					b.in.Contract.Tenant, b.in.Period.Month, ErrNoRate, part.kind, model, grouped(h.float(), 3), s.Version.From)
+					b.in.Contract.Tenant, b.in.Period.Month, ErrNoRate, part.kind, model, grouped(h.float()), s.Version.From)
 			}
 			b.add(Line{
 				Kind: part.kind, Text: fmt.Sprintf("GPUs %s %s%s", model, part.name, b.when(s.Start, s.End)),

@@ -17,7 +17,7 @@ func measured() []LineKind {
 // the difference to all that was billed for it until now.
 func (b *bill) corrections() error {
 	for _, e := range b.in.Earlier {
-		if e.Invoice.Rows != "" && e.Invoice.Rows == e.Today.rows() && len(e.Since) == 0 {
+		if e.Invoice.Rows != "" && e.Invoice.Rows == e.Today.rows(HashRows(between(e.Today.Rows, e.Today.Period.From, e.Today.Period.To))) && len(e.Since) == 0 {
 			continue // nothing came late
 		}
 		lines, err := b.again(e)

@@ -83,16 +83,6 @@ func (h hours) add(d time.Duration) hours {
 	return h
 }
 
-// times is n times d.
-func times(n int, d time.Duration) hours {
-	h := hours{whole: int64(n) * int64(d/time.Hour)}
-	rest := d % time.Hour
-	h.whole += muldiv(int64(n), int64(rest), int64(time.Hour))
-	return h.add(time.Duration(modulo(int64(n), int64(rest), int64(time.Hour))))
-}
-
-func (h hours) zero() bool { return h.whole == 0 && h.rest == 0 }
-
 func (h hours) float() float64 { return float64(h.whole) + float64(h.rest)/float64(time.Hour) }
 
 // cost is what the hours cost at a rate per hour, rounded half up to the micro-dollar.

@@ -182,13 +182,13 @@ func (b *bill) charges(s contract.Stretch, pass *contract.Pass) {
 }
 
 // kilowatts prints a power as the trade does: "60,000 kW".
-func kilowatts(p unit.Power) string { return grouped(p.Watts()/1e3, 3) + " kW" }
+func kilowatts(p unit.Power) string { return grouped(p.Watts()/1e3) + " kW" }
 
-func megawattHours(e unit.Energy) string { return grouped(e.MegawattHours(), 3) + " MWh" }
+func megawattHours(e unit.Energy) string { return grouped(e.MegawattHours()) + " MWh" }
 
-// grouped prints a figure with up to so many decimals and commas between thousands.
-func grouped(f float64, decimals int) string {
-	text := strconv.FormatFloat(f, 'f', decimals, 64)
+// grouped prints a figure with up to three decimals and commas between thousands.
+func grouped(f float64) string {
+	text := strconv.FormatFloat(f, 'f', 3, 64)
 	whole, rest, _ := strings.Cut(text, ".")
 	sign := ""
 	if strings.HasPrefix(whole, "-") {
