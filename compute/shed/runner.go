@@ -65,6 +65,8 @@ type Runner struct {
 	wake    chan struct{}
 	renewed map[string]time.Time // site time, by key
 	err     error                // of the store
+	busy    map[string]bool      // acts under way beside the rounds
+	slow    sync.WaitGroup
 }
 
 // order is what is wanted: the newest replaces the one before.
@@ -98,7 +100,7 @@ func Open(ctx context.Context, c *Cluster, t Tools, db *store.DB, clk clock.Cloc
 	}
 	r := &Runner{
 		c: c, tools: t, keep: k, clk: clk, log: log, note: note,
-		fails: map[string]failure{}, wake: make(chan struct{}, 1), renewed: map[string]time.Time{},
+		fails: map[string]failure{}, wake: make(chan struct{}, 1), renewed: map[string]time.Time{}, busy: map[string]bool{},
 	}
 	if r.tools.Lease <= 0 {
 		r.tools.Lease = 2 * time.Minute
@@ -174,6 +176,7 @@ func (r *Runner) Idle() bool {
 // Run does what is wanted until ctx ends. What is in force then stays: a restart takes it up,
 // and the leases of caps see to the rest. It blocks.
 func (r *Runner) Run(ctx context.Context) {
+	defer r.slow.Wait()
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for {
@@ -200,7 +203,7 @@ func (r *Runner) work() (take []Effect, give []Effect) {
 		wanted[k] = true
 		e, ok := r.effects[k]
 		switch {
-		case now.Before(r.fails[k].until):
+		case now.Before(r.fails[k].until), r.busy[k]:
 			continue
 		case !ok:
 			e = Effect{Act: w.Act, Since: r.order.at}
@@ -215,7 +218,7 @@ func (r *Runner) work() (take []Effect, give []Effect) {
 		take = append(take, e)
 	}
 	for k, e := range r.effects {
-		if !wanted[k] && !now.Before(r.fails[k].until) {
+		if !wanted[k] && !r.busy[k] && !now.Before(r.fails[k].until) {
 			give = append(give, e)
 		}
 	}

@@ -27,6 +27,34 @@ func (r *Runner) takeAll(ctx context.Context, todo []Effect) {
 	for i := range todo {
 		r.event(EventDo, &todo[i], "%s: %s", todo[i].Act, todo[i].Why.Text)
 	}
+	r.apart(todo, func(some []Effect) { r.doAll(ctx, some) })
+}
+
+// apart runs f on the quick acts and returns when they are done, and beside it on each that takes
+// minutes, such as a machine's orderly shutdown: nothing may wait for those.
+func (r *Runner) apart(todo []Effect, f func([]Effect)) {
+	var quick []Effect
+	for _, e := range todo {
+		if e.Act.Verb != compute.Off {
+			quick = append(quick, e)
+			continue
+		}
+		r.mu.Lock()
+		r.busy[e.Act.Key()] = true
+		r.mu.Unlock()
+		r.slow.Go(func() {
+			f([]Effect{e})
+			r.mu.Lock()
+			delete(r.busy, e.Act.Key())
+			r.mu.Unlock()
+			r.stir()
+		})
+	}
+	f(quick)
+}
+
+// doAll does acts that are kept on disk.
+func (r *Runner) doAll(ctx context.Context, todo []Effect) {
 	var paused []string
 	each(todo, func(e *Effect) {
 		err := r.do(ctx, e)
@@ -70,11 +98,21 @@ func (r *Runner) originals(ctx context.Context, todo []Effect) {
 	})
 }
 
-// mostTime bounds one act, machine time, whatever its tool's own deadlines are.
-const mostTime = time.Minute
+// mostTime and mostPower bound one act, machine time, whatever its tool's own deadlines are.
+const (
+	mostTime  = time.Minute
+	mostPower = 6 * time.Minute // a machine's power: it shuts down in its own time
+)
+
+func bound(a compute.Act) time.Duration {
+	if a.Verb == compute.Off {
+		return mostPower
+	}
+	return mostTime
+}
 
 func (r *Runner) do(ctx context.Context, e *Effect) error {
-	ctx, cancel := context.WithTimeout(ctx, mostTime)
+	ctx, cancel := context.WithTimeout(ctx, bound(e.Act))
 	defer cancel()
 	a := e.Act
 	a.Reason = e.Why.Text
@@ -110,6 +148,11 @@ func (r *Runner) giveAll(ctx context.Context, todo []Effect) {
 	if !r.store(ctx, todo, nil, nil) {
 		return
 	}
+	r.apart(todo, func(some []Effect) { r.undoAll(ctx, some) })
+}
+
+// undoAll takes acts back that are marked so on disk.
+func (r *Runner) undoAll(ctx context.Context, todo []Effect) {
 	var resumed []string
 	each(todo, func(e *Effect) {
 		err := r.undo(ctx, e)
@@ -138,7 +181,7 @@ func (r *Runner) reason() string {
 }
 
 func (r *Runner) undo(ctx context.Context, e *Effect) error {
-	ctx, cancel := context.WithTimeout(ctx, mostTime)
+	ctx, cancel := context.WithTimeout(ctx, bound(e.Act))
 	defer cancel()
 	switch {
 	case e.Act.Verb == compute.Hold:

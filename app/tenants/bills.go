@@ -1,0 +1,217 @@
+package tenants
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"switchyard/api"
+	"switchyard/billing/invoice"
+	"switchyard/billing/invoice/paper"
+	"switchyard/billing/sla"
+	"switchyard/billing/usage"
+	"switchyard/site"
+	"switchyard/telemetry"
+)
+
+// Bills are the tenants' answers from the disk: what was measured of them and what they were billed.
+type Bills struct{ *Tenants }
+
+// maxSpan bounds what one question for usage covers.
+const maxSpan = 32 * 24 * time.Hour
+
+// Usage returns the metered intervals within [From, To).
+func (b Bills) Usage(ctx context.Context, r api.UsageRequest) (api.UsageView, error) {
+	if _, err := b.find(r.Tenant); err != nil {
+		return api.UsageView{}, err
+	}
+	if !r.From.Before(r.To) || r.To.Sub(r.From) > maxSpan {
+		return api.UsageView{}, fmt.Errorf("%w: ask for a span of at most %d days, from before to", api.ErrInvalid, int(maxSpan.Hours()/24))
+	}
+	v := api.UsageView{Tenant: r.Tenant, From: r.From, To: r.To, LengthS: telemetry.Length.Seconds(), Rows: []api.UsageRow{}}
+	var rows []usage.Row
+	for row, err := range b.record.Rows(ctx, usage.Question{Tenant: r.Tenant, From: r.From, To: r.To}) {
+		if err != nil {
+			return v, err
+		}
+		if row.Quality == site.Missing {
+			v.Missing++
+		}
+		rows = append(rows, row)
+		v.Rows = append(v.Rows, rowOf(row))
+	}
+	v.SHA256 = invoice.HashRows(rows)
+	return v, nil
+}
+
+func rowOf(r usage.Row) api.UsageRow {
+	v := api.UsageRow{
+		Start: r.Start, CriticalKWh: r.Critical.MegawattHours() * 1e3, BilledKWh: r.Billed.MegawattHours() * 1e3, Quality: r.Quality.String(),
+		WantedKWh: r.Wanted.MegawattHours() * 1e3, ShortKWh: r.Short.MegawattHours() * 1e3, DownS: r.Down.Seconds(), ReducedS: r.Reduced.Seconds(),
+		PeakW: r.Peak.Watts(), GPUs: []api.UsageGPU{}, Revision: r.Revision, Evidence: slices.Clone(r.Evidence),
+	}
+	if v.Evidence == nil {
+		v.Evidence = []string{}
+	}
+	if r.Cost.OK {
+		d := r.Cost.V.Dollars()
+		v.CostUSD = &d
+	}
+	for _, g := range r.GPUs {
+		v.GPUs = append(v.GPUs, api.UsageGPU{Model: g.Model, Sale: string(g.How), UsedH: g.Used.Hours(), HeldH: g.Held.Hours()})
+	}
+	return v
+}
+
+// month is the month that runs, in the tenant's zone.
+func (t *Tenants) month(id string) string {
+	zone := t.opt.Plant.Zone
+	if c := t.contracts[id]; c != nil {
+		if l, err := time.LoadLocation(c.Timezone); err == nil && c.Timezone != "" {
+			zone = l
+		}
+	}
+	return t.opt.Clock.Now().In(zone).Format("2006-01")
+}
+
+// Invoices returns a tenant's invoices, newest first, the running month's draft before them.
+func (b Bills) Invoices(ctx context.Context, id string) ([]api.InvoiceView, error) {
+	if _, err := b.find(id); err != nil {
+		return nil, err
+	}
+	out := []api.InvoiceView{}
+	if b.contracts[id] == nil {
+		return out, nil
+	}
+	if inv, err := b.issuer.Draft(ctx, b.months, id, b.month(id), b.opt.Clock.Now()); err == nil {
+		out = append(out, api.InvoiceView{Number: "draft", Month: inv.Period.Month, TotalUSD: inv.Total.Dollars(), Draft: true, Lines: len(inv.Lines)})
+	} else {
+		b.opt.Log.Debug("no draft", "reason", err.Error())
+	}
+	all, err := b.issuer.List(ctx, id, 600)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range all {
+		inv, err := b.issuer.Get(ctx, h.Number)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, api.InvoiceView{Number: inv.Number, Month: inv.Period.Month, Issued: &inv.Issued, Due: &inv.Due, TotalUSD: inv.Total.Dollars(), Lines: len(inv.Lines)})
+	}
+	return out, nil
+}
+
+// Invoice returns one as a document.
+func (b Bills) Invoice(ctx context.Context, id, number, format string) (api.Document, error) {
+	if _, err := b.find(id); err != nil {
+		return api.Document{}, err
+	}
+	var inv invoice.Invoice
+	var err error
+	if number == "draft" {
+		if b.contracts[id] == nil {
+			return api.Document{}, fmt.Errorf("tenant %s has no contract file: %w", id, api.ErrNotFound)
+		}
+		inv, err = b.issuer.Draft(ctx, b.months, id, b.month(id), b.opt.Clock.Now())
+	} else {
+		inv, err = b.issuer.Get(ctx, number)
+	}
+	if errors.Is(err, invoice.ErrNotFound) || err == nil && inv.Tenant != id { // another's is as if it were not
+		return api.Document{}, fmt.Errorf("invoice %q: %w", number, api.ErrNotFound)
+	}
+	if err != nil {
+		return api.Document{}, err
+	}
+	return document(inv, number, format)
+}
+
+func document(inv invoice.Invoice, number, format string) (api.Document, error) {
+	name := inv.Tenant + "-" + inv.Period.Month + "-" + number + "." + format
+	var out bytes.Buffer
+	switch format {
+	case "json":
+		err := invoice.WriteJSON(&out, inv)
+		return api.Document{Type: "application/json", Name: name, Body: out.Bytes()}, err
+	case "csv":
+		err := invoice.WriteCSV(&out, inv)
+		return api.Document{Type: "text/csv; charset=utf-8", Name: name, Body: out.Bytes()}, err
+	case "pdf":
+		body, err := paper.PDF(inv, paper.Auto)
+		return api.Document{Type: "application/pdf", Name: name, Body: body}, err
+	}
+	return api.Document{}, fmt.Errorf("%w: %q is no format; it can be json, csv or pdf", api.ErrInvalid, format)
+}
+
+// Issue issues the invoices of the month before the running one for every tenant with a
+// contract, once it is over and all its prices are known. One that was issued stays.
+func (t *Tenants) Issue(ctx context.Context) {
+	now := t.opt.Clock.Now()
+	for id := range t.contracts {
+		first, err := time.Parse("2006-01", t.month(id))
+		if err != nil {
+			continue
+		}
+		last := first.AddDate(0, -1, 0).Format("2006-01")
+		if _, err := t.issuer.Of(ctx, id, last); err == nil || !t.holds(ctx, id, last) {
+			continue
+		}
+		inv, fresh, err := t.issuer.Issue(ctx, t.months, id, last, now)
+		switch {
+		case err != nil:
+			t.opt.Log.Info("an invoice waits", "tenant", id, "month", last, "reason", err.Error())
+		case fresh:
+			t.opt.Log.Info("invoice issued", "tenant", id, "month", last, "number", inv.Number, "total", inv.Total.String())
+		}
+	}
+}
+
+// holds says whether the record has anything of a tenant's month.
+func (t *Tenants) holds(ctx context.Context, id, month string) bool {
+	p, err := invoice.PeriodOf(month, t.opt.Plant.Zone)
+	if err != nil {
+		return false
+	}
+	for _, err := range t.record.Rows(ctx, usage.Question{Tenant: id, From: p.From, To: p.To}) {
+		return err == nil
+	}
+	return false
+}
+
+// look assesses what was promised to each tenant so far this month.
+func (t *Tenants) look(ctx context.Context) {
+	now := t.opt.Clock.Now()
+	next := map[string]*api.SLAView{}
+	for id, c := range t.contracts {
+		terms, ok := c.At(now)
+		if !ok || terms.SLA == nil {
+			continue
+		}
+		month := t.month(id)
+		p, err := invoice.PeriodOf(month, t.opt.Plant.Zone)
+		if err != nil {
+			continue
+		}
+		in := sla.Input{SLA: *terms.SLA, Curtail: terms.Curtail, Zone: t.opt.Plant.Zone, From: p.From, To: p.To, Now: now}
+		for row, err := range t.record.Rows(ctx, usage.Question{Tenant: id, From: p.From, To: p.To}) {
+			if err != nil {
+				break
+			}
+			in.Rows = append(in.Rows, row)
+		}
+		y, _, _ := now.In(t.opt.Plant.Zone).Date()
+		in.Events, _ = t.record.Events(ctx, id, time.Date(y, 1, 1, 0, 0, 0, 0, t.opt.Plant.Zone), p.To)
+		if pieces, err := c.Rent(month); err == nil {
+			for _, x := range pieces {
+				in.Rent += x.Amount
+			}
+		}
+		next[id] = promiseOf(month, sla.Assess(in))
+	}
+	t.mu.Lock()
+	t.promises = next
+	t.mu.Unlock()
+}

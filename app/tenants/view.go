@@ -1,0 +1,322 @@
+package tenants
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"switchyard/api"
+	"switchyard/billing/sla"
+	"switchyard/site"
+	"switchyard/unit"
+)
+
+// Tenants returns all tenants, those in hosting and those of the clusters.
+func (t *Tenants) Tenants() []api.TenantName {
+	out := make([]api.TenantName, 0, len(t.all))
+	for i := range t.all {
+		out = append(out, api.TenantName{ID: t.all[i].id, Name: t.all[i].name})
+	}
+	return out
+}
+
+// Tenant returns what a tenant has now.
+func (t *Tenants) Tenant(id string) (api.TenantView, error) {
+	x, err := t.find(id)
+	if err != nil {
+		return api.TenantView{}, err
+	}
+	f := t.opt.Plant.File
+	v := api.TenantView{
+		ID: x.id, Name: x.name, Site: f.Site.Name, Timezone: f.Site.Timezone, Notice: t.opt.Notice, At: t.opt.Clock.Now(), Quality: site.Missing.String(),
+	}
+	if c := t.contracts[id]; c != nil {
+		v.Contract = c.Number
+		if now, ok := c.At(v.At); ok {
+			v.Kind = string(now.Kind)
+		}
+	}
+	live := t.opt.Live()
+	if x.hosted >= 0 {
+		t.hosted(x, live, &v)
+	} else {
+		t.ofCluster(x, live, &v)
+	}
+	t.mu.Lock()
+	for _, e := range t.open {
+		if e.Tenant == id {
+			v.Effects = append(v.Effects, viewOf(e))
+		}
+	}
+	t.mu.Unlock()
+	newestFirst(v.Effects)
+	v.SLA = t.promise(id)
+	return v, nil
+}
+
+func watts(p unit.Power) *float64 {
+	w := p.Watts()
+	return &w
+}
+
+// hosted fills in a tenant with machines of its own.
+func (t *Tenants) hosted(x *tenant, live api.LiveView, v *api.TenantView) {
+	def := &t.opt.Plant.Tenants[x.hosted]
+	v.ReservedW = watts(def.Firm)
+	if def.Power == "pass-through" {
+		v.PriceUSD = live.PriceUSDMWh
+	}
+	v.Headline = "Its meter does not answer just now; its power is not touched."
+	for _, l := range live.Tenants {
+		if l.ID != x.id || l.PowerW == nil {
+			continue
+		}
+		v.PowerW, v.Quality = l.PowerW, site.Measured.String()
+		v.Headline = fmt.Sprintf("All power is delivered: %s of the contracted %s are drawn.", unit.Watts(*l.PowerW).Short(), def.Firm.Short())
+		if l.ShedW > 0 {
+			v.AllowedW = watts(unit.Watts(max(*l.PowerW, 0)))
+			v.Headline = fmt.Sprintf("%s that it wants are not delivered: %s.", unit.Watts(l.ShedW).Short(), strings.TrimSuffix(l.Reason, "."))
+		}
+	}
+}
+
+// ofCluster fills in a tenant who runs jobs on our GPUs.
+func (t *Tenants) ofCluster(x *tenant, live api.LiveView, v *api.TenantView) {
+	var c api.ClusterView
+	for _, k := range t.opt.Clusters.Clusters() {
+		if k.ID == x.cluster.ID {
+			c = k
+		}
+	}
+	jobs, _ := t.opt.Clusters.ClusterJobs(x.cluster.ID) // it is one of the site file's
+	nodes := map[string]api.ClusterNode{}
+	for _, n := range c.Nodes {
+		nodes[n.Name] = n
+	}
+	models := map[string]*api.TenantGPUs{}
+	for m, n := range x.of.Reserved {
+		models[m] = &api.TenantGPUs{Model: m, Reserved: n}
+	}
+	var power float64
+	running, paused, slowed := 0, 0, 0
+	used := map[string]int{}
+	for i := range jobs {
+		j := &jobs[i]
+		if j.Tenant != x.id {
+			continue
+		}
+		switch {
+		case j.State == "running":
+			running++
+			if j.PowerW != nil {
+				power += *j.PowerW
+			}
+			if j.Slowed > 0 {
+				slowed++
+			}
+			for _, n := range j.Nodes {
+				used[n] += j.GPUs / max(len(j.Nodes), 1)
+			}
+		case j.State == "paused" && j.Ours:
+			paused++
+		}
+	}
+	for _, n := range c.Nodes {
+		if k := used[n.Name]; k > 0 {
+			v.Nodes = append(v.Nodes, api.TenantNode{
+				Cluster: c.ID, Name: n.Name, Model: n.Model, State: n.State, GPUs: k, PowerW: part(n.PowerW, k, n.GPUs), CapW: n.CapW, FullW: n.FullW, Why: capWhy(n),
+			})
+			m := models[n.Model]
+			if m == nil {
+				m = &api.TenantGPUs{Model: n.Model}
+				models[n.Model] = m
+			}
+			m.Used += k
+			if n.CapW != nil {
+				m.Capped += k
+			}
+		}
+	}
+	for _, m := range models {
+		v.GPUs = append(v.GPUs, *m)
+	}
+	slices.SortFunc(v.GPUs, func(a, b api.TenantGPUs) int { return strings.Compare(a.Model, b.Model) })
+	v.PowerW, v.Quality = &power, site.Estimated.String()
+	v.Headline = headline(running, paused, slowed)
+}
+
+func capWhy(n api.ClusterNode) string {
+	if n.CapW == nil {
+		return ""
+	}
+	return n.Note
+}
+
+func part(p *float64, k, of int) *float64 {
+	if p == nil || of <= 0 {
+		return nil
+	}
+	w := *p * float64(k) / float64(of)
+	return &w
+}
+
+func headline(running, paused, slowed int) string {
+	what := func(n int) string {
+		if n == 1 {
+			return "1 job"
+		}
+		return fmt.Sprintf("%d jobs", n)
+	}
+	switch {
+	case running == 0 && paused == 0:
+		return "No job of it runs now."
+	case paused > 0:
+		return fmt.Sprintf("%s run, %s paused since power is short.", what(running), what(paused))
+	case slowed > 0:
+		return fmt.Sprintf("%s run, the GPUs of %s capped since power is short.", what(running), what(slowed))
+	}
+	return what(running) + " run at full power."
+}
+
+// TenantJobs returns a tenant's jobs on our clusters.
+func (t *Tenants) TenantJobs(id string) ([]api.TenantJob, error) {
+	x, err := t.find(id)
+	if err != nil {
+		return nil, err
+	}
+	out := []api.TenantJob{}
+	if x.cluster == nil {
+		return out, nil
+	}
+	jobs, err := t.opt.Clusters.ClusterJobs(x.cluster.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range jobs {
+		j := &jobs[i]
+		if j.Tenant == id {
+			out = append(out, api.TenantJob{
+				ID: j.ID, Name: j.Name, Cluster: x.cluster.ID, Queue: j.Queue, Class: j.Kind, State: j.State, GPUs: j.GPUs, Nodes: j.Nodes,
+				Submitted: j.Submitted, Started: j.Started, Saved: j.Saved, Slowed: j.Slowed, PausedS: j.PausedS, PauseLeftS: j.PauseLeftS, Why: j.Why,
+			})
+		}
+	}
+	return out, nil
+}
+
+// Availability returns what a tenant could draw beyond what it has: what miners on its path draw
+// now and would rest for it, at what that costs us.
+func (t *Tenants) Availability(id string) (api.AvailabilityView, error) {
+	x, err := t.find(id)
+	if err != nil {
+		return api.AvailabilityView{}, err
+	}
+	live := t.opt.Live()
+	v := api.AvailabilityView{At: live.At, PollS: 30, Offers: []api.MoreView{}}
+	node := ""
+	if x.hosted >= 0 {
+		node = t.opt.Plant.Tenants[x.hosted].Tenant.Node
+	} else {
+		node = x.cluster.Node
+	}
+	room, ok := t.room(live, node)
+	if !ok || room <= 0 {
+		v.Text = "Nothing beyond what it has: its feeder is used to its limit, or its limit is not known."
+		return v, nil
+	}
+	// What rests for it earns its breakeven price now; the price of power comes on top of nothing.
+	var worth *float64
+	var mining float64
+	for _, g := range live.Groups {
+		mining += g.PowerW
+		if g.BreakevenUSD != nil && (worth == nil || *g.BreakevenUSD > *worth) {
+			worth = g.BreakevenUSD
+		}
+	}
+	free := t.free(live)
+	more := min(room, free+mining)
+	if more < 1000 {
+		v.Text = "Nothing beyond what it has: the site's connection is used to its limit."
+		return v, nil
+	}
+	until := live.At.Truncate(15 * time.Minute).Add(30 * time.Minute)
+	o := api.MoreView{From: live.At, Until: until, PowerW: more, PriceUSD: dearer(live.PriceUSDMWh, worth), Why: "miners rest for what goes beyond the power that is free"}
+	v.Offers = append(v.Offers, o)
+	v.Text = fmt.Sprintf("Up to %s more until %s", unit.Watts(more).Short(), until.In(t.opt.Plant.Zone).Format("15:04"))
+	if o.PriceUSD != nil {
+		v.Text += fmt.Sprintf(" at %.2f $/MWh", *o.PriceUSD)
+	}
+	v.Text += "; asked for again then."
+	return v, nil
+}
+
+func dearer(a, b *float64) *float64 {
+	if a == nil || b != nil && *b > *a {
+		return b
+	}
+	return a
+}
+
+// room is what the limits from a node up to the connection leave, without what miners draw.
+func (t *Tenants) room(live api.LiveView, id string) (float64, bool) {
+	tree := t.opt.Plant.Tree
+	i, ok := tree.Index(site.NodeID(id))
+	if !ok || i >= len(live.Nodes) {
+		return 0, false
+	}
+	n := live.Nodes[i]
+	if n.LimitW == nil {
+		return 0, false
+	}
+	used := n.EstW
+	if n.PowerW != nil {
+		used = *n.PowerW
+	}
+	return *n.LimitW - used, true
+}
+
+// free is what the connection's limit leaves.
+func (t *Tenants) free(live api.LiveView) float64 {
+	if len(live.Nodes) == 0 || live.Nodes[0].LimitW == nil {
+		return 0
+	}
+	used := live.Nodes[0].EstW
+	if p := live.Nodes[0].PowerW; p != nil {
+		used = *p
+	}
+	return max(*live.Nodes[0].LimitW-used, 0)
+}
+
+// promise is what was promised and delivered so far this month, as last looked at.
+func (t *Tenants) promise(id string) *api.SLAView {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.promises[id]
+}
+
+// promiseOf tells a finding to its tenant.
+func promiseOf(month string, f sla.Finding) *api.SLAView {
+	v := &api.SLAView{
+		Month: month, Promised: float64(f.Promised), DownS: f.Down.Seconds(), ReducedS: f.Brown.Seconds(), ExcludedS: f.ExcludedTime().Seconds(),
+		LeftS:     (f.Month-f.ExcludedTime()).Seconds()*(1-float64(f.Promised)) - f.Lost().Seconds(),
+		CreditUSD: f.Credit.Amount.Dollars(),
+	}
+	lost := f.Lost().Round(time.Second)
+	switch {
+	case !f.Reached.OK:
+		v.Text = "Nothing was measured yet this month."
+	case lost == 0:
+		v.Text = fmt.Sprintf("Delivered without a break so far this month; %.3g %% are promised.", 100*float64(f.Promised))
+	default:
+		v.Text = fmt.Sprintf("%.4g %% so far this month, %.4g %% promised: %s were not delivered.", 100*float64(f.Reached.V), 100*float64(f.Promised), lost)
+	}
+	if f.Reached.OK {
+		r := float64(f.Reached.V)
+		v.Reached = &r
+	}
+	if v.CreditUSD > 0 {
+		v.Text += fmt.Sprintf(" A credit of %s is due, without being asked for.", f.Credit.Amount)
+	}
+	return v
+}
