@@ -37,13 +37,16 @@ import (
 	"switchyard/app/plant"
 	"switchyard/app/points"
 	"switchyard/app/recorder"
+	"switchyard/app/tenants"
 	"switchyard/app/truth"
 	"switchyard/billing"
 	"switchyard/care"
 	"switchyard/clock"
+	"switchyard/compute"
 	"switchyard/dispatch"
 	"switchyard/fleet"
 	"switchyard/journal"
+	"switchyard/ledger"
 	"switchyard/market"
 	"switchyard/notify"
 	"switchyard/reconcile"
@@ -109,6 +112,7 @@ type App struct {
 	grid     *grid.Grid
 	ahead    *ahead.Ahead
 	clusters *clusters.Clusters
+	tenants  *tenants.Tenants
 	recorder *recorder.Recorder
 	points   *points.Points
 	notifier *notify.Notifier
@@ -162,8 +166,7 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 	if a.ctl, err = a.newControl(ctx); err != nil {
 		return a, err
 	}
-	a.clusters, err = clusters.Open(ctx, clusters.Options{Plant: a.plant, DB: a.db, Clock: a.clk, Log: a.log, Note: a.jot, Reach: opt.Reach})
-	if err != nil {
+	if err = a.openTenants(ctx); err != nil {
 		return a, err
 	}
 	if err = a.openCare(ctx); err != nil {
@@ -180,6 +183,26 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 		opt.Token(token)
 	}
 	return a, nil
+}
+
+// openTenants opens the GPU clusters and what is known of all tenants.
+func (a *App) openTenants(ctx context.Context) (err error) {
+	a.clusters, err = clusters.Open(ctx, clusters.Options{
+		Plant: a.plant, DB: a.db, Clock: a.clk, Log: a.log, Note: a.jot, Reach: a.opt.Reach,
+		Reading: func(id string, r compute.Reading) { a.tenants.Reading(id, r) },
+		View:    func(id string, v compute.View) { a.tenants.View(id, v) },
+	})
+	if err != nil {
+		return err
+	}
+	book, err := ledger.Open(ctx, a.db)
+	if err != nil {
+		return err
+	}
+	a.tenants, err = tenants.Open(ctx, tenants.Options{
+		Plant: a.plant, DB: a.db, Ledger: book, Clock: a.clk, Log: a.log, Notice: a.opt.Notice, Live: a.Live, Clusters: a.clusters,
+	})
+	return err
 }
 
 func (a *App) openRecords(ctx context.Context) (err error) {
@@ -292,6 +315,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { a.grid.Run(parts) })
 	wg.Go(func() { a.ahead.Run(parts) })
 	wg.Go(func() { a.clusters.Run(parts) })
+	wg.Go(func() { a.tenants.Run(parts) })
 	wg.Go(func() { a.recorder.Run(parts) })
 	wg.Go(func() { a.points.Run(parts) })
 	wg.Go(func() { a.places.Run(parts) })
@@ -311,7 +335,7 @@ func (a *App) Run(ctx context.Context) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	a.grid.Close(end)
-	return errors.Join(served, a.settleOnce(end, true))
+	return errors.Join(served, a.settleOnce(end, true), a.tenants.Keep(end))
 }
 
 // Close closes the store and what stands on it. Run must have returned.
@@ -346,6 +370,9 @@ func (a *App) Handler() http.Handler {
 	}
 	if a.clusters.Len() > 0 {
 		s.Clusters = a.clusters
+	}
+	if len(a.tenants.Tenants()) > 0 {
+		s.Tenancy, s.Bills = a.tenants, tenants.Bills{Tenants: a.tenants}
 	}
 	return api.Handler(s)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"switchyard/app/delivery"
+	"switchyard/app/tenants"
 	"switchyard/billing"
 	"switchyard/clock"
 	"switchyard/site"
@@ -85,6 +86,9 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 	if err := a.book.Settle(ctx, closes, doc); err != nil {
 		return err
 	}
+	if err := a.attribute(ctx, closes); err != nil {
+		return err
+	}
 	a.books.mu.Lock()
 	a.books.done = a.integ.Next() // only this goroutine closes intervals
 	a.books.mu.Unlock()
@@ -101,6 +105,17 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 		}
 	}
 	return nil
+}
+
+// attribute tells what each tenant used of the intervals that were settled.
+func (a *App) attribute(ctx context.Context, closes []billing.Close) error {
+	all := make([]tenants.Closed, 0, len(closes))
+	for i := range closes {
+		c := tenants.Closed{Start: closes[i].Start, Records: closes[i].Records, Price: closes[i].Price}
+		c.Delivery, _ = a.delivery.Of(c.Start)
+		all = append(all, c)
+	}
+	return a.tenants.Close(ctx, all)
 }
 
 // prices returns what an interval cost and earned: the mean of its minutes, known only when

@@ -237,6 +237,9 @@ func (t *Tenants) Close(ctx context.Context, all []Closed) error {
 			t.opt.Log.Debug("attribution", "reason", n)
 		}
 	}
+	if len(t.outs) == 0 {
+		return nil
+	}
 	return t.keep(ctx)
 }
 
