@@ -43,7 +43,7 @@ type Event struct {
 
 // Data is what an event says. Figures are what a revision adds to the one before it, and may
 // then be negative: the sum over all events of a time is what was used in it, whichever
-// corrections came. Energies are decimals of kWh and hours exact to the milliwatt-hour and the second's millionth.
+// corrections came. Energies are exact; hours are rounded to 3.6 microseconds.
 type Data struct {
 	From     string `json:"from"`
 	To       string `json:"to"`
