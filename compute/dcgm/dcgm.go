@@ -95,8 +95,7 @@ func Parse(text []byte, node string) ([]compute.GPU, error) {
 	if len(text) > maxText {
 		return nil, fmt.Errorf("the exporter's answer has more than %d bytes: %w", maxText, compute.ErrUnsupported)
 	}
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	families, err := read(text)
 	if err != nil {
 		return nil, fmt.Errorf("the exporter's answer is no metrics text: %w: %w", err, compute.ErrUnsupported)
 	}
@@ -122,6 +121,18 @@ func Parse(text []byte, node string) ([]compute.GPU, error) {
 		return all[i].Index < all[j].Index || all[i].Index == all[j].Index && all[i].UUID < all[j].UUID
 	})
 	return all, nil
+}
+
+// read takes the text apart. The parser panics where braces stand without a name before them;
+// an exporter must not end the program by that.
+func read(text []byte) (families map[string]*dto.MetricFamily, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			families, err = nil, fmt.Errorf("it is garbled: %v", p)
+		}
+	}()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	return parser.TextToMetricFamilies(bytes.NewReader(text))
 }
 
 type parsing struct {

@@ -106,6 +106,7 @@ func TestClient(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(text))
+	f.Add([]byte("#0000000\n{}0")) // expfmt panics
 	f.Add([]byte("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu=\"0\"} NaN\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		gpus, err := Parse(b, "")

@@ -105,6 +105,12 @@ func (f *fakeGPUs) set(i int, p unit.Power) {
 	f.gpus[i].Limit = site.Some(p)
 }
 
+func (f *fakeGPUs) lose(i int, gone bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone[i] = gone
+}
+
 func (f *fakeGPUs) limits() []float64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -292,7 +298,7 @@ func TestALostGPUHindersNoOther(t *testing.T) {
 		}
 		// It comes back while the cap holds, and is held too.
 		go a.Run(ctx)
-		f.gone[2] = false
+		f.lose(2, false)
 		time.Sleep(11 * time.Second)
 		limits(t, f, 400, 0, 400, 400)
 		if _, err := a.Uncap(ctx, ""); err != nil {
@@ -312,12 +318,12 @@ func TestAGPUThatIsAwayWhenUncappedIsRestoredLater(t *testing.T) {
 		if _, err := a.Cap(ctx, 400*unit.Watt, time.Hour, "", ""); err != nil {
 			t.Fatal(err)
 		}
-		f.gone[1] = true
+		f.lose(1, true)
 		if _, err := a.Uncap(ctx, ""); err != nil {
 			t.Fatal(err)
 		}
 		limits(t, f, 700, 400)
-		f.gone[1] = false
+		f.lose(1, false)
 		time.Sleep(11 * time.Second)
 		limits(t, f, 700, 700)
 	})
