@@ -367,33 +367,6 @@ func TestBusyFromOutside(t *testing.T) {
 	}
 }
 
-func TestExpand(t *testing.T) {
-	for list, want := range map[string]string{
-		"gpu[1-3]": "gpu1 gpu2 gpu3", "a,b": "a b", "n[08-10,2]x,y": "n08x n09x n10x n2x y",
-		"": "!no names", "a,,b": "!empty", "a[1-": "!close", "a[3-1]": "!rises", "a[x]": "!no number", "a[1]b[2]": "!twice", "a[1-9999999]": "!more than", "a[1-99999999999]": "!digits",
-	} {
-		got, err := gpus.Expand(list)
-		if w, bad := strings.CutPrefix(want, "!"); bad {
-			if err == nil || !strings.Contains(err.Error(), w) {
-				t.Errorf("%q: %v, %v", list, got, err)
-			}
-		} else if s := strings.Join(got, " "); s != want || err != nil {
-			t.Errorf("%q: %q, %v", list, s, err)
-		}
-	}
-}
-
-func FuzzExpand(f *testing.F) {
-	for _, s := range []string{"gpu[1-3]", "a,b", "n[08-10,2]x,y", "a[1-", "[[", "a]b[1]"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if names, err := gpus.Expand(s); err == nil && len(names) == 0 {
-			t.Error("no names and no error")
-		}
-	})
-}
-
 func TestFromSite(t *testing.T) {
 	c := cluster.Cluster{
 		ID:       "ai",

@@ -104,7 +104,7 @@ func FromSite(c cluster.Cluster, seed uint64) (Config, error) {
 		if !ok {
 			return Config{}, fmt.Errorf("machines %s: there is no GPU model %q in gpus", row.Names, row.Model)
 		}
-		names, err := Expand(row.Names)
+		names, err := cluster.Names(row.Names)
 		if err != nil {
 			return Config{}, fmt.Errorf("machines %s: %w", row.Names, err)
 		}

@@ -41,8 +41,8 @@ func (c *Control) makeNodes() error {
 		n := &node{name: cfg.Name, used: make([]*pod, cfg.GPUs), lost: make([]bool, cfg.GPUs), up: true, since: c.now}
 		labels := map[string]string{
 			"kubernetes.io/hostname": cfg.Name, "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
-			"nvidia.com/gpu.product": label(cfg.Model.Product), "nvidia.com/gpu.count": fmt.Sprint(cfg.GPUs), "nvidia.com/gpu.present": "true",
-			"switchyard.io/gpu": label(cfg.Model.Name),
+			"nvidia.com/gpu.product": Label(cfg.Model.Product), "nvidia.com/gpu.count": fmt.Sprint(cfg.GPUs), "nvidia.com/gpu.present": "true",
+			"switchyard.io/gpu": Label(cfg.Model.Name),
 		}
 		for k, v := range c.cfg.Labels {
 			labels[k] = v
@@ -70,8 +70,8 @@ func (c *Control) makeNodes() error {
 	return nil
 }
 
-// label makes a product's name fit a label's value.
-func label(s string) string {
+// Label makes a name fit a label's value: what may not stand in one is a hyphen.
+func Label(s string) string {
 	b := []byte(s)
 	for i, ch := range b {
 		if ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z' || ch >= '0' && ch <= '9' || ch == '.' || ch == '_' {
