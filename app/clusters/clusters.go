@@ -230,14 +230,13 @@ func (c *Clusters) Offers(now time.Time, meter func(node int) Reading, lead time
 			At: now, View: view, Draw: m.Power, Busy: x.busy, Effects: x.runner.Effects(), Failing: x.runner.Failing(now),
 			Paused: x.runner.Paused(now), Held: x.heldNow(),
 		}
-		if m.Power.OK && m.At.After(x.learnedAt) {
-			x.busy, x.learnedAt = shed.Learn(&x.c, in, x.busy), m.At
-		}
-		if m.Power.OK {
-			rise := min(x.headroom.Margin(now, lead), max(x.c.Nameplate()-m.Power.V, 0))
-			in.Margin = min(rise, shed.Look(&x.c, in).Rise())
-		}
 		x.survey = shed.Look(&x.c, in)
+		if m.Power.OK {
+			if m.At.After(x.learnedAt) {
+				x.busy, x.learnedAt = x.survey.Busy(), m.At
+			}
+			x.survey.Keep(min(x.headroom.Margin(now, lead), max(x.c.Nameplate()-m.Power.V, 0)))
+		}
 		a, b := x.survey.Offers(x.firm, x.flex, x.node)
 		firm, flexible = append(firm, a), append(flexible, b)
 		if c.opt.View != nil && view != nil {

@@ -74,8 +74,6 @@ type Input struct {
 	Draw site.Opt[unit.Power] // what its meter says
 	// Busy is the share of the way from idle to full that a GPU at work draws, as learned.
 	Busy unit.Ratio
-	// Margin is what firm work may grow by before the site has yielded to it.
-	Margin unit.Power
 	// Effects are in force, or on their way, by key.
 	Effects map[string]Effect
 	// Failing are keys of acts that did not work lately: others are chosen.

@@ -3,7 +3,6 @@ package shed
 import (
 	"time"
 
-	"switchyard/compute"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -74,29 +73,24 @@ func Late(before, now time.Time, s *Survey, effects map[string]Effect) []Effect 
 	return out
 }
 
-// Learn returns the share of the way from idle to full that a GPU at work draws, by one reading
-// of the cluster's meter: busy as it was, moved a little. Nothing is learned while acts are in
+// Busy returns the share of the way from idle to full that a GPU at work draws, by one reading
+// of the cluster's meter: the survey's own, moved a little. Nothing is learned while acts are in
 // force or jobs are stopping, nor where little runs.
-func Learn(c *Cluster, in Input, busy unit.Ratio) unit.Ratio {
-	if busy <= 0 || busy > 1 {
-		busy = 1
-	}
+func (s *Survey) Busy() unit.Ratio {
+	busy, in := s.in.Busy, &s.in
 	if !in.Draw.OK || in.View == nil || !in.View.Reachable || len(in.Effects) > 0 {
 		return busy
 	}
-	s := Look(c, in)
 	var rest, full unit.Power
 	used, all := 0, 0
 	for _, n := range s.nodes {
+		if n.going > 0 {
+			return busy
+		}
 		rest += n.rest() + n.host(n.used)
 		full += unit.Power(n.used) * (n.model.Full - n.model.Idle)
 		used += n.used
 		all += n.GPUs
-	}
-	for i := range in.View.Jobs {
-		if in.View.Jobs[i].State == compute.JobStopping {
-			return busy
-		}
 	}
 	if full <= 0 || used*8 < all {
 		return busy
@@ -107,4 +101,11 @@ func Learn(c *Cluster, in Input, busy unit.Ratio) unit.Ratio {
 		return busy + (seen-busy)/4 // up soon: too little counted is a limit in danger
 	}
 	return busy + (seen-busy)/64
+}
+
+// Keep adds what must be kept for the rise of firm work before the site has yielded to it.
+func (s *Survey) Keep(margin unit.Power) {
+	if s.in.View != nil && s.in.View.Reachable {
+		s.Firm += min(margin, s.Rise())
+	}
 }

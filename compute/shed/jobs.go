@@ -40,7 +40,7 @@ func (s *Survey) jobs() {
 		default: // ended: it has none
 		}
 	}
-	s.Firm += s.Base + s.in.Margin
+	s.Firm += s.Base
 }
 
 // guaranteed names the jobs that make up the firm minimum of each semi class: those that would
@@ -108,7 +108,7 @@ func (s *Survey) running(j *compute.Job, t *compute.Terms, guaranteed bool) {
 
 // pausable says whether a running job may be paused now.
 func (s *Survey) pausable(j *compute.Job, t *compute.Terms) bool {
-	if !t.Pauses() || s.in.Failing[compute.Act{Verb: compute.Stop, Target: j.ID}.Key()] {
+	if !t.Pauses() || s.failing(compute.Stop, j.ID) {
 		return false
 	}
 	for _, p := range j.Places {
@@ -178,7 +178,7 @@ func (s *Survey) settle() {
 			s.Expected += b.power
 		}
 	}
-	s.Expected += s.Firm - s.in.Margin
+	s.Expected += s.Firm
 	if s.in.Draw.OK {
 		s.Falling = max(s.in.Draw.V-s.Expected, 0)
 	}

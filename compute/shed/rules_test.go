@@ -195,8 +195,7 @@ func TestLearn(t *testing.T) {
 	c, f := site4()
 	busy := unit.Ratio(1)
 	for range 400 {
-		in := Input{At: time.Now(), View: f.View(), Draw: site.Some(f.draw() - 3*8*315*unit.Watt), Busy: busy}
-		busy = Learn(c, in, busy)
+		busy = Look(c, Input{At: time.Now(), View: f.View(), Draw: site.Some(f.draw() - 3*8*315*unit.Watt), Busy: busy}).Busy()
 	}
 	if busy < 0.49 || busy > 0.52 {
 		t.Errorf("GPUs that draw half of the way from idle to full: %v", busy)

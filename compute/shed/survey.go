@@ -46,7 +46,14 @@ type Survey struct {
 	stays   []compute.Act // in force, and not to be undone yet
 	byQueue map[string]*compute.Terms
 	nodes   map[string]*nodeWork
-	names   []string // of nodes, in the inventory's order
+	levels  map[capAt]unit.Power // found already
+	names   []string             // of nodes, in the inventory's order
+}
+
+// capAt is a model and the slowdown that is allowed.
+type capAt struct {
+	model string
+	slow  unit.Ratio
 }
 
 // nodeWork is a node with the jobs on it.
@@ -61,11 +68,13 @@ type nodeWork struct {
 	slow  unit.Ratio
 	value unit.Money // of an hour of all work on it
 	cap   unit.Power // in force; zero: none
+	limit unit.Power // that its work bears; zero: none
+	lost  unit.Ratio // of its work, held to limit
 }
 
 // Look makes the survey of a cluster.
 func Look(c *Cluster, in Input) *Survey {
-	s := &Survey{c: c, in: in, byQueue: map[string]*compute.Terms{}, nodes: make(map[string]*nodeWork, len(c.Machines))}
+	s := &Survey{c: c, in: in, byQueue: map[string]*compute.Terms{}, levels: map[capAt]unit.Power{}, nodes: make(map[string]*nodeWork, len(c.Machines))}
 	if in.Busy <= 0 || in.Busy > 1 {
 		s.in.Busy = 1
 	}
@@ -80,6 +89,9 @@ func Look(c *Cluster, in Input) *Survey {
 		return s
 	}
 	s.placeJobs()
+	for _, n := range s.nodes {
+		n.limit, n.lost = s.level(n)
+	}
 	s.idle()
 	s.caps()
 	s.jobs()
@@ -146,8 +158,15 @@ func (s *Survey) placeJobs() {
 
 // told says whether an act is in force or on its way.
 func (s *Survey) told(v compute.Verb, target string) bool {
+	if len(s.in.Effects) == 0 {
+		return false
+	}
 	e, ok := s.in.Effects[compute.Act{Verb: v, Target: target}.Key()]
 	return ok && e.Undoing.IsZero()
+}
+
+func (s *Survey) failing(v compute.Verb, target string) bool {
+	return len(s.in.Failing) > 0 && s.in.Failing[compute.Act{Verb: v, Target: target}.Key()]
 }
 
 // awake says whether a node draws as a running machine does.
@@ -184,10 +203,15 @@ func (s *Survey) level(n *nodeWork) (unit.Power, unit.Ratio) {
 	if _, held := s.in.Held[n.Name]; held {
 		return 0, 0
 	}
-	if !s.c.Caps || n.used == 0 || n.slow <= 0 || n.slow >= 1 || s.in.Failing[compute.Act{Verb: compute.Hold, Target: n.Name}.Key()] {
+	if !s.c.Caps || n.used == 0 || n.slow <= 0 || n.slow >= 1 || s.failing(compute.Hold, n.Name) {
 		return 0, 0
 	}
-	limit := n.model.Cap(n.slow)
+	at := capAt{n.Model, n.slow}
+	limit, ok := s.levels[at]
+	if !ok {
+		limit = n.model.Cap(n.slow)
+		s.levels[at] = limit
+	}
 	if s.gpu(n, limit) >= s.gpu(n, 0) {
 		return 0, 0
 	}
@@ -234,7 +258,7 @@ func (s *Survey) spare(n *nodeWork) bool {
 	if _, held := s.in.Held[n.Name]; held {
 		return false
 	}
-	if !s.c.Switch || n.GPUs == 0 || n.used > 0 || s.in.Failing[compute.Act{Verb: compute.Off, Target: n.Name}.Key()] {
+	if !s.c.Switch || n.GPUs == 0 || n.used > 0 || s.failing(compute.Off, n.Name) {
 		return false
 	}
 	return n.state == compute.NodeUp || n.ours && (n.state == compute.NodeOff || n.state == compute.NodeFenced)
@@ -268,7 +292,7 @@ func (s *Survey) waiting() int {
 func (s *Survey) caps() {
 	for _, name := range s.names {
 		n := s.nodes[name]
-		limit, lost := s.level(n)
+		limit, lost := n.limit, n.lost
 		if limit == 0 {
 			continue
 		}
@@ -295,7 +319,7 @@ func (s *Survey) power(j *compute.Job) (full, capped unit.Power) {
 		if n == nil {
 			continue
 		}
-		limit, _ := s.level(n)
+		limit := n.limit
 		full += unit.Power(p.GPUs)*s.gpu(n, 0) + n.host(p.GPUs)
 		capped += unit.Power(p.GPUs)*s.gpu(n, limit) + n.host(p.GPUs)
 	}

@@ -118,16 +118,20 @@ func (d *Decision) closeQueue(q string) {
 
 // dropCapsOfStopped leaves out caps of nodes all of whose work is stopped anyway.
 func (d *Decision) dropCapsOfStopped(s *Survey) {
-	stopped := map[string]int{} // GPUs by node
+	stops := map[string]bool{}
 	for _, w := range d.Wants {
-		if w.Act.Verb != compute.Stop {
-			continue
+		if w.Act.Verb == compute.Stop {
+			stops[w.Act.Target] = true
 		}
-		for i := range s.in.View.Jobs {
-			if j := &s.in.View.Jobs[i]; j.ID == w.Act.Target && j.State == compute.JobRunning {
-				for _, p := range j.Places {
-					stopped[p.Node] += p.GPUs
-				}
+	}
+	if len(stops) == 0 {
+		return
+	}
+	stopped := map[string]int{} // GPUs by node
+	for i := range s.in.View.Jobs {
+		if j := &s.in.View.Jobs[i]; j.State == compute.JobRunning && stops[j.ID] {
+			for _, p := range j.Places {
+				stopped[p.Node] += p.GPUs
 			}
 		}
 	}
