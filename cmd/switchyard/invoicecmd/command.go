@@ -92,14 +92,14 @@ stop the controller, or let it issue.`,
 	cmd.MarkFlagsMutuallyExclusive("draft", "issue")
 	show, list := flags{format: "text", paper: string(paper.Auto)}, flags{}
 	showCmd := &cobra.Command{
-		Use: "show NUMBER", Short: "An issued invoice by its number", Args: cobra.ExactArgs(1),
+		Use: "show NUMBER", Short: "An issued invoice by its number", Long: "An issued invoice by its number, as it was issued. The store is read, and no controller need run.", Args: cobra.ExactArgs(1),
 		Example: "  switchyard invoice show 2026-000017 --site site.yaml -o pdf --out 2026-000017.pdf",
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.show(cmd.Context(), args[0], show) },
 	}
 	from(showCmd, &show)
 	form(showCmd, &show)
 	listCmd := &cobra.Command{
-		Use: "list", Short: "The invoices that were issued, the newest first", Args: cobra.NoArgs,
+		Use: "list", Short: "The invoices that were issued, the newest first", Long: "The invoices that were issued, the newest first. The store is read, and no controller need run.", Args: cobra.NoArgs,
 		Example: "  switchyard invoice list --site site.yaml --tenant acme",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.list(cmd.Context(), list) },
 	}
