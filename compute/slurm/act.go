@@ -258,10 +258,8 @@ func (e *Engine) node(ctx context.Context, name string) (node, bool, error) {
 	var err error
 	if e.cmd != nil {
 		var out string
-		if out, err = e.cmd.run(ctx, "scontrol", "show", "node", name); err == nil {
+		if out, err = e.cmd.run(ctx, "scontrol", "-d", "show", "node", name); err == nil {
 			ns, _, err = parseNodes(out)
-		} else if strings.Contains(err.Error(), "not found") {
-			err = fmt.Errorf("no node %s: %w", name, compute.ErrGone)
 		}
 		if err == nil {
 			if out, err = e.cmd.run(ctx, "scontrol", "show", "reservations"); err == nil {

@@ -132,6 +132,7 @@ var meanings = []struct {
 	{"Job/step already completing or completed", compute.ErrGone},
 	{"Invalid partition name", compute.ErrGone},
 	{"Invalid node name", compute.ErrGone},
+	{"not found", compute.ErrGone},
 	{"Unable to contact slurm controller", compute.ErrUnreachable},
 	{"Unable to establish a configuration source", compute.ErrUnreachable},
 	{"Connection refused", compute.ErrUnreachable},
@@ -174,7 +175,7 @@ func (c *commands) picture(ctx context.Context) (*picture, error) {
 	if p.Jobs, err = c.jobs(ctx); err != nil {
 		return nil, err
 	}
-	out, err := c.run(ctx, "scontrol", "show", "nodes")
+	out, err := c.run(ctx, "scontrol", "-d", "show", "nodes")
 	if err != nil {
 		return nil, err
 	}

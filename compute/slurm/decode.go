@@ -109,6 +109,7 @@ type wireJob struct {
 	Partition  string    `json:"partition"`
 	State      words     `json:"job_state"`
 	Reason     string    `json:"state_reason"`
+	Why        string    `json:"state_description"`
 	Priority   *number32 `json:"priority"`
 	Hold       *bool     `json:"hold"`
 	Requeue    *bool     `json:"requeue"`
@@ -117,6 +118,9 @@ type wireJob struct {
 	Gres       words     `json:"gres_detail"`
 	Alloc      string    `json:"tres_alloc_str"`
 	Req        string    `json:"tres_req_str"`
+	PerJob     string    `json:"tres_per_job"`
+	PerNode    string    `json:"tres_per_node"`
+	Count      number32  `json:"node_count"`
 	Submit     number32  `json:"submit_time"`
 	Start      number32  `json:"start_time"`
 	End        number32  `json:"end_time"`
@@ -153,11 +157,17 @@ func (w wireJob) job() (job, error) {
 	if j.GPUs = tresGPUs(w.Alloc); j.GPUs == 0 {
 		j.GPUs = tresGPUs(w.Req)
 	}
+	// A job that requeuehold held has its owner's hold for a reason and says otherwise in words;
+	// scontrol prints the words.
+	if w.Why != "" {
+		j.Reason = strings.ReplaceAll(w.Why, " ", "_")
+	}
 	var err error
 	if j.Nodes, err = hosts(w.Nodes); err != nil {
 		return job{}, fmt.Errorf("job %s: %w", j.ID, err)
 	}
 	j.settle()
+	j.count(w.PerJob, w.PerNode, w.Count.count())
 	return j, nil
 }
 

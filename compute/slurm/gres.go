@@ -16,8 +16,8 @@ const (
 // tells their indices where it does.
 func gpus(s string) (count int, indices []int) {
 	for _, item := range splitOutside(s) {
-		item = strings.TrimPrefix(strings.TrimSpace(item), "gres:")
-		body, paren, _ := strings.Cut(item, "(")
+		body, paren, _ := strings.Cut(strings.TrimSpace(item), "(")
+		body = strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(body, "gres:"), "gres/"), "=", ":")
 		fields := strings.Split(body, ":")
 		if fields[0] != "gpu" {
 			continue

@@ -113,6 +113,8 @@ func parseJobs(s string) ([]job, error) {
 			return nil, fmt.Errorf("job %s: %w", j.ID, err)
 		}
 		j.settle()
+		nodes, _, _ := strings.Cut(first(f, "NumNodes"), "-")
+		j.count(first(f, "TresPerJob"), first(f, "TresPerNode"), number(nodes))
 		out = append(out, j)
 	}
 	return out, nil
@@ -161,9 +163,28 @@ func (j *job) settle() {
 	}
 }
 
+// count counts a job's GPUs where Slurm does not track them as a TRES (AccountingStorageTRES without
+// gres/gpu): those it has, else those that it asked for.
+func (j *job) count(perJob, perNode string, nodes int) {
+	if j.GPUs > 0 {
+		return
+	}
+	for _, g := range j.Gres {
+		n, _ := gpus(g)
+		j.GPUs += n
+	}
+	if j.GPUs == 0 {
+		j.GPUs, _ = gpus(perJob)
+	}
+	if j.GPUs == 0 {
+		n, _ := gpus(perNode)
+		j.GPUs = n * min(max(nodes, 1), mostHosts)
+	}
+}
+
 func arrayID(master, task string) string { return master + "_" + task }
 
-// parseNodes reads what "scontrol show nodes" prints.
+// parseNodes reads what "scontrol -d show nodes" prints.
 func parseNodes(s string) ([]node, string, error) {
 	var out []node
 	version := ""
@@ -175,7 +196,9 @@ func parseNodes(s string) ([]node, string, error) {
 		}
 		n.Flags = flags(strings.Split(first(f, "State"), "+"))
 		n.GPUs, _ = gpus(first(f, "Gres"))
-		n.Used = tresGPUs(first(f, "AllocTRES"))
+		if n.Used, _ = gpus(first(f, "GresUsed")); n.Used == 0 {
+			n.Used = tresGPUs(first(f, "AllocTRES"))
+		}
 		out = append(out, n)
 		if v := first(f, "Version"); v != "" {
 			version = v
