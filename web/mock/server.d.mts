@@ -6,8 +6,16 @@ export interface Change {
 }
 
 export class Mock {
-  constructor(options?: { speed?: number; start?: string; extra?: number; fleetSize?: number; hasAhead?: boolean })
+  constructor(options?: { speed?: number; start?: string; extra?: number; fleetSize?: number; hasAhead?: boolean; hasClusters?: boolean })
   requests: Change[]
+  /** Everything asked for by somebody who is logged in: "<name> <method> <path>". */
+  seen: string[]
+  /** Power is short: the cluster's jobs are capped and paused. */
+  short: boolean
+  /** The cluster's engine does not answer. */
+  unreachable: boolean
+  /** A tenant's promise is broken this month. */
+  broken: boolean
   /** How late the answers about miners come. */
   slowMs: number
   /** How the plan came about: milp, lp, merit, static; none: there is none yet; off: none is made. */

@@ -3,13 +3,14 @@
 //
 //   node mock/server.mjs [--port 8099] [--speed 60] [--start 2026-02-03T17:20:00-05:00] [--extra 0] [--fleet 600]
 //
-// Log in with the token "operator" or "viewer". POST /mock/down?for=5000 plays dead.
+// Log in with the token "operator" or "viewer", or with a tenant's: "helix", "beta", "gamma". POST /mock/down?for=5000 plays dead.
 
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ahead } from './ahead.mjs'
+import { clusters } from './clusters.mjs'
 import { fleet } from './fleet.mjs'
 import * as plant from './plant.mjs'
 import { rollouts } from './rollouts.mjs'
@@ -18,7 +19,7 @@ import { views } from './views.mjs'
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' }
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-const tokens = { operator: { role: 'operator', name: 'shift' }, viewer: { role: 'viewer', name: 'guest' } }
+const tokens = { operator: { role: 'operator', name: 'shift' }, viewer: { role: 'viewer', name: 'guest' }, ...Object.fromEntries(['helix', 'beta', 'gamma'].map((id) => [id, { role: 'tenant', name: `${id} ops`, tenant: id }])) }
 
 class Refusal extends Error {
   constructor(status, detail) {
@@ -29,13 +30,15 @@ class Refusal extends Error {
 
 /** A running mock: its state, and what was asked of it. */
 export class Mock {
-  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0, fleetSize = 600, hasAhead = true } = {}) {
-    Object.assign(this, { speed, extra, fleetSize, hasAhead, epoch: Date.parse(start) / 1000, born: Date.now() })
+  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0, fleetSize = 600, hasAhead = true, hasClusters = true } = {}) {
+    Object.assign(this, { speed, extra, fleetSize, hasAhead, hasClusters, epoch: Date.parse(start) / 1000, born: Date.now() })
     this.manual = []
     this.holds = new Map()
+    this.seen = [] // everything asked for by somebody who is logged in
     this.requests = [] // every change asked for: {method, path, body, guard}
     this.feed = []
     this.streams = new Set()
+    this.ownStreams = new Map() // of tenants: response to tenant
     this.downUntil = 0
     this.site = plant.site(extra)
     this.views = views(this)
@@ -50,6 +53,10 @@ export class Mock {
     this.asks = [] // signals beside those of every day
     this.refused = [{ at: new Date((this.epoch - 7200) * 1000).toISOString(), source: 'desk', text: 'a target of 140 is above 100; it was not taken' }]
     this.ahead = ahead(this)
+    this.short = false // power is short: the cluster's jobs are capped and paused
+    this.unreachable = false // the cluster's engine does not answer
+    this.broken = false // a tenant's promise is broken this month
+    this.clusters = clusters(this)
     this.slowMs = 0 // how late the answers about miners come
     this.server = createServer((q, r) => void this.serve(q, r))
     this.sockets = new Set()
@@ -85,6 +92,7 @@ export class Mock {
     const fresh = this.views.step()
     for (const d of fresh) this.emit('decision', d)
     if (this.streams.size > 0) this.emit('live', this.views.live())
+    for (const [r, id] of this.ownStreams) this.tell(r, id)
   }
 
   emit(event, data) {
@@ -132,10 +140,13 @@ export class Mock {
     }
     const who = this.who(q)
     if (!who) throw new Refusal(401, 'log in first')
+    this.seen.push(`${who.name} ${q.method} ${path}`)
     if (path === '/session' && q.method === 'DELETE') {
       r.setHeader('Set-Cookie', 'switchyard=; HttpOnly; Path=/; Max-Age=0')
       return json(r, 204)
     }
+    if (/^\/tenant(\/|$)/.test(path) && this.hasClusters) return this.own(r, path, u.searchParams, who)
+    if (who.role === 'tenant' && path !== '/session') throw new Refusal(403, 'the role tenant may not do this; it takes viewer')
     if (q.method !== 'GET') {
       if (who.role === 'viewer') throw new Refusal(403, 'the role viewer may not change anything; ask for an operator token')
       return json(r, 200, this.change(q.method, path, body, who))
@@ -145,9 +156,39 @@ export class Mock {
     return json(r, 200, this.view(path, u.searchParams, who))
   }
 
+  /** What is one tenant's own. */
+  own(r, path, p, who) {
+    const id = who.role === 'tenant' ? who.tenant : p.get('tenant')
+    if (who.role === 'tenant' && p.get('tenant') && p.get('tenant') !== id) throw new Refusal(403, "a tenant's token sees its own tenant only")
+    const t = this.clusters.tenants
+    if (!t.known(id)) throw new Refusal(404, `tenant "${id}": not found`)
+    if (path === '/tenant/feed') {
+      r.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
+      this.ownStreams.set(r, id)
+      r.on('close', () => this.ownStreams.delete(r))
+      return this.tell(r, id)
+    }
+    const file = /^\/tenant\/invoices\/([^/]+)$/.exec(path)
+    if (file) {
+      const types = { pdf: 'application/pdf', csv: 'text/csv', json: 'application/json' }
+      return void r.writeHead(200, { 'Content-Type': types[p.get('format') ?? 'json'] }).end(`invoice ${file[1]} of ${id}`)
+    }
+    const kinds = { '/tenant': 'view', '/tenant/jobs': 'jobs', '/tenant/events': 'events', '/tenant/usage': 'usage', '/tenant/invoices': 'invoices', '/tenant/availability': 'availability' }
+    if (!kinds[path]) throw new Refusal(404, `no such path: ${path}`)
+    return json(r, 200, t[kinds[path]](id, p))
+  }
+
+  tell(r, id) {
+    const t = this.clusters.tenants
+    r.write(`event: tenant\ndata: ${JSON.stringify(t.view(id))}\n\nevent: availability\ndata: ${JSON.stringify(t.availability(id))}\n\n`)
+  }
+
   view(path, p, who) {
+    if (this.hasClusters && path === '/clusters') return this.clusters.all()
+    if (this.hasClusters && path === '/clusters/gpu/jobs') return this.clusters.jobs()
+    if (this.hasClusters && path === '/tenants') return this.clusters.tenants.list()
     if (path === '/session') return who
-    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role, ahead: this.hasAhead }
+    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role, ahead: this.hasAhead, clusters: this.hasClusters }
     if (path === '/live') return this.views.live()
     if (path === '/curve') return this.views.curve()
     if (path === '/decisions') return this.feed.slice(0, Number(p.get('limit') ?? 100))
@@ -206,6 +247,8 @@ export class Mock {
 
   /** Changes to single miners, and to who hears of them. */
   care(method, path, body, who, id) {
+    if (method === 'POST' && path === '/clusters/gpu/holds') return this.clusters.hold('gpu', body)
+    if (method === 'DELETE' && path.startsWith('/clusters/gpu/holds/')) return this.clusters.release(decodeURIComponent(path.split('/')[4]))
     if (method === 'POST' && path === '/rollouts/preview') return this.rollouts.preview(body)
     if (method === 'POST' && path === '/rollouts') return this.rollouts.begin(body, who)
     if (method === 'POST' && /^\/rollouts\/\d+\/steer$/.test(path)) return this.rollouts.steer(id, body.what, who)

@@ -1,5 +1,6 @@
 // Calls to the controller's API: one deadline, one error type that says what to do.
 
+import type { AvailabilityView, ClusterJob, ClusterView, InvoiceView, TenantEvent, TenantJob, TenantName, TenantView, UsageView } from './clustertypes'
 import type { ForecastView, ScheduleView, SignalsView } from './aheadtypes'
 import type {
   DeviceHistoryView,
@@ -96,6 +97,11 @@ async function call<T>(method: string, path: string, body?: unknown, stop?: Abor
 }
 
 const q = encodeURIComponent
+/** Whose, for those who may look at any tenant. */
+const of = (tenant: string, more = '') => {
+  const p = [tenant && `tenant=${q(tenant)}`, more].filter(Boolean).join('&')
+  return p && `?${p}`
+}
 
 export const api = {
   session: () => call<Session>('GET', '/session'),
@@ -133,5 +139,18 @@ export const api = {
   silences: (stop?: AbortSignal) => call<SilenceView[] | null>('GET', '/silences', undefined, stop),
   silence: (s: SilenceRequest) => call<SilenceView>('POST', '/silences', s),
   unsilence: (id: number) => call<unknown>('DELETE', `/silences/${id}`),
+  clusters: (stop?: AbortSignal) => call<ClusterView[] | null>('GET', '/clusters', undefined, stop),
+  clusterJobs: (id: string, stop?: AbortSignal) => call<ClusterJob[] | null>('GET', `/clusters/${q(id)}/jobs`, undefined, stop),
+  holdNode: (id: string, node: string, mode: 'keep' | 'fence') => call<unknown>('POST', `/clusters/${q(id)}/holds`, { nodes: [node], mode }),
+  releaseNode: (id: string, node: string) => call<unknown>('DELETE', `/clusters/${q(id)}/holds/${q(node)}`),
+  tenants: (stop?: AbortSignal) => call<TenantName[] | null>('GET', '/tenants', undefined, stop),
+  tenant: (whose: string) => call<TenantView>('GET', `/tenant${of(whose)}`),
+  tenantJobs: (whose: string, stop?: AbortSignal) => call<TenantJob[] | null>('GET', `/tenant/jobs${of(whose)}`, undefined, stop),
+  tenantEvents: (whose: string, stop?: AbortSignal) => call<TenantEvent[] | null>('GET', `/tenant/events${of(whose)}`, undefined, stop),
+  tenantUsage: (whose: string, stop?: AbortSignal) => call<UsageView>('GET', `/tenant/usage${of(whose)}`, undefined, stop),
+  tenantInvoices: (whose: string, stop?: AbortSignal) => call<InvoiceView[] | null>('GET', `/tenant/invoices${of(whose)}`, undefined, stop),
+  availability: (whose: string) => call<AvailabilityView>('GET', `/tenant/availability${of(whose)}`),
+  invoiceURL: (whose: string, number: string, format: 'pdf' | 'csv' | 'json') => `${base}/tenant/invoices/${q(number)}${of(whose, `format=${format}`)}`,
+  tenantFeedURL: (whose: string) => `${base}/tenant/feed${of(whose)}`,
   eventsURL: `${base}/events`,
 }

@@ -1,17 +1,17 @@
 // Where the page is: the part of the address after #, so that a miner, a query or a rollout can
 // be linked. Nothing here asks the controller.
 
-export type Page = 'site' | 'schedule' | 'signals' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report'
+export type Page = 'site' | 'schedule' | 'signals' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report' | 'clusters' | 'tenant'
 
 export interface Route {
   page: Page
-  /** Of the miner or the rollout; else empty. */
+  /** Of the miner, the rollout or the tenant; else empty. */
   id: string
   params: URLSearchParams
 }
 
-const lists = new Set<string>(['schedule', 'signals', 'miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report'])
-const single: Record<string, Page> = { miners: 'miner', rollouts: 'rollout' }
+const lists = new Set<string>(['schedule', 'signals', 'miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report', 'clusters'])
+const single: Record<string, Page> = { miners: 'miner', rollouts: 'rollout', tenants: 'tenant' }
 
 function decoded(s: string): string {
   try {
@@ -41,6 +41,7 @@ function minersHref(q: string, sort = '', page = 1): string {
 export const href = {
   miner: (id: string) => `#/miners/${e(id)}`,
   miners: minersHref,
+  tenant: (id: string) => `#/tenants/${e(id)}`,
   rollout: (id: number) => `#/rollouts/${id}`,
 }
 

@@ -82,6 +82,8 @@ class Store {
     try {
       this.session = await api.session()
       this.ready = true
+      // A tenant's page asks for what is its own; of the site it may see nothing.
+      if (this.session.role === 'tenant') return
       await this.load()
     } catch (e) {
       if (e instanceof ApiError && e.status === 401) {
@@ -107,6 +109,12 @@ class Store {
     this.seq = from + 1
     this.problem = ''
     this.open()
+  }
+
+  /** Back to the login, since it has ended elsewhere. */
+  ended = () => {
+    this.loginNote = 'Your login has ended. Log in again.'
+    this.leave()
   }
 
   private leave(): void {
@@ -195,8 +203,7 @@ class Store {
       this.take(await api.live(), 'polling')
     } catch (e) {
       if (e instanceof ApiError && e.status === 401) {
-        this.loginNote = 'Your login has ended. Log in again.'
-        this.leave()
+        this.ended()
         return
       }
       this.link = 'lost'

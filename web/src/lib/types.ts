@@ -1,11 +1,13 @@
 // The JSON views of the controller's API, as api/view.go writes them. A null is unknown, and
 // never zero.
 
-export type Role = 'viewer' | 'operator' | 'admin'
+export type Role = 'tenant' | 'viewer' | 'operator' | 'admin'
 
 export interface Session {
   role: Role
   name: string
+  /** Whose page is shown, with the role tenant. */
+  tenant?: string
 }
 
 export interface NodeInfo {
@@ -47,6 +49,8 @@ export interface SiteView {
   role: Role
   /** There are a schedule, signals and a forecast to ask for. */
   ahead?: boolean
+  /** There are GPU clusters. */
+  clusters?: boolean
 }
 
 export type Quality = 'measured' | 'estimated' | 'missing'
