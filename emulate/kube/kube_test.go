@@ -247,9 +247,9 @@ func TestPatchesMergeByKeys(t *testing.T) {
 	if j.Labels["x"] != "y" || j.Labels["app"] != "train" {
 		t.Errorf("%v", j.Labels)
 	}
-	n, err := f.k.CoreV1().Nodes().Apply(ctx, applycore.Node("n1").WithLabels(map[string]string{"a": "b"}), metav1.ApplyOptions{FieldManager: "us"})
+	_, err = f.k.CoreV1().Nodes().Apply(ctx, applycore.Node("n1").WithLabels(map[string]string{"a": "b"}), metav1.ApplyOptions{FieldManager: "us"})
 	f.ok(err)
-	n, err = f.k.CoreV1().Nodes().Apply(ctx, applycore.Node("n1").WithSpec(applycore.NodeSpec().WithUnschedulable(true)), metav1.ApplyOptions{FieldManager: "us"})
+	n, err := f.k.CoreV1().Nodes().Apply(ctx, applycore.Node("n1").WithSpec(applycore.NodeSpec().WithUnschedulable(true)), metav1.ApplyOptions{FieldManager: "us"})
 	f.ok(err)
 	if n.Labels["a"] != "b" || !n.Spec.Unschedulable || len(n.ManagedFields) != 1 || n.ManagedFields[0].Manager != "us" {
 		t.Errorf("%+v", n.ObjectMeta)
@@ -452,10 +452,9 @@ func BenchmarkFanOut(b *testing.B) {
 	b.Run("watch", func(b *testing.B) {
 		for b.Loop() {
 			done := make(chan struct{}, 4)
-			_, rv := f.k, ""
 			l, err := f.k.BatchV1().Jobs("").List(ctx, metav1.ListOptions{Limit: 1})
 			f.ok(err)
-			rv = l.ResourceVersion
+			rv := l.ResourceVersion
 			for range 4 {
 				w, err := f.k.BatchV1().Jobs("").Watch(ctx, metav1.ListOptions{ResourceVersion: rv})
 				f.ok(err)

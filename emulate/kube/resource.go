@@ -47,8 +47,10 @@ func newResources() Resources {
 		LocalQueues:   &Resource{q, beta, "localqueues", "LocalQueue", "localqueue", true, true, false, 0, func() Object { return new(kueue.LocalQueue) }},
 		Flavors:       &Resource{q, beta, "resourceflavors", "ResourceFlavor", "resourceflavor", false, false, false, 0, func() Object { return new(kueue.ResourceFlavor) }},
 		Cohorts:       &Resource{q, beta, "cohorts", "Cohort", "cohort", false, true, false, 0, func() Object { return new(kueue.Cohort) }},
-		PriorityClasses: &Resource{q, beta, "workloadpriorityclasses", "WorkloadPriorityClass", "workloadpriorityclass", false, false, false, 0,
-			func() Object { return new(kueue.WorkloadPriorityClass) }},
+		PriorityClasses: &Resource{
+			q, beta, "workloadpriorityclasses", "WorkloadPriorityClass", "workloadpriorityclass", false, false, false, 0,
+			func() Object { return new(kueue.WorkloadPriorityClass) },
+		},
 		AdmissionChecks: &Resource{q, beta, "admissionchecks", "AdmissionCheck", "admissioncheck", false, true, false, 0, func() Object { return new(kueue.AdmissionCheck) }},
 		Configmap:       &Resource{"", "v1", "configmaps", "ConfigMap", "configmap", true, false, true, 0, func() Object { return new(corev1.ConfigMap) }},
 	}

@@ -245,7 +245,7 @@ type target struct {
 // target reads a path: /api/v1/… or /apis/GROUP/VERSION/…, then [namespaces/NS/]RESOURCE[/NAME[/SUB]].
 func (s *Server) target(path string) (target, bool) {
 	p := strings.Split(strings.Trim(path, "/"), "/")
-	group, version := "", ""
+	var group, version string
 	switch {
 	case len(p) >= 3 && p[0] == "api":
 		version, p = p[1], p[2:]

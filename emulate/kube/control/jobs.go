@@ -28,6 +28,15 @@ type job struct {
 	failed  int32
 	wish    string // the newest one heeded
 	doneAt  time.Time
+	told    status // as its object's status was written last
+}
+
+// status is what a Job's status is made from.
+type status struct {
+	active, terminating int
+	ready, failed       int32
+	suspended, over     bool
+	written             bool
 }
 
 func (c *Control) observeJob(key string, o *batchv1.Job, gone bool) {
@@ -154,6 +163,11 @@ func (c *Control) tellJob(j *job, active, terminating int) {
 			ready++
 		}
 	}
+	now := status{active, terminating, ready, j.failed, suspended(j.obj), j.over, true}
+	if now == j.told {
+		return
+	}
+	j.told = now
 	ending := int32(terminating)
 	ns, name := split(j.key)
 	o, err := c.store.Mutate(c.store.Jobs, ns, name, func(o kube.Object) error {
