@@ -15,6 +15,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -250,7 +251,21 @@ func (c *Cluster) startKueue(ctx context.Context) error {
 	// Kueue ends at once when a kind of its own is not served yet.
 	err = c.until(ctx, "kube-apiserver", func() bool {
 		l, err := c.Kube.Discovery().ServerResourcesForGroupVersion("kueue.x-k8s.io/v1beta1")
-		return err == nil && len(l.APIResources) >= 10
+		if err != nil {
+			return false
+		}
+		kinds := map[string]bool{}
+		for _, r := range l.APIResources {
+			kinds[r.Kind] = true
+		}
+		for _, o := range crds {
+			kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
+			version, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
+			if len(version) > 0 && !kinds[kind] && servesBeta(version) {
+				return false
+			}
+		}
+		return true
 	})
 	if err != nil {
 		return err
@@ -274,6 +289,16 @@ func (c *Cluster) startKueue(ctx context.Context) error {
 		return err
 	}
 	return c.Apply(ctx, hooks...)
+}
+
+// servesBeta says that one of a kind's versions is v1beta1.
+func servesBeta(versions []any) bool {
+	for _, v := range versions {
+		if m, ok := v.(map[string]any); ok && m["name"] == "v1beta1" {
+			return true
+		}
+	}
+	return false
 }
 
 // answers waits until a program's address answers with 200.

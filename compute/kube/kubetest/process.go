@@ -34,6 +34,7 @@ func start(dir, bin string, args ...string) (*process, error) {
 	defer out.Close()
 	p.cmd = exec.Command(bin, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
+	p.cmd.Env = append(os.Environ(), "KUEUE_METRICS_CERTS="+dir)
 	p.cmd.SysProcAttr = ownGroup()
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
