@@ -105,8 +105,15 @@ func share(e, of unit.Energy) string {
 func (r Report) survey() [][2]string {
 	s, f := r.Survey, r.Survey.Facility
 	out := [][2]string{
-		{"company", f.Company}, {"contact", f.Contact}, {"facility", f.Name}, {"address", f.Address}, {"county", f.County}, {"state", f.State},
-		{"country", f.Country}, {"supplier", f.Supplier}, {"balancing authority", f.Balance},
+		{"company", f.Company},
+		{"contact", f.Contact},
+		{"facility", f.Name},
+		{"address", f.Address},
+		{"county", f.County},
+		{"state", f.State},
+		{"country", f.Country},
+		{"supplier", f.Supplier},
+		{"balancing authority", f.Balance},
 	}
 	known := func(name string, ok bool, value string) {
 		if !ok {

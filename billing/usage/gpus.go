@@ -270,7 +270,7 @@ func hostEstimate(machine compute.Machine, held, whole time.Duration) unit.Energ
 	if whole <= 0 {
 		return machine.Idle.Over(length)
 	}
-	busy := unit.Energy(max(machine.Full-machine.Idle, 0).Over(length))
+	busy := max(machine.Full-machine.Idle, 0).Over(length)
 	return machine.Idle.Over(length) + part(busy, unit.Energy(held), unit.Energy(whole))
 }
 

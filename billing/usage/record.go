@@ -152,7 +152,7 @@ func (p *putter) id(name string) (sql.NullInt64, error) {
 		}
 	}
 	var id int64
-	err := p.name.QueryRow(name).Scan(&id)
+	err := p.name.QueryRow(name).Scan(&id) //nolint:noctx // the transaction, which has the context, ends it
 	if errors.Is(err, sql.ErrNoRows) {
 		err = p.t.QueryRow("INSERT INTO usage_name (name) VALUES (?) RETURNING id", name).Scan(&id)
 	}
@@ -220,7 +220,7 @@ func (p *putter) row(r *Row) error {
 	}
 	var have figures
 	revision := 0
-	switch err := p.last.QueryRow(tenant, r.Start.Unix()).Scan(have.scan(&revision)...); {
+	switch err := p.last.QueryRow(tenant, r.Start.Unix()).Scan(have.scan(&revision)...); { //nolint:noctx // the transaction, which has the context, ends it
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
 		return err
@@ -230,7 +230,7 @@ func (p *putter) row(r *Row) error {
 		revision++
 	}
 	p.changed++
-	_, err = p.insert.Exec(tenant, r.Start.Unix(), revision, p.mark, f.critical, f.losses, f.house, f.quality, f.cost, f.peak, f.gpus, f.evidence, f.delivery)
+	_, err = p.insert.Exec(tenant, r.Start.Unix(), revision, p.mark, f.critical, f.losses, f.house, f.quality, f.cost, f.peak, f.gpus, f.evidence, f.delivery) //nolint:noctx // the transaction, which has the context, ends it
 	return err
 }
 

@@ -153,8 +153,11 @@ func TestAStoreWithoutTheRecordReadsAsEmpty(t *testing.T) {
 // month is a site of 200 tenants: 50 in colocation, 150 with jobs on 800 GPUs in 100 machines.
 func month(t testing.TB) In {
 	nodes := []site.Node{
-		{ID: "connection", Parent: -1, Meter: "meter:connection", Loss: 0.01}, {ID: "feeder-a", Parent: 0, Meter: "meter:feeder-a", Loss: 0.01},
-		{ID: "feeder-b", Parent: 0, Meter: "meter:feeder-b", Loss: 0.01}, {ID: "ai", Parent: 1, Meter: "meter:ai"}, {ID: "mine", Parent: 2, Meter: "meter:mine"},
+		{ID: "connection", Parent: -1, Meter: "meter:connection", Loss: 0.01},
+		{ID: "feeder-a", Parent: 0, Meter: "meter:feeder-a", Loss: 0.01},
+		{ID: "feeder-b", Parent: 0, Meter: "meter:feeder-b", Loss: 0.01},
+		{ID: "ai", Parent: 1, Meter: "meter:ai"},
+		{ID: "mine", Parent: 2, Meter: "meter:mine"},
 	}
 	p := Plan{Groups: []Load{{ID: "s21", Node: "mine"}}}
 	c := Cluster{ID: "c1", Node: "ai", Models: []compute.Model{{Name: "h100", Idle: 60 * unit.Watt, Full: 700 * unit.Watt}}}
