@@ -63,7 +63,7 @@ for (const scheme of ['dark', 'light'] as const) {
   })
 }
 
-const screens = ['schedule', 'signals', 'miners', 'miners?q=state%3Dfault', 'miners/s21-003', 'alerts', 'silences', 'repairs', 'rollouts', 'rollouts/1']
+const screens = ['schedule', 'signals', 'miners', 'miners?q=state%3Dfault', 'miners/s21-003', 'alerts', 'silences', 'repairs', 'rollouts', 'rollouts/1', 'clusters', 'tenants/beta']
 
 for (const scheme of ['dark', 'light'] as const) {
   test(`names, ids and contrast hold on every screen, ${scheme}`, async ({ page, url }) => {
@@ -88,6 +88,29 @@ for (const scheme of ['dark', 'light'] as const) {
     await expect(page.getByTestId('preview')).toBeVisible()
     expect(await faint(page)).toEqual([])
   })
+}
+
+for (const scheme of ['dark', 'light'] as const) {
+  test(`names, ids and contrast hold when clusters are short of power, ${scheme}`, async ({ page, url, mock }) => {
+    mock.short = mock.broken = true
+    await page.emulateMedia({ colorScheme: scheme })
+    await open(page, url)
+    await page.goto(`${url}/#/clusters`)
+    await expect(page.getByTestId('jobs')).toBeVisible()
+    expect(await faults(page)).toEqual([])
+    expect(await faint(page)).toEqual([])
+  })
+
+  for (const who of ['helix', 'beta']) {
+    test(`names, ids and contrast hold on the tenant's page of ${who}, ${scheme}`, async ({ page, url, mock }) => {
+      mock.short = mock.broken = true
+      await page.emulateMedia({ colorScheme: scheme })
+      await open(page, url, who)
+      await expect(page.getByTestId('tenant-chart').locator('canvas')).toBeVisible()
+      expect(await faults(page)).toEqual([])
+      expect(await faint(page)).toEqual([])
+    })
+  }
 }
 
 test('motion stops for those who ask for that', async ({ page, url }) => {

@@ -42,7 +42,7 @@ export function drawNode(c: CanvasRenderingContext2D, n: ClusterNode, p: Palette
   }
   c.fillStyle = p.panel
   c.fillRect(x, y, s, h)
-  c.fillStyle = n.state === 'up' ? p.ink : color
+  c.fillStyle = n.state === 'down' ? color : p.ink
   c.font = '11px Plex, Arial, sans-serif'
   c.textBaseline = 'top'
   c.fillText(clip(c, n.name, s - 8), x + 4, y + 4)
