@@ -171,7 +171,7 @@ func (l layout) penalties(start time.Time, short map[site.LoadID]unit.Energy) []
 	for _, t := range l.tenants {
 		e := short[site.LoadID(t.ID)]
 		owed := t.Penalty.Cost(e)
-		if e <= 0 || owed == 0 {
+		if e <= 0 || owed == 0 || t.Contract != "" { // a contract's credits are found with its invoice
 			continue
 		}
 		out = append(out, ledger.Transaction{

@@ -47,6 +47,7 @@ type Options struct {
 	Dir       string // where data is kept; empty: a folder that is removed at the end
 	Log       *slog.Logger
 	Record    string // new file for every decision; empty: none
+	NoGPUs    bool   // leave the GPU cluster out
 	// Edit, if set, changes the site file before it is used.
 	Edit func(*sitefile.File)
 }
@@ -85,6 +86,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { _ = plant.Close() }()
+	cluster, err := openGPUs(ctx, f, clk, o.Log, plant.World(), o.Seed)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cluster.Close() }()
 	return o.play(ctx, f, clk, plant, u)
 }
 
@@ -234,12 +240,24 @@ func (o Options) site(u *utility) (*sitefile.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := Render(Plan{
+	var cluster *gpuPlan
+	if !o.NoGPUs {
+		if cluster, err = planGPUs(o.Miners, probe()); err != nil {
+			return nil, err
+		}
+	}
+	plan := Plan{
 		Miners: o.Miners, Prices: o.Prices, DayAhead: ahead, Reserve: reserve, Hashprice: o.Hashprice, Start: o.From, Listen: o.Listen, Poll: poll,
-		VTN: u.url(), Webhook: u.hook, Ask: ask(o.Speed), Jump: true, Seed: o.Seed,
-	})
+		VTN: u.url(), Webhook: u.hook, Ask: ask(o.Speed), Jump: true, Seed: o.Seed, GPUs: cluster,
+	}
+	doc, err := Render(plan)
 	if err != nil {
 		return nil, err
+	}
+	if cluster != nil {
+		if err := writeGPUs(o.Dir, plan); err != nil {
+			return nil, err
+		}
 	}
 	path := filepath.Join(o.Dir, "site.yaml")
 	if err := os.WriteFile(path, doc, 0o600); err != nil {

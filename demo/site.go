@@ -25,6 +25,7 @@ type Plan struct {
 	VTN       string        // the utility's address, which sends grid emergencies; empty: none
 	Webhook   string        // where the site listens for its notifications
 	Ask       time.Duration // how often the site asks the utility
+	GPUs      *gpuPlan      // the GPU cluster; nil: none
 	Jump      bool          // the tenant goes from half to full draw within a minute, in the morning
 	Seed      uint64
 }
@@ -148,12 +149,17 @@ func Render(p Plan) ([]byte, error) {
 		h.Meter = a.meter(3 + i)
 	}
 	firm := firmPower(p.Miners)
-	limit := roundUp(unit.Power(p.Miners)*connectionPerMiner, 10*unit.Kilowatt)
+	limit, emergency := roundUp(unit.Power(p.Miners)*connectionPerMiner, 10*unit.Kilowatt), emergencyPower(p.Miners)
+	if p.GPUs != nil {
+		limit = roundUp(limit+clusterPower(p.Miners), 10*unit.Kilowatt)
+		emergency = roundUp(emergency+clusterPower(p.Miners).Scale(0.62), 10*unit.Kilowatt)
+	}
 	data := map[string]any{
 		"Plan": p, "Halls": hs, "Firm": firm, "Limit": limit, "Meters": []string{a.meter(0), a.meter(1), a.meter(2), a.meter(9)},
 		"Tx1":       roundUp(hs[0].Limit+hs[2].Limit, 10*unit.Kilowatt),
 		"Tx2":       roundUp(firm+(unit.Power(hs[1].Count)*hs[1].Nameplate).Scale(0.75), 10*unit.Kilowatt),
-		"Emergency": emergencyPower(p.Miners), "Reserve": roundUp(unit.Power(p.Miners)*reservePerMiner, 5*unit.Kilowatt), "Evenings": evenings(p.Start), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
+		"Emergency": emergency, "Reserve": roundUp(unit.Power(p.Miners)*reservePerMiner, 5*unit.Kilowatt), "Evenings": evenings(p.Start), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
+		"GPUs": p.GPUs, "Cluster": clusterID,
 		"Client": vtnClient, "Secret": vtnSecret, "Token": hookToken, "Lost": lostPolls * p.Ask,
 		"Broken": fmt.Sprintf("%s-miners-%03d", hs[1].ID, 1),                   // for the lists of alerts and repairs
 		"Liar":   fmt.Sprintf("%s-miners-%03d", hs[0].ID, min(7, hs[0].Count)), // the last one where there are fewer
@@ -225,6 +231,12 @@ nodes:
     parent: tx-2
     limit: {{.TenantLimit}}
     meter: {{index .Meters 3}}, profile: sunspec}
+{{- with .GPUs}}
+  - id: gpu-hall
+    name: GPU hall
+    limit: {{.Limit}}
+    meter: {{.Meter}}, profile: generic}
+{{- end}}
 
 groups:
 {{- range .Halls}}
@@ -260,7 +272,52 @@ tenants:
     availability: 99.9 %
     penalty: 3000 $/MWh
     ramp: {{.Ramp}}
-
+{{- with .GPUs}}
+    contract: contract-ai.yaml
+{{- end}}
+{{with .GPUs}}
+clusters: # our own GPUs: an emulated Kubernetes with Kueue
+  - id: {{$.Cluster}}
+    name: GPU cloud
+    node: gpu-hall
+    kubernetes: {server: "{{.API}}", token: "file:{{.Token}}"}
+    gpus:
+      - {model: H100, idle: 70 W, full: {{.GPU}}, least: 200 W, labels: ["NVIDIA H100 80GB HBM3"]}
+    machines:
+      - {names: "gpu-[01-{{printf "%02d" .Nodes}}]", model: H100, gpus: 8, idle: {{.Idle}}, full: {{.Full}}, off: 40 W}
+    agents:
+      token: "file:{{.Token}}"
+      poll: 30s
+      hosts:
+{{- range $node, $url := .Agents}}
+        {{$node}}: "{{$url}}"
+{{- end}}
+    bmc:
+      user: admin
+      password: "file:{{.Token}}"
+      hosts:
+{{- range $node, $url := .BMCs}}
+        {{$node}}: "{{$url}}"
+{{- end}}
+    classes:
+      - {name: serving, kind: firm, queues: [serving], value: 2.10 $, penalty: 20000 $/MWh}
+      - name: training
+        kind: pause
+        queues: [training]
+        value: 1.60 $
+        slowdown: 25 %
+        pause: 4h
+        per: 24h
+        checkpoint: 30s
+        every: 20m
+        min_run: 10m
+        restart: 3m
+    tenants:
+      - {id: serve, name: Serving Co., contract: contract-serve.yaml, reserved: {H100: {{.Firm}}}}
+      - {id: lab, name: Training Lab, contract: contract-lab.yaml}
+    ramp: {{.Ramp}}
+    restore: {{.Restore}}
+{{end}}
 market:
   price:
 {{- if .Plan.Prices}}
