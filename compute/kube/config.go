@@ -65,6 +65,8 @@ func Open(c Config, k clock.Clock, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	by := &serverClock{clock: k}
+	rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return dated{next, by} })
 	kueue, err := versioned.NewForConfig(rc)
 	if err != nil {
 		return nil, fmt.Errorf("reach cluster %s: %w", c.ID, err)
@@ -79,7 +81,11 @@ func Open(c Config, k clock.Clock, log *slog.Logger) (*Engine, error) {
 	ping := func(ctx context.Context) (string, error) {
 		return version(kube.Discovery().RESTClient().Get().AbsPath("/version").DoRaw(ctx))
 	}
-	return open(c, clients{kube: kube, kueue: kueue, ping: ping}, k, log)
+	e, err := open(c, clients{kube: kube, kueue: kueue, ping: ping}, k, log)
+	if err == nil {
+		e.times.server = by
+	}
+	return e, err
 }
 
 func open(c Config, with clients, k clock.Clock, log *slog.Logger) (*Engine, error) {
@@ -114,9 +120,6 @@ func (c Config) rest() (*rest.Config, error) {
 	case c.Server != "":
 		rc = &rest.Config{Host: c.Server, BearerToken: c.Token, BearerTokenFile: c.TokenFile}
 		rc.CAFile = c.CA
-		if c.TokenFile != "" {
-			rc.BearerToken = "" // the file's is the newer one
-		}
 	default:
 		return nil, errors.New("kubernetes: give kubeconfig, or server with token and ca")
 	}
@@ -127,6 +130,10 @@ func (c Config) rest() (*rest.Config, error) {
 	rc.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return impatient{next: next, patience: c.Timeout}
 	})
+	if path := rc.BearerTokenFile; path != "" {
+		rc.BearerTokenFile, rc.BearerToken = "", "" // the file's is the newer one
+		rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return &tokenFile{path: path, next: next} })
+	}
 	return rc, nil
 }
 

@@ -1,27 +1,58 @@
 package kube
 
 import (
+	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"switchyard/clock"
 )
 
-// times turns the API server's times, which are machine time, into site time.
+// times turns the API server's times into site time: they are machine time, unless the server's
+// own clock is nearer to the site's, as in a rehearsal with an emulated cluster.
 type times struct {
 	wall, site0 time.Time
 	speed       float64
+	server      *serverClock // nil: the machine's
 }
 
-func newTimes(c clock.Clock) times { return times{time.Now(), c.Now(), c.Speed()} }
+// serverClock is which clock a server goes by, found out from the Date of its first answer.
+type serverClock struct {
+	clock clock.Clock
+	once  sync.Once
+	sites atomic.Bool
+}
+
+// dated tells a serverClock each answer's Date.
+type dated struct {
+	next http.RoundTripper
+	by   *serverClock
+}
+
+func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := d.next.RoundTrip(r)
+	if err != nil {
+		return res, err
+	}
+	if at, bad := http.ParseTime(res.Header.Get("Date")); bad == nil {
+		d.by.once.Do(func() { d.by.sites.Store(at.Sub(d.by.clock.Now()).Abs() < time.Since(at).Abs()) })
+	}
+	return res, nil
+}
+
+// same says that the server's times are site time as they are.
+func (t times) same() bool { return t.server != nil && t.server.sites.Load() }
+
+func newTimes(c clock.Clock) times { return times{wall: time.Now(), site0: c.Now(), speed: c.Speed()} }
 
 // site returns the site time of a machine time; zero stays zero.
 func (t times) site(m time.Time) time.Time {
 	switch {
 	case m.IsZero():
 		return time.Time{}
-	case t.speed == 1 && t.near():
+	case t.same() || t.speed == 1 && t.near():
 		return m.UTC()
 	}
 	return t.site0.Add(time.Duration(float64(m.Sub(t.wall)) * t.speed)).UTC()
@@ -35,7 +66,7 @@ func (t times) machine(s time.Time) time.Time {
 	switch {
 	case s.IsZero():
 		return time.Time{}
-	case t.speed == 1 && t.near() || t.speed <= 0:
+	case t.same() || t.speed == 1 && t.near() || t.speed <= 0:
 		return s.UTC()
 	}
 	return t.wall.Add(time.Duration(float64(s.Sub(t.site0)) / t.speed)).UTC()

@@ -149,6 +149,7 @@ func (c closer) Close() error {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.cfg.Clock.Now().UTC().Format(http.TimeFormat)) // the clock it goes by
 	if !s.misbehaves(w, r) {
 		return
 	}
