@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"switchyard/billing/usage/counting"
 	"switchyard/site"
 	"switchyard/telemetry"
 	"switchyard/unit"
@@ -53,10 +54,7 @@ type GPUUse struct {
 }
 
 // Figure is an energy with how it was come by. Missing: not known, and Energy says nothing.
-type Figure struct {
-	Energy  unit.Energy
-	Quality site.Quality
-}
+type Figure = counting.Figure
 
 // Hold is time for which a tenant's job held a GPU.
 type Hold struct {

@@ -246,7 +246,10 @@ func TestJobsOfNobodyAreTheHouses(t *testing.T) {
 func draw(rt *rapid.T, s *Site) In {
 	in := interval(s)
 	energy := func(name string, low, high float64) Figure {
-		return Figure{wh(rapid.Float64Range(low, high).Draw(rt, name)), site.Quality(rapid.SampledFrom([]int{0, 0, 0, 0, 1, 2}).Draw(rt, name+" quality"))}
+		return Figure{
+			Energy:  wh(rapid.Float64Range(low, high).Draw(rt, name)),
+			Quality: site.Quality(rapid.SampledFrom([]int{0, 0, 0, 0, 1, 2}).Draw(rt, name+" quality")),
+		}
 	}
 	for i := range in.Meters {
 		m := &in.Meters[i]

@@ -7,11 +7,11 @@
 // estimated or missing. It prices only by the interval's price that it is given, and it never
 // changes what is in the record: a correction is a revision beside it.
 //
-// Attribute is the whole of the attribution as one pure function of one interval. Counters and
-// Holds gather what it needs of a cluster between polls, a Keeper is all of it in one, and a
-// Record keeps what comes out.
+// Attribute is the whole of the attribution as one pure function of one interval. Counters (in
+// counting) and Holds gather what it needs of a cluster between polls, a Keeper is all of it in
+// one, and a Record keeps what comes out.
 //
-// Concurrency: Attribute and a Site are pure and may be shared. Counters, Holds, a Keeper and a
-// Record are safe for concurrent use; only a Record blocks, on the disk, and its calls honour
+// Concurrency: Attribute and a Site are pure and may be shared. Holds, a Keeper and a Record
+// are safe for concurrent use; only a Record blocks, on the disk, and its calls honour
 // their context.
 package usage

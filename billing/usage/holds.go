@@ -59,6 +59,7 @@ type heldJob struct {
 }
 
 const (
+	maxFuture   = 24 * time.Hour // between two views; past it nothing is made up
 	maxJobs     = 100_000
 	maxOpen     = 300 // intervals: a day that nobody closed
 	trustedView = 2 * time.Minute
@@ -246,6 +247,9 @@ func (h *Holds) Close(start time.Time, machines []MachineUse) []MachineUse {
 	defer h.mu.Unlock()
 	start = start.UTC()
 	end := start.Add(length)
+	if !h.at.IsZero() && end.Sub(h.at) > maxFuture {
+		h.at = start // away for long: what ran meanwhile nobody knows
+	}
 	if !h.at.IsZero() && h.at.Before(end) {
 		stale := end.Sub(h.at) > trustedView
 		for _, j := range h.jobs {
@@ -355,4 +359,11 @@ func (h *Holds) Restore(data []byte) error {
 	defer h.mu.Unlock()
 	h.at, h.closed, h.jobs, h.spans = s.At.UTC(), s.Closed.UTC(), s.Jobs, spans
 	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

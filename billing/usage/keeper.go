@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"switchyard/billing/usage/counting"
 	"switchyard/compute"
 	"switchyard/site"
 	"switchyard/telemetry"
@@ -22,6 +23,9 @@ type KeeperCluster struct {
 	Labels map[string]string
 }
 
+// CounterOptions set up how energy is counted between polls.
+type CounterOptions = counting.Options
+
 // Keeper gathers all that the attribution needs between polls, and attributes each interval
 // once it closes. Its use is: Reading and View as they come, Close for each interval that the
 // integrator closed, and the checkpoint into the same transaction as the rows.
@@ -35,7 +39,7 @@ type Keeper struct {
 }
 
 type keptCluster struct {
-	counters *Counters
+	counters *counting.Counters
 	holds    *Holds
 	labels   map[string]string
 
@@ -50,7 +54,7 @@ func NewKeeper(s *Site, o CounterOptions, clusters ...KeeperCluster) (*Keeper, e
 		if !slices.ContainsFunc(s.clusters, func(x cluster) bool { return x.id == c.ID }) {
 			return nil, fmt.Errorf("keep usage: the site has no cluster %q", c.ID)
 		}
-		k.clusters[c.ID] = &keptCluster{counters: NewCounters(o), holds: NewHolds(c.Owners), labels: c.Labels, off: map[string]time.Time{}}
+		k.clusters[c.ID] = &keptCluster{counters: counting.New(o), holds: NewHolds(c.Owners), labels: c.Labels, off: map[string]time.Time{}}
 	}
 	return k, nil
 }
@@ -100,7 +104,7 @@ func (k *Keeper) Close(c Closed) Out {
 	in := In{Site: k.site, Start: c.Start, Meters: c.Records, Price: c.Price, Delivery: c.Delivery}
 	for _, id := range k.ids() {
 		kc := k.clusters[id]
-		machines := kc.holds.Close(c.Start, kc.counters.Close(c.Start))
+		machines := kc.holds.Close(c.Start, used(kc.counters.Close(c.Start)))
 		in.Clusters = append(in.Clusters, ClusterUse{id, kc.finish(machines, c.Start)})
 	}
 	if k.last.Add(length).Equal(c.Start) {
@@ -125,6 +129,18 @@ func (k *Keeper) ids() []string {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// used turns what was counted into what is attributed.
+func used(counted []counting.Machine) []MachineUse {
+	out := make([]MachineUse, len(counted))
+	for i, m := range counted {
+		out[i] = MachineUse{Name: m.Name, Energy: m.Energy, GPUs: make([]GPUUse, len(m.GPUs))}
+		for k, g := range m.GPUs {
+			out[i].GPUs[k] = GPUUse{Index: g.Index, Ref: g.Ref, Model: g.Model, Energy: g.Energy}
+		}
+	}
+	return out
 }
 
 // finish names models as the plan does and marks machines without power.
@@ -154,6 +170,9 @@ func (c *keptCluster) finish(machines []MachineUse, start time.Time) []MachineUs
 	}
 	return machines
 }
+
+// maxCheckpoint bounds a checkpoint of a part in bytes.
+const maxCheckpoint = 256 << 20
 
 // keeperState is what a checkpoint holds.
 type keeperState struct {
@@ -222,7 +241,7 @@ func (k *Keeper) Restore(data []byte) error {
 				return fmt.Errorf("cluster %s: %w", id, err)
 			}
 		}
-		if off := s.Off[id]; len(off) > 0 && len(off) <= maxNodes {
+		if off := s.Off[id]; len(off) > 0 && len(off) <= maxMachines {
 			c.mu.Lock()
 			c.off = maps.Clone(off)
 			c.mu.Unlock()

@@ -1,10 +1,17 @@
-package usage
+// Package counting owns the energy of machines and GPUs between polls: from their counters, which
+// may start again at zero, else from their power, by settlement interval.
+//
+// It never asks a machine and never shares energy out: readings come in, figures go out.
+//
+// Concurrency: Counters are safe for concurrent use; no call blocks.
+package counting
 
 import (
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"sync"
@@ -16,8 +23,8 @@ import (
 	"switchyard/unit"
 )
 
-// CounterOptions set Counters up; zero fields take the defaults.
-type CounterOptions struct {
+// Options set Counters up; zero fields take the defaults.
+type Options struct {
 	// MaxGap is the longest time between two readings over which power stands in for a counter,
 	// and within which a counter's rise is measured though an interval ends in it; default 1 min.
 	MaxGap time.Duration
@@ -30,7 +37,8 @@ type CounterOptions struct {
 }
 
 const (
-	maxNodes  = 20_000    // of one Counters; readings of more are dropped and counted
+	maxNodes  = 20_000    // of one Counters; readings of more are dropped
+	maxGPUs   = 64        // of one machine
 	maxSpans  = 24        // intervals that one source may have open
 	forget    = time.Hour // after which a GPU that its machine no longer names is forgotten
 	maxFuture = 24 * time.Hour
@@ -39,12 +47,11 @@ const (
 // Counters gather each machine's and GPU's energy between polls: from counters, which may start
 // again at zero, else from power. They are bounded, and their state can be kept as JSON.
 type Counters struct {
-	opts CounterOptions
+	opts Options
 
-	mu      sync.Mutex
-	nodes   map[string]*nodeCount
-	closed  time.Time // the end of the last interval that was closed
-	dropped int
+	mu     sync.Mutex
+	nodes  map[string]*nodeCount
+	closed time.Time // the end of the last interval that was closed
 }
 
 type nodeCount struct {
@@ -68,6 +75,29 @@ type series struct {
 	Spans   []span    `json:"spans,omitempty"`
 }
 
+// Machine is one machine's energy in an interval, all of it and its GPUs'.
+type Machine struct {
+	Name   string
+	Energy Figure
+	GPUs   []GPU // by index
+}
+
+// GPU is one GPU's energy in an interval.
+type GPU struct {
+	Index  int
+	Ref    string // "gpu-1/GPU-3f…"
+	Model  string // as its readings name it
+	Energy Figure
+}
+
+// Figure is an energy with how it was come by. Missing: not known, and Energy says nothing.
+type Figure struct {
+	Energy  unit.Energy
+	Quality site.Quality
+}
+
+const length = telemetry.Length
+
 // known is a figure in milliwatts or milliwatt-hours, as integers: as JSON units are rounded for people.
 type known struct {
 	V  int64 `json:"v"`
@@ -82,8 +112,8 @@ type span struct {
 	Estimated time.Duration `json:"estimated"`
 }
 
-// NewCounters makes Counters that have seen nothing.
-func NewCounters(o CounterOptions) *Counters {
+// New makes Counters that have seen nothing.
+func New(o Options) *Counters {
 	o.MaxGap, o.Hold = cmp.Or(o.MaxGap, time.Minute), cmp.Or(o.Hold, 15*time.Minute)
 	o.MaxGPU, o.MaxNode = cmp.Or(o.MaxGPU, 3*unit.Kilowatt), cmp.Or(o.MaxNode, 150*unit.Kilowatt)
 	return &Counters{opts: o, nodes: map[string]*nodeCount{}}
@@ -96,7 +126,6 @@ func (c *Counters) Observe(r compute.Reading) {
 	n := c.nodes[r.Node]
 	if n == nil {
 		if len(c.nodes) >= maxNodes || r.Node == "" {
-			c.dropped++
 			return
 		}
 		n = &nodeCount{}
@@ -200,6 +229,16 @@ func (c *Counters) observe(s *series, at time.Time, p site.Opt[unit.Power], e si
 	s.At, s.Until, s.Power, s.Counter = at, later(at, s.Until), power, counter
 }
 
+// part returns the part d of whole of e; neither e nor d is negative.
+func part(e int64, d, whole time.Duration) int64 {
+	if d >= whole {
+		return e
+	}
+	hi, lo := bits.Mul64(uint64(max(e, 0)), uint64(max(d, 0)))
+	q, _ := bits.Div64(hi, lo, uint64(whole)) // hi < whole, since d < whole and e < 2^63
+	return int64(q)
+}
+
 // slack is what a counter may be off by its own steps.
 const slack = 10 * unit.WattHour
 
@@ -234,26 +273,26 @@ func (s *series) book(from, to time.Time, e int64, q site.Quality, closed time.T
 		return
 	}
 	whole := to.Sub(open)
-	var done unit.Energy
+	var done int64
 	for at := open; at.Before(to); {
 		start := telemetry.Span(at)
 		end := start.Add(length)
 		if end.After(to) {
 			end = to
 		}
-		up := part(unit.Energy(e), unit.Energy(end.Sub(open)), unit.Energy(whole))
+		up := part(e, end.Sub(open), whole)
 		s.add(start.Unix(), up-done, end.Sub(at), q)
 		done, at = up, end
 	}
 }
 
-func (s *series) add(start int64, e unit.Energy, d time.Duration, q site.Quality) {
+func (s *series) add(start int64, e int64, d time.Duration, q site.Quality) {
 	at, found := slices.BinarySearchFunc(s.Spans, start, func(x span, start int64) int { return cmp.Compare(x.Start, start) })
 	if !found {
 		s.Spans = slices.Insert(s.Spans, at, span{Start: start})
 	}
 	x := &s.Spans[at]
-	x.Energy += int64(e)
+	x.Energy += e
 	if q == site.Measured {
 		x.Measured += d
 	} else {
@@ -267,18 +306,18 @@ func (s *series) add(start int64, e unit.Energy, d time.Duration, q site.Quality
 // Close returns what each machine used in the interval from start, and lets go of it and of all
 // before. The models are the readings' own names. An interval is to be closed once its last
 // readings are in, and each once.
-func (c *Counters) Close(start time.Time) []MachineUse {
+func (c *Counters) Close(start time.Time) []Machine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	start = start.UTC()
 	end := start.Add(length)
-	out := make([]MachineUse, 0, len(c.nodes))
+	out := make([]Machine, 0, len(c.nodes))
 	for name, n := range c.nodes {
-		m := MachineUse{Name: name, Energy: c.close(&n.Whole, start, end)}
+		m := Machine{Name: name, Energy: c.close(&n.Whole, start, end)}
 		n.GPUs = slices.DeleteFunc(n.GPUs, func(s series) bool { return end.Sub(s.At) > forget && len(s.Spans) == 0 })
 		for i := range n.GPUs {
 			s := &n.GPUs[i]
-			m.GPUs = append(m.GPUs, GPUUse{Index: s.Index, Ref: s.Ref, Model: s.Model, Energy: c.close(s, start, end)})
+			m.GPUs = append(m.GPUs, GPU{Index: s.Index, Ref: s.Ref, Model: s.Model, Energy: c.close(s, start, end)})
 		}
 		if len(n.GPUs) == 0 && end.Sub(n.Whole.At) > forget && len(n.Whole.Spans) == 0 {
 			delete(c.nodes, name)
@@ -287,7 +326,7 @@ func (c *Counters) Close(start time.Time) []MachineUse {
 		out = append(out, m)
 	}
 	c.closed = later(c.closed, end)
-	slices.SortFunc(out, func(a, b MachineUse) int { return compareText(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b Machine) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
