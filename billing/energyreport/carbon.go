@@ -193,13 +193,13 @@ func table(name string, data []byte, need []string, fn func(line int, cell func(
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		line, _ := r.FieldPos(0)
 		switch {
-		case err != nil:
+		case err != nil: // it says the line itself
 			return errors.Join(append(errs, fmt.Errorf("%s: %w", name, err))...)
 		case rows >= maxRows:
 			return fmt.Errorf("%s: more than the %d rows allowed", name, maxRows)
 		}
+		line, _ := r.FieldPos(0)
 		err = fn(line, func(n string) string {
 			if i := column[n]; i < len(cells) {
 				return strings.TrimSpace(cells[i])
