@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"switchyard/api/tenancy"
 )
 
 // clusters registers the GPU clusters and what people may do with their nodes.
@@ -18,10 +20,12 @@ func (s Site) clusters(a huma.API) {
 		return all, nil
 	})
 	type byID struct {
-		ID string `path:"id" maxLength:"48"`
+		ID    string `path:"id" maxLength:"48"`
+		Limit int    `query:"limit" minimum:"1" maximum:"50000" default:"2000"`
 	}
-	read(s, a, "/api/v1/clusters/{id}/jobs", "cluster-jobs", "A cluster's jobs", func(_ context.Context, in *byID) ([]ClusterJob, error) {
-		jobs, err := s.Clusters.ClusterJobs(in.ID)
+	read(s, a, "/api/v1/clusters/{id}/jobs", "cluster-jobs", "A cluster's jobs, those held back first, then what runs", func(_ context.Context, in *byID) ([]ClusterJob, error) {
+		all, err := s.Clusters.ClusterJobs(in.ID)
+		jobs := tenancy.First(all, in.Limit)
 		for i := range jobs {
 			jobs[i].Nodes = some(jobs[i].Nodes)
 		}

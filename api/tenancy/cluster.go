@@ -1,7 +1,9 @@
 package tenancy
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -145,6 +147,23 @@ type NodeHold struct {
 	// Mode: "keep" asks nothing of the node, its GPUs and its jobs; "fence" lets nothing new onto it.
 	Mode string `json:"mode" enum:"keep,fence"`
 	Note string `json:"note,omitempty" maxLength:"500"`
+}
+
+// First returns the first n of jobs in the order in which people look at them: those held back,
+// what runs, what waits, what ended; of each the largest first. It leaves jobs as they are.
+func First(jobs []ClusterJob, n int) []ClusterJob {
+	rank := func(j ClusterJob) int {
+		at := slices.Index([]string{"stopping", "paused", "frozen", "running", "pending", "failed", "done"}, j.State)
+		if j.State == "running" && j.Slowed > 0 {
+			return 2*at - 1
+		}
+		return 2 * at
+	}
+	out := slices.Clone(jobs)
+	slices.SortStableFunc(out, func(a, b ClusterJob) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.GPUs, a.GPUs), cmp.Compare(a.ID, b.ID))
+	})
+	return out[:min(n, len(out))]
 }
 
 // Whole is v with an empty list wherever there is none: a null would be unknown.

@@ -76,17 +76,17 @@ tenant opens what is that tenant's own and nothing else: its power, jobs, events
 }
 
 // knows says that a tenant must stand in the site file, where one is named.
-func (at records) knows(tenant string) error {
-	if tenant == "" || at.file == "" {
+func (r records) knows(tenant string) error {
+	if tenant == "" || r.file == "" {
 		return nil
 	}
-	f, err := loadSite(at.file)
+	f, err := loadSite(r.file)
 	if err != nil {
 		return err
 	}
 	ids := slices.Sorted(maps.Keys(f.TenantNames()))
 	if !slices.Contains(ids, tenant) {
-		return badInput("%s has no tenant %q; %s", at.file, tenant, strictyaml.Suggest(tenant, ids))
+		return badInput("%s has no tenant %q; %s", r.file, tenant, strictyaml.Suggest(tenant, ids))
 	}
 	return nil
 }
