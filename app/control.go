@@ -321,7 +321,7 @@ func (c *control) newPlan(now time.Time, h hour) {
 		}
 		a.Reason = c.asked(a.Reason)
 		next[a.Load] = a
-		if old, ok := c.announced[a.Load]; !ok || news(old, a) {
+		if old, ok := c.announced[a.Load]; !ok || news(old, a) && !(c.a.clusters.Has(a.Load) && full(old) && full(a)) {
 			c.announced[a.Load] = a
 			changed = append(changed, a)
 		}
@@ -341,6 +341,10 @@ func (c *control) newPlan(now time.Time, h hour) {
 		})
 	}
 }
+
+// full says whether an award is all that was asked for. What a cluster asks for moves with its
+// jobs: while it gets all of it, that is no news.
+func full(a site.Award) bool { return a.Power >= a.Full && a.Reason.Code != site.ReasonLost }
 
 // news says whether an award differs enough to be told: by two per cent of what was asked, or
 // by going to or from all, nothing or the price being lost. At one and the same power the

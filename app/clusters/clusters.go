@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,7 @@ type one struct {
 	def    cluster.Cluster
 	c      shed.Cluster
 	node   int
+	yields int         // the nearest node above it below which miners could yield to its rise; -1: none
 	firm   site.LoadID // its firm part's load; the flexible part's is flex
 	flex   site.LoadID
 	reach  Reach
@@ -77,6 +79,7 @@ type one struct {
 	learnedAt time.Time
 	survey    *shed.Survey
 	draw      site.Opt[unit.Power]
+	margin    unit.Power // kept free for its rise
 	stepped   time.Time
 	stage     string
 	reachable bool
@@ -86,6 +89,9 @@ type one struct {
 	screen screen
 	held   map[string]Hold // nodes that a person holds
 }
+
+// roomPrefix begins the load of what is kept free for a cluster's rise: the house's, not its own.
+const roomPrefix site.LoadID = "house:room for "
 
 // FirmLoad is the load under which a cluster's firm part is cleared; its flexible part's is its id.
 func FirmLoad(id string) site.LoadID { return site.LoadID(id + ":firm") }
@@ -113,6 +119,9 @@ func (c *Clusters) open(ctx context.Context, def cluster.Cluster, reach func(clu
 		return nil, fmt.Errorf("no node is called %q", def.Node)
 	}
 	x := &one{def: def, node: node, firm: FirmLoad(def.ID), flex: site.LoadID(def.ID), busy: 1, confirmed: map[string]bool{}}
+	for x.yields = node; x.yields >= 0 && !c.opt.Plant.Yields(x.yields); {
+		x.yields = c.opt.Plant.Tree.Node(x.yields).Parent
+	}
 	var err error
 	if x.reach, err = reach(def); err != nil {
 		return nil, err
@@ -235,7 +244,10 @@ func (c *Clusters) Offers(now time.Time, meter func(node int) Reading, lead time
 			if m.At.After(x.learnedAt) {
 				x.busy, x.learnedAt = x.survey.Busy(), m.At
 			}
-			x.survey.Keep(min(x.headroom.Margin(now, lead), max(x.c.Nameplate()-m.Power.V, 0)))
+			if x.yields >= 0 {
+				x.margin = min(x.headroom.Margin(now, lead), max(x.c.Nameplate()-m.Power.V, 0))
+				flexible = append(flexible, x.survey.Room(roomPrefix+x.flex, x.yields, x.margin))
+			}
 		}
 		a, b := x.survey.Offers(x.firm, x.flex, x.node)
 		firm, flexible = append(firm, a), append(flexible, b)
@@ -270,7 +282,7 @@ func (c *Clusters) Outlook() []outlook.Cluster {
 	for _, x := range c.all {
 		if s := x.survey; s != nil {
 			out = append(out, outlook.Cluster{
-				Load: x.firm, Node: x.node, Draw: s.Firm, Keep: s.Firm, Penalty: x.c.Penalty(), Classes: s.Classes(x.flex, x.node),
+				Load: x.firm, Node: x.node, Draw: s.Firm, Keep: s.Firm + x.margin, Penalty: x.c.Penalty(), Classes: s.Classes(x.flex, x.node),
 			})
 		}
 	}
@@ -286,4 +298,9 @@ func (c *Clusters) Load(device site.DeviceID) site.LoadID {
 		}
 	}
 	return ""
+}
+
+// Has says whether a load is a cluster's.
+func (c *Clusters) Has(load site.LoadID) bool {
+	return slices.ContainsFunc(c.all, func(x *one) bool { return x.firm == load || x.flex == load })
 }

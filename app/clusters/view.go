@@ -104,7 +104,7 @@ func headline(x *one, s screen, v *compute.View) string {
 		text += fmt.Sprintf(", %s waiting", plural(waiting, "job"))
 	}
 	if s.decision.Stage != "running" && s.award.Reason.Text != "" {
-		text += ": " + strings.TrimSuffix(s.award.Reason.Text, ".")
+		text += ": " + strings.TrimSuffix(shed.Reason(s.award, s.decision.Stage).Text, ".")
 	}
 	return text + "."
 }
@@ -127,7 +127,7 @@ func plural(n int, what string) string {
 const mostShown = 200
 
 func blocks(s screen) []api.ClusterBlock {
-	out := []api.ClusterBlock{{What: "firm work, machines at rest and the margin for their rise", Class: site.Firm.String(), PowerW: s.survey.Firm.Watts(), AwardW: s.survey.Firm.Watts(), ValueUSD: s.penalty.DollarsPerMWh()}}
+	out := []api.ClusterBlock{{What: "firm work and machines at rest", Class: site.Firm.String(), PowerW: s.survey.Firm.Watts(), AwardW: s.survey.Firm.Watts(), ValueUSD: s.penalty.DollarsPerMWh()}}
 	for _, p := range s.survey.Parts() {
 		b := api.ClusterBlock{What: p.What, Class: site.Flexible.String(), PowerW: p.Power.Watts(), ValueUSD: p.Value.DollarsPerMWh()}
 		if p.Given {

@@ -102,10 +102,3 @@ func (s *Survey) Busy() unit.Ratio {
 	}
 	return busy + (seen-busy)/64
 }
-
-// Keep adds what must be kept for the rise of firm work before the site has yielded to it.
-func (s *Survey) Keep(margin unit.Power) {
-	if s.in.View != nil && s.in.View.Reachable {
-		s.Firm += min(margin, s.Rise())
-	}
-}

@@ -261,3 +261,16 @@ func (s *Survey) OfJob(j *compute.Job) (p unit.Power, slowed unit.Ratio) {
 
 // TermsOf returns what may be asked of a job.
 func (s *Survey) TermsOf(j *compute.Job) compute.Terms { return *s.c.terms(j, s.byQueue) }
+
+// Room makes the offer that keeps power free for the cluster's own rise, at a node whose miners
+// would have to yield to it. It is worth less than any work that it could be taken from: where
+// the cluster alone is left to yield, it keeps nothing back from itself.
+func (s *Survey) Room(load site.LoadID, node int, margin unit.Power) site.Offer {
+	least := s.c.Penalty()
+	for i := range s.blocks {
+		if k := s.blocks[i].kind; k == kindCap || k == kindPause || k == kindKept {
+			least = min(least, s.blocks[i].value)
+		}
+	}
+	return site.Offer{Load: load, Node: node, Class: site.Flexible, Blocks: []site.Block{{Power: min(margin, s.Rise()), Value: least - unit.DollarPerMWh}}}
+}

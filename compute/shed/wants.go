@@ -167,6 +167,9 @@ func stage(gone [kindStart + 1]int, s *Survey) string {
 // Reason tells an award as the reason of the acts that follow from it.
 func Reason(a site.Award, stage string) site.Reason {
 	r := a.Reason
-	r.Text = strings.TrimSuffix(r.Text, ".") + ": " + stage
+	if a.Power >= a.Full && stage != "running" {
+		r.Text = "there is room again, and what was held back returns step by step"
+	}
+	r.Text = strings.TrimSuffix(r.Text, ".")
 	return r
 }
