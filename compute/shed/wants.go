@@ -56,9 +56,9 @@ func (s *Survey) Decide(allowed unit.Power, short bool) Decision {
 			d.Wants = append(d.Wants, Want{Act: compute.Act{Verb: compute.Fence, Target: b.act.Target}, Why: "to take its power"}, Want{Act: b.act, Saves: b.power, Why: "it has no work"})
 		case kindCap:
 			caps[b.act.Target] = b.power
-			d.Wants = append(d.Wants, Want{Act: b.act, Saves: b.power, Why: fmt.Sprintf("costs %s a MWh saved", b.value)})
+			d.Wants = append(d.Wants, Want{Act: b.act, Saves: b.power, Why: fmt.Sprintf("it costs %.0f $ for a MWh saved", b.value.DollarsPerMWh())})
 		case kindPause:
-			d.Wants = append(d.Wants, Want{Act: b.act, Saves: b.power, Why: fmt.Sprintf("worth %s, the least of what runs", b.value)})
+			d.Wants = append(d.Wants, Want{Act: b.act, Saves: b.power, Why: fmt.Sprintf("worth %.0f $/MWh, the least of what runs", b.value.DollarsPerMWh())})
 		case kindKept:
 		}
 	}
