@@ -12,7 +12,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 export CHROMIUM
 PACKAGES = $(shell $(GO) list ./... | grep -v /node_modules/)
 
-.PHONY: build demo test test-go test-web bench lint fuzz clean chromium peers docs
+.PHONY: build demo test test-go test-web test-kube engines bench lint fuzz clean chromium peers docs
 
 build: bin/switchyard
 
@@ -36,15 +36,18 @@ demo: bin/switchyard
 
 test: test-go test-web
 
+# A real Slurm, which the tests start for themselves: slurmdbd and MariaDB are its accounting.
+SLURM_PACKAGES := slurm-wlm slurmctld slurmd slurmrestd slurm-client munge slurm-wlm-basic-plugins slurm-wlm-jwt-plugin slurmdbd mariadb-server
+
 # What our protocols and our optimiser are tested against: other people's programs.
 peers: tools/prism/node_modules/.done
 	@missing=; command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$$missing mosquitto"; \
 	command -v cbc >/dev/null || missing="$$missing coinor-cbc"; \
 	/usr/bin/python3 -c 'import pymodbus' 2>/dev/null || missing="$$missing python3-pymodbus"; \
+	for p in $(SLURM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	[ -z "$$missing" ] || { \
-	  echo "== installing Debian's packages$$missing, for the tests against them"; \
-	  s=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && s=; \
-	  { $$s apt-get update -qq && $$s apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+	  echo "== installing Debian's packages$$missing, for the tests against them; none is started as a service"; \
+	  tools/install-unstarted.sh $$missing \
 	  || echo "== they are not to be had here: the tests that need them will say that they are skipped"; }
 
 tools/prism/node_modules/.done: tools/prism/package-lock.json
@@ -56,6 +59,18 @@ test-go: web/dist/index.html peers
 	@echo "== testing the Go packages"
 	$(GO) vet $(PACKAGES)
 	$(GO) test -timeout 20m $(PACKAGES)
+
+# A real Kubernetes with Kueue, and what is tested on it: the adapter, and the tests of other
+# packages whose names begin with TestKube.
+KUBE_PACKAGES ?= ./compute/kube/...
+KUBE_TESTS ?= ^(TestReal|TestKube)
+
+engines:
+	@GO=$(GO) tools/engines/build.sh
+
+test-kube: engines
+	@echo "== testing on a real Kubernetes with Kueue on this machine: some two minutes"
+	$(GO) test -count=1 -timeout 20m -run '$(KUBE_TESTS)' $(KUBE_PACKAGES)
 
 chromium:
 	@command -v "$(CHROMIUM)" >/dev/null || { \

@@ -269,7 +269,7 @@ func (e *Engine) node(ctx context.Context, name string) (node, bool, error) {
 	} else {
 		_, err = e.rest.get(ctx, "node/"+name, "nodes", collect(&ns, wireNode.node))
 		if err == nil {
-			_, err = e.rest.get(ctx, "reservations", "reservations", collect(&rs, wireReservation.reservation))
+			rs, err = e.rest.reservations(ctx)
 		}
 	}
 	if err != nil {

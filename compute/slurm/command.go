@@ -182,17 +182,23 @@ func (c *commands) picture(ctx context.Context) (*picture, error) {
 	if p.Nodes, p.Version, err = parseNodes(out); err != nil {
 		return nil, err
 	}
-	if out, err = c.run(ctx, "scontrol", "-a", "show", "partitions"); err != nil {
-		return nil, err
+	return &p, c.rules(ctx, &p)
+}
+
+// rules reads what governs the nodes, partitions and reservations, into a picture.
+func (c *commands) rules(ctx context.Context, p *picture) error {
+	out, err := c.run(ctx, "scontrol", "-a", "show", "partitions")
+	if err != nil {
+		return err
 	}
 	if p.Partitions, err = parsePartitions(out); err != nil {
-		return nil, err
+		return err
 	}
 	if out, err = c.run(ctx, "scontrol", "show", "reservations"); err != nil {
-		return nil, err
+		return err
 	}
 	p.Reservations, err = parseReservations(out)
-	return &p, err
+	return err
 }
 
 // jobs reads all jobs: as JSON, in which no name or comment can pass for another field, and from

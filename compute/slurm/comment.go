@@ -120,6 +120,9 @@ func readMarker(adminComment string) marker {
 		Asked: instant(keys["asked"]), Until: instant(keys["until"]),
 		Had: instant(keys["had"]), Paused: instant(keys["paused"]),
 	}
+	if m.Asked.IsZero() {
+		m.Until, m.Had = time.Time{}, time.Time{}
+	}
 	for by := range strings.SplitSeq(keys["by"], "+") {
 		if (by == byStop || by == byDrain) && !slices.Contains(m.By, by) {
 			m.By = append(m.By, by)

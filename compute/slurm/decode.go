@@ -201,8 +201,11 @@ type wirePartition struct {
 
 func (w wirePartition) partition() (partition, error) {
 	s := flags(append(w.State, w.Newer.State...))
-	if w.Name == "" || len(s) == 0 {
-		return partition{}, errors.New("a partition without name or state")
+	if w.Name == "" {
+		return partition{}, errors.New("a partition without name")
+	}
+	if len(s) == 0 { // v0.0.36 does not tell
+		return partition{Name: w.Name}, nil
 	}
 	return partition{Name: w.Name, State: s[0]}, nil
 }

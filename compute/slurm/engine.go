@@ -133,6 +133,9 @@ func (e *Engine) read(ctx context.Context) (*picture, []string, error) {
 		return p, nil, err
 	}
 	p, err := e.rest.picture(ctx)
+	if err == nil && e.cmd != nil && slices.ContainsFunc(p.Partitions, func(q partition) bool { return q.State == "" }) {
+		err = e.cmd.rules(ctx, p) // v0.0.36 does not tell all of it
+	}
 	if err == nil || e.cmd == nil || ctx.Err() != nil {
 		return p, nil, err
 	}
@@ -178,7 +181,8 @@ func (e *Engine) picture(p *picture, notes []string, now time.Time) *compute.Vie
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, q := range p.Partitions {
-		open := q.State == "UP" || q.State == "DRAIN" // DRAIN takes no new jobs but starts those it has
+		// DRAIN takes no new jobs but starts those it has. Where it is not told a note says so.
+		open := q.State == "UP" || q.State == "DRAIN" || q.State == ""
 		v.Queues = append(v.Queues, compute.Queue{
 			Name: q.Name, Open: open,
 			Ours: !open && (e.closed[compute.Act{Verb: compute.Close, Target: q.Name}.Key()] ||
@@ -194,6 +198,9 @@ func (e *Engine) notes(p *picture) []string {
 	var out []string
 	if e.accounting != "" {
 		out = append(out, "Slurm's accounting does not answer: "+e.accounting)
+	}
+	if slices.ContainsFunc(p.Partitions, func(q partition) bool { return q.State == "" }) {
+		out = append(out, "this version of slurmrestd does not tell whether partitions start jobs: they are taken to; v0.0.37 tells")
 	}
 	for _, n := range p.Nodes {
 		had, known := e.counts[n.Name]

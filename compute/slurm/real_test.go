@@ -31,11 +31,16 @@ func begin(t *testing.T, o slurmtest.Options) *slurmtest.Cluster {
 	return c
 }
 
+var (
+	system = clock.System()
+	quiet  = slog.New(slog.DiscardHandler)
+)
+
 // open makes an engine and runs it until the test ends, or until the returned function is called:
 // that is how our process dies.
 func open(t *testing.T, c slurm.Config) (*slurm.Engine, func()) {
 	t.Helper()
-	e, err := slurm.Open(c, clock.System(), slog.New(slog.DiscardHandler))
+	e, err := slurm.Open(c, system, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +49,11 @@ func open(t *testing.T, c slurm.Config) (*slurm.Engine, func()) {
 	go func() { defer close(done); _ = e.Run(ctx) }()
 	stop := func() { cancel(); <-done }
 	t.Cleanup(stop)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the engine's last words: %q %q", e.View().Err, e.View().Notes)
+		}
+	})
 	until(t, "the first answer", func() bool { return e.View().Reachable })
 	return e, stop
 }
@@ -123,6 +133,7 @@ func undo(t *testing.T, e *slurm.Engine, a compute.Act, o compute.Original) {
 
 // A day of the site on one cluster: its parts run one after the other, each leaving it as it was.
 func TestActs(t *testing.T) {
+	t.Parallel()
 	c := begin(t, slurmtest.Options{})
 	e, stop := open(t, c.Config())
 	defer stop()

@@ -60,9 +60,6 @@ var (
 	endedBad  = []string{"FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED"}
 )
 
-// waits says that the job holds no GPUs and may be started (again).
-func (j job) waits() bool { return j.is("PENDING") && !j.is("COMPLETING") }
-
 // over says that the job has ended for good.
 func (j job) over() bool {
 	return (j.is(endedWell...) || j.is(endedBad...)) && !j.is("PENDING")

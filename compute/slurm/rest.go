@@ -43,6 +43,7 @@ const (
 	offerNode          = "post node/{node_name}"
 	offerReservation   = "post reservation"
 	offerUnreservation = "delete reservation/{reservation_name}"
+	offerReservations  = "get reservations"
 )
 
 func newREST(c Config, cmd *commands) *rest {
@@ -337,8 +338,18 @@ func (r *rest) picture(ctx context.Context) (*picture, error) {
 	if _, err := r.get(ctx, "partitions", "partitions", collect(&p.Partitions, wirePartition.partition)); err != nil {
 		return nil, err
 	}
-	_, err = r.get(ctx, "reservations", "reservations", collect(&p.Reservations, wireReservation.reservation))
+	p.Reservations, err = r.reservations(ctx)
 	return &p, err
+}
+
+// reservations reads all of them; v0.0.36 tells of none.
+func (r *rest) reservations(ctx context.Context) ([]reservation, error) {
+	if ok, err := r.offered(ctx, offerReservations); err != nil || !ok {
+		return nil, err
+	}
+	var out []reservation
+	_, err := r.get(ctx, "reservations", "reservations", collect(&out, wireReservation.reservation))
+	return out, err
 }
 
 // job reads one job.

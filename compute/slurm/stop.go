@@ -17,7 +17,6 @@ type stop struct {
 	by    string
 	until time.Time // machine time
 	tries int
-	going bool   // somebody is at it
 	err   string // why it did not work, last time
 }
 

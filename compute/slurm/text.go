@@ -44,7 +44,7 @@ func fields(block string) map[string][]string {
 			if i := strings.LastIndexByte(k, ' '); i >= 0 {
 				k = k[i+1:] // text between two fields, "2 of 3"
 			}
-			if free[k] && !(k == "Reason" && strings.Contains(after, "Dependency=")) {
+			if free[k] && (k != "Reason" || !strings.Contains(after, "Dependency=")) { // a job's Reason is one word
 				out[k] = append(out[k], strings.TrimSuffix(after, " "))
 				break
 			}

@@ -61,7 +61,7 @@ func (e *Engine) sacct(ctx context.Context, from, to time.Time) ([]run, error) {
 		"--endtime=uts"+strconv.FormatInt(e.times.toWall(to).Unix()+1, 10),
 		"--format="+sacctFields)
 	if err != nil {
-		return nil, fmt.Errorf("Slurm's accounting (slurmdbd): %w", err)
+		return nil, fmt.Errorf("slurmdbd, Slurm's accounting: %w", err)
 	}
 	return runs, nil
 }
