@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"switchyard/compute"
@@ -20,7 +21,8 @@ type original struct {
 // maxOriginal bounds an Original that is read back, in bytes.
 const maxOriginal = 16 << 10
 
-func parseOriginal(b compute.Original) (original, error) {
+// parseOriginal reads what stood before an act; nothing: the caller has no record of it.
+func parseOriginal(b compute.Original, v compute.Verb) (original, error) {
 	var o original
 	if len(b) == 0 {
 		return o, nil
@@ -30,6 +32,9 @@ func parseOriginal(b compute.Original) (original, error) {
 	}
 	if err := json.Unmarshal(b, &o); err != nil {
 		return o, fmt.Errorf("read what stood before: %w", err)
+	}
+	if o.Ref.Kind == "" || !o.Knob.valid(o.Value) || !slices.Contains(o.Knob.verbs(), v) {
+		return o, fmt.Errorf("read what stood before: %w: it is no record of a %s", compute.ErrRefused, v)
 	}
 	return o, nil
 }
@@ -78,7 +83,7 @@ func (e *Engine) Do(ctx context.Context, a compute.Act) error {
 // note in the View says so. It blocks on the API server.
 func (e *Engine) Undo(ctx context.Context, a compute.Act, b compute.Original) error {
 	e.waits.remove(a.Key())
-	was, err := parseOriginal(b)
+	was, err := parseOriginal(b, a.Verb)
 	if err != nil {
 		return told("undo "+a.String(), err)
 	}

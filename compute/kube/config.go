@@ -132,7 +132,8 @@ func (c Config) rest() (*rest.Config, error) {
 	})
 	if path := rc.BearerTokenFile; path != "" {
 		rc.BearerTokenFile, rc.BearerToken = "", "" // the file's is the newer one
-		rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return &tokenFile{path: path, next: next} })
+		file := &tokenFile{path: path}
+		rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return bearer{file, next} })
 	}
 	return rc, nil
 }

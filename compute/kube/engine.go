@@ -50,12 +50,12 @@ type Engine struct {
 
 	beat struct {
 		sync.Mutex
-		err     error
-		at      time.Time // site time of the last answer
-		wall    time.Time // the same by the machine
+		err  error
+		at   time.Time // site time of the last answer
+		wall time.Time // the same by the machine
 		// lost is the last answer before the newest silence, back when that ended, machine time.
 		lost, back time.Time
-		version string
+		version    string
 	}
 	waits waits
 }

@@ -92,7 +92,7 @@ func (f *feed) run(ctx context.Context) {
 		}
 		f.note(err)
 		wait := pause/2 + rand.N(pause)
-		if f.gone() {
+		if f.optional && apierrors.IsNotFound(err) {
 			wait = retryAbsent
 		}
 		pause = min(2*pause, retryMost)

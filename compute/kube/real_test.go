@@ -327,7 +327,10 @@ func realPlain(t *testing.T, r real) {
 	r.Submit(kubetest.Job{Namespace: "tenant-c", Name: "plain", GPUs: 8, Plain: true})
 	r.until(t, "a plain job runs", func() bool { j := r.job(id); return j.State == compute.JobRunning && j.Queue == "" })
 	undo := r.act(t, compute.Act{Verb: compute.Stop, Target: id})
-	r.until(t, "it is paused by us", func() bool { j := r.job(id); return j.State == compute.JobPaused && j.Ours && r.Running("tenant-c") == 0 })
+	r.until(t, "it is paused by us", func() bool {
+		j := r.job(id)
+		return j.State == compute.JobPaused && j.Ours && r.Running("tenant-c") == 0
+	})
 	undo()
 	r.until(t, "it runs again", func() bool { j := r.job(id); return j.State == compute.JobRunning && !j.Ours })
 	r.clear(t)

@@ -9,6 +9,8 @@ mkdir -p "$out" && out=$(cd "$out" && pwd)
 go=${GO:-go}
 export CGO_ENABLED=0 GOFLAGS=-mod=mod GOWORK=off
 
+told=
+
 # build MODULE PROGRAM PACKAGE [go build's arguments]
 build() {
   local module=$1 program=$2 package=$3 stamp sum begun
@@ -18,7 +20,11 @@ build() {
   if [ -x "$out/$program" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ]; then
     return
   fi
-  echo "== building $program into $out"
+  if [ -z "$told" ]; then
+    echo "== building a real Kubernetes with Kueue into $out, once: cold some 10 to 16 minutes on two cores"
+    told=yes
+  fi
+  echo "   building $program"
   begun=$SECONDS
   (cd "$here/$module" && "$go" build -trimpath "$@" -o "$out/$program.new" "$package")
   mv "$out/$program.new" "$out/$program"

@@ -82,8 +82,12 @@ func StartBare(t testing.TB) *Cluster {
 		name string
 		run  func(context.Context) error
 	}{
-		{"prepare", c.prepare}, {"etcd", c.startEtcd}, {"the API server", c.StartAPI}, {"the controllers", c.startControllers},
-		{"Kueue", c.startKueue}, {"kwok", c.startKwok},
+		{"prepare", c.prepare},
+		{"etcd", c.startEtcd},
+		{"the API server", c.StartAPI},
+		{"the controllers", c.startControllers},
+		{"Kueue", c.startKueue},
+		{"kwok", c.startKwok},
 	} {
 		if err := step.run(ctx); err != nil {
 			t.Fatalf("start a real Kubernetes: %s: %v", step.name, err)
@@ -108,8 +112,8 @@ func (c *Cluster) end() {
 	_ = os.RemoveAll(c.dir)
 }
 
-func (c *Cluster) run(name string, args ...string) error {
-	p, err := start(c.dir, filepath.Join(c.bin, name), args...)
+func (c *Cluster) run(ctx context.Context, name string, args ...string) error {
+	p, err := start(ctx, c.dir, filepath.Join(c.bin, name), args...)
 	if err == nil {
 		c.all[name] = p
 	}
@@ -168,7 +172,7 @@ func (c *Cluster) clients(rc *rest.Config) (err error) {
 
 func (c *Cluster) startEtcd(ctx context.Context) error {
 	client, peer := c.url(portEtcd), c.url(portPeer)
-	err := c.run("etcd", "--data-dir", c.path("etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
+	err := c.run(ctx, "etcd", "--data-dir", c.path("etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer, "--unsafe-no-fsync")
 	if err != nil {
 		return err
@@ -178,7 +182,7 @@ func (c *Cluster) startEtcd(ctx context.Context) error {
 
 // StartAPI starts the API server, or starts it again after KillAPI, and waits until it is ready.
 func (c *Cluster) StartAPI(ctx context.Context) error {
-	err := c.run("kube-apiserver", "--etcd-servers="+c.url(portEtcd), "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
+	err := c.run(ctx, "kube-apiserver", "--etcd-servers="+c.url(portEtcd), "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", c.ports[portAPI]), "--tls-cert-file="+c.CA, "--tls-private-key-file="+c.path("tls.key"),
 		"--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+c.path("sa.pub"), "--service-account-signing-key-file="+c.path("sa.key"),
@@ -203,11 +207,11 @@ func (c *Cluster) HangAPI() { c.all["kube-apiserver"].signal(syscall.SIGSTOP) }
 func (c *Cluster) WakeAPI() { c.all["kube-apiserver"].signal(syscall.SIGCONT) }
 
 func (c *Cluster) startControllers(ctx context.Context) error {
-	err := c.run("kube-controller-manager", "--kubeconfig="+c.Kubeconfig, "--service-account-private-key-file="+c.path("sa.key"),
+	err := c.run(ctx, "kube-controller-manager", "--kubeconfig="+c.Kubeconfig, "--service-account-private-key-file="+c.path("sa.key"),
 		"--use-service-account-credentials=false", "--leader-elect=false", "--controllers=*,-cloud-node-lifecycle-controller",
 		"--secure-port=0", "--node-monitor-grace-period=40s")
 	if err == nil {
-		err = c.run("kube-scheduler", "--kubeconfig="+c.Kubeconfig, "--leader-elect=false", "--secure-port=0")
+		err = c.run(ctx, "kube-scheduler", "--kubeconfig="+c.Kubeconfig, "--leader-elect=false", "--secure-port=0")
 	}
 	if err != nil {
 		return err
@@ -274,7 +278,7 @@ func (c *Cluster) startKueue(ctx context.Context) error {
 	if err := os.WriteFile(c.path("kueue.yaml"), []byte(text), 0o600); err != nil {
 		return err
 	}
-	err = c.run("kueue", "--config="+c.path("kueue.yaml"), "--kubeconfig="+c.Kubeconfig, "--feature-gates=VisibilityOnDemand=false", "--zap-log-level=info")
+	err = c.run(ctx, "kueue", "--config="+c.path("kueue.yaml"), "--kubeconfig="+c.Kubeconfig, "--feature-gates=VisibilityOnDemand=false", "--zap-log-level=info")
 	if err == nil {
 		err = c.answers(ctx, "kueue", c.url(portHealth)+"/readyz")
 	}

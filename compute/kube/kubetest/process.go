@@ -4,6 +4,7 @@ package kubetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,7 +13,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // process is one program, in a process group of its own.
@@ -24,7 +24,7 @@ type process struct {
 }
 
 // start runs a program, with its output in a file that begins anew at each start.
-func start(dir, bin string, args ...string) (*process, error) {
+func start(ctx context.Context, dir, bin string, args ...string) (*process, error) {
 	p := &process{name: filepath.Base(bin), done: make(chan struct{})}
 	p.log = filepath.Join(dir, p.name+".log")
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -32,7 +32,8 @@ func start(dir, bin string, args ...string) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
 	defer out.Close()
-	p.cmd = exec.Command(bin, args...)
+	// It ends by kill, when the test does.
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), bin, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
 	p.cmd.Env = append(os.Environ(), "KUEUE_METRICS_CERTS="+dir)
 	p.cmd.SysProcAttr = ownGroup()
@@ -53,17 +54,6 @@ func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.done
-}
-
-// stop asks the program to end, and ends it if it does not.
-func (p *process) stop() {
-	p.signal(syscall.SIGCONT)
-	p.signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(time.Second):
-		p.kill()
-	}
 }
 
 // dead says that the program ended.
@@ -91,7 +81,8 @@ func ports(t testing.TB, n int) []int {
 	t.Helper()
 	var out []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		var lc net.ListenConfig
+		l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

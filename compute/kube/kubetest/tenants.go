@@ -90,7 +90,7 @@ func (c *Cluster) startKwok(ctx context.Context) error {
 	if err := os.WriteFile(c.path("kwok.yaml"), []byte(text.String()), 0o600); err != nil {
 		return err
 	}
-	err = c.run("kwok", "--kubeconfig="+c.Kubeconfig, "--manage-all-nodes=true", "--node-lease-duration-seconds=40",
+	err = c.run(ctx, "kwok", "--kubeconfig="+c.Kubeconfig, "--manage-all-nodes=true", "--node-lease-duration-seconds=40",
 		"--config="+c.path("kwok.yaml"), fmt.Sprintf("--server-address=127.0.0.1:%d", c.ports[portKwok]))
 	if err != nil {
 		return err
