@@ -179,6 +179,23 @@ func (b *Book) Pending(ctx context.Context, from, to time.Time) ([]Pending, erro
 	return out, nil
 }
 
+// Price returns what a MWh cost in the interval from start, as it was posted; unknown while it
+// waits for its price and where there is no such interval.
+func (b *Book) Price(ctx context.Context, start time.Time) (site.Opt[unit.Price], error) {
+	var price sql.NullInt64
+	err := b.db.View(ctx, func(t *store.Tx) error {
+		err := t.QueryRow("SELECT price FROM billing_close WHERE start = ?", start.Unix()).Scan(&price)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return site.Opt[unit.Price]{}, fmt.Errorf("read the price of %s: %w", start.UTC().Format(time.RFC3339), err)
+	}
+	return known[unit.Price](price), nil
+}
+
 func pending(t *store.Tx, from, to time.Time, limit int) ([]status, error) {
 	lo, hi := int64(math.MinInt64), int64(math.MaxInt64)
 	if !from.IsZero() {

@@ -23,7 +23,8 @@ type In struct {
 	// Delivery is what the control loop knows of a tenant's power, by tenant; none: nothing happened.
 	Delivery map[string]Delivery
 	// Before are each tenant's critical energies of the two intervals before, the older first, for
-	// the 15-minute mean; without them the row's Peak is the interval's own mean.
+	// the 15-minute mean; without them the row's Peak is the interval's own mean. A negative one is
+	// none: the row has no Peak.
 	Before map[string][2]unit.Energy
 	Price  site.Opt[unit.Price]
 }
@@ -79,6 +80,9 @@ type Out struct {
 	// Shares are the parts of the clusters' energy, by cluster and tenant, before they are brought
 	// up to a meter; those of nothing are left out.
 	Shares []Share
+	// Late are the tenants whose energy may not be this interval's alone, by name: a meter that is
+	// not read for a while tells of all that flowed once it is. Their rows have no Peak.
+	Late []string
 	// Notes say what a person should know: an account without a tenant, a reading that was not believed.
 	Notes []string
 }
@@ -138,6 +142,7 @@ type nodeWork struct {
 type tenantWork struct {
 	critical, losses, house unit.Energy
 	known                   bool // anything at all is known of it
+	late                    bool // what is known may be of other intervals
 	quality                 site.Quality
 	evidence                []string
 	gpus                    []GPUTime
@@ -397,8 +402,10 @@ func (w *work) byDifference(i int, waiting []int, rest unit.Energy) {
 	slices.Sort(waiting)
 	whose := func(k int) bool { return w.s.tenants[k].node == i }
 	alone := len(waiting) == 1 && whose(waiting[0]) && !w.hasOthers(i)
+	late := w.nodes[i].quality != site.Measured
 	for _, k := range w.s.kids[i] {
 		alone = alone && w.nodes[k].told
+		late = late || !w.nodes[k].told && w.s.tree.Node(k).Meter != ""
 	}
 	var firm, sum int64
 	for _, k := range waiting {
@@ -421,6 +428,7 @@ func (w *work) byDifference(i int, waiting []int, rest unit.Energy) {
 			q, how = w.nodes[i].quality, string(w.s.tree.Node(i).Meter)
 		}
 		w.placeTenant(i, t.tenant, up-done, q, how)
+		w.tenants[t.tenant].late = w.tenants[t.tenant].late || late
 		done = up
 	}
 }
@@ -433,7 +441,7 @@ func (w *work) hasOthers(i int) bool {
 
 func (w *work) missTenant(k int) {
 	t := &w.tenants[w.s.tenants[k].tenant]
-	t.quality = site.Missing
+	t.quality, t.late = site.Missing, true
 	t.evidence = append(t.evidence, "no meter told of "+string(w.s.tree.Node(w.s.tenants[k].node).ID))
 }
 

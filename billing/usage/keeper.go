@@ -113,9 +113,13 @@ func (k *Keeper) Close(c Closed) Out {
 	out := Attribute(in)
 	next := make(map[string][2]unit.Energy, len(out.Rows))
 	for _, r := range out.Rows {
-		next[r.Tenant] = [2]unit.Energy{k.before[r.Tenant][1], r.Critical}
+		own := r.Critical
+		if slices.Contains(out.Late, r.Tenant) {
+			own = -1
+		}
+		next[r.Tenant] = [2]unit.Energy{k.before[r.Tenant][1], own}
 		if in.Before == nil {
-			next[r.Tenant] = [2]unit.Energy{r.Critical, r.Critical}
+			next[r.Tenant] = [2]unit.Energy{own, own}
 		}
 	}
 	k.before, k.last = next, c.Start.UTC()

@@ -155,3 +155,40 @@ func FuzzRestoreKeeper(f *testing.F) {
 		}
 	})
 }
+
+// A meter of 3.6 kW is not read for two intervals; then it tells of three at once.
+func TestASilentMeterMakesNoPeak(t *testing.T) {
+	k, err := NewKeeper(newSite(t, plan(t)), CounterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []float64
+	for i, energy := range []float64{300, 300, -1, -1, 900, 300, 300, 300} {
+		in := interval(k.site)
+		c := Closed{Start: noon.Add(time.Duration(i) * length)}
+		for _, m := range in.Meters {
+			m.Start = c.Start
+			if m.Subject == "meter:acme" {
+				switch m.Energy = wh(max(energy, 0)); {
+				case energy < 0:
+					m.Measured, m.Missing = 0, length
+				case energy > 300:
+					m.Measured, m.Estimated = 0, length
+				}
+			}
+			c.Records = append(c.Records, m)
+		}
+		out := k.Close(c)
+		got = append(got, rowOf(t, out, "acme").Peak.Watts())
+		data, err := k.Checkpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Restore(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]float64{3600, 3600, 0, 0, 0, 0, 0, 3600}, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -107,6 +107,9 @@ func (w *work) out() Out {
 		t := &w.tenants[i]
 		b.Tenants += t.house
 		out.Rows[i] = w.row(name, t)
+		if t.late {
+			out.Late = append(out.Late, name)
+		}
 	}
 	b.Remainder = b.Meter - b.Tenants - b.Mining - b.House
 	out.Balance = *b
@@ -134,9 +137,11 @@ func (w *work) row(name string, t *tenantWork) Row {
 	if d, ok := w.in.Delivery[name]; ok {
 		r.Wanted, r.Short, r.Down, r.Reduced = d.Wanted, d.Short, d.Down, d.Reduced
 	}
-	if before, ok := w.in.Before[name]; ok {
+	switch before, ok := w.in.Before[name]; {
+	case t.late || before[0] < 0 || before[1] < 0: // what a silent meter tells at once is no peak
+	case ok:
 		r.Peak = (before[0] + before[1] + r.Critical).Mean(3 * length)
-	} else {
+	default:
 		r.Peak = r.Critical.Mean(length)
 	}
 	if w.in.Price.OK {

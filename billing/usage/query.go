@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -207,6 +208,49 @@ func (r *Record) Mark(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("read the count of changes: %w", err)
 	}
 	return n, nil
+}
+
+// Unpriced returns the starts within [from, to) of which a row has no known cost in its newest
+// revision, oldest first, at most limit.
+func (r *Record) Unpriced(ctx context.Context, from, to time.Time, limit int) ([]time.Time, error) {
+	var out []time.Time
+	err := r.view(ctx, func(t *store.Tx) error {
+		out = nil
+		list, err := tenants(t, "") // the key begins with the tenant
+		if err != nil {
+			return err
+		}
+		for _, x := range list {
+			rows, err := t.Query(`SELECT start FROM usage_row AS u WHERE tenant = ? AND start >= ? AND start < ? AND cost IS NULL
+				AND NOT EXISTS (SELECT 1 FROM usage_row AS n WHERE n.tenant = u.tenant AND n.start = u.start AND n.revision > u.revision)
+				ORDER BY start LIMIT ?`, x.id, from.Unix(), to.Unix(), limit)
+			if err != nil {
+				return err
+			}
+			if out, err = starts(rows, out); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read usage without a price: %w", err)
+	}
+	slices.SortFunc(out, time.Time.Compare)
+	out = slices.Compact(out)
+	return out[:min(len(out), limit)], nil
+}
+
+func starts(rows *sql.Rows, out []time.Time) ([]time.Time, error) {
+	defer rows.Close()
+	for rows.Next() {
+		var start int64
+		if err := rows.Scan(&start); err != nil {
+			return nil, err
+		}
+		out = append(out, time.Unix(start, 0).UTC())
+	}
+	return out, rows.Err()
 }
 
 // Balances returns the newest revision of each balance that starts within [from, to), oldest first.

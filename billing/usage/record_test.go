@@ -297,3 +297,23 @@ func BenchmarkRecordDay(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+func TestUnpricedAreTheNewestRevisionsWithoutACost(t *testing.T) {
+	r, _ := open(t)
+	put := func(i int, cost site.Opt[unit.Money]) {
+		t.Helper()
+		row := Row{Tenant: "acme", Start: noon.Add(time.Duration(i) * length), Critical: wh(1), Billed: wh(1), Cost: cost}
+		if _, err := r.Put(t.Context(), []Row{row}, Balance{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 4 {
+		put(i, site.Opt[unit.Money]{})
+	}
+	put(1, site.Some(unit.Dollar))
+	put(5, site.Some(unit.Dollar))
+	got, err := r.Unpriced(t.Context(), noon, noon.Add(time.Hour), 2)
+	if diff := cmp.Diff([]time.Time{noon, noon.Add(2 * length)}, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+}

@@ -28,7 +28,8 @@ type Row struct {
 	// is how long its feeder had no power at all, Reduced how long it got less than it wanted.
 	Wanted, Short unit.Energy
 	Down, Reduced time.Duration
-	// Peak is the highest 15-minute mean power that ended within the interval, at its own meter.
+	// Peak is the highest 15-minute mean power that ended within the interval, at its own meter;
+	// zero where one of its intervals was not measured, so that no meter's silence makes a peak.
 	Peak unit.Power
 	// Revision counts corrections: late data makes a new row with a higher one; the older stays.
 	Revision int

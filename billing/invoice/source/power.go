@@ -10,6 +10,7 @@ import (
 	"switchyard/billing/contract"
 	"switchyard/billing/invoice"
 	"switchyard/billing/usage"
+	"switchyard/site"
 	"switchyard/sitefile"
 	"switchyard/telemetry"
 	"switchyard/unit"
@@ -84,7 +85,9 @@ func (s *Source) metered(ctx context.Context, from, to time.Time) ([]usage.Balan
 
 // Demand is a month's demand charge: its rate on the highest mean power of the charge's
 // interval, among those that count, with the tenant's mean power in that same interval. It is
-// none where the month does not count or no interval is wholly in the record.
+// none where the month does not count or no interval is wholly in the record. What is estimated
+// sets it only where nothing was measured: a meter that was silent for an hour tells of that hour
+// at once, and the supplier's own meter knows no such peak.
 func Demand(c sitefile.DemandCharge, p invoice.Period, zone *time.Location, list []usage.Balance, rows []usage.Row) (invoice.Charge, bool) {
 	if !counts(c.Months, p.From.In(zone)) {
 		return invoice.Charge{}, false
@@ -93,21 +96,28 @@ func Demand(c sitefile.DemandCharge, p invoice.Period, zone *time.Location, list
 	if span < length {
 		span = 15 * time.Minute
 	}
-	var peak unit.Power
-	var at time.Time
-	for i := 0; i < len(list); i++ {
-		start := list[i].Start
-		if !start.Equal(start.Truncate(span)) || !inHours(c, start.In(zone)) {
-			continue
-		}
-		if mean, ok := siteMean(list, start, span); ok && mean > peak {
-			peak, at = mean, start
-		}
+	peak, at := highest(c, zone, list, span, site.Measured)
+	if peak <= 0 {
+		peak, at = highest(c, zone, list, span, site.Estimated)
 	}
 	if peak <= 0 {
 		return invoice.Charge{}, false
 	}
 	return invoice.Charge{Kind: invoice.DemandShare, Name: named(c.Name, "demand charge"), At: at, Amount: c.Rate.Rent(peak, 1, 1), Tenant: tenantMean(rows, at, span), Site: peak}, true
+}
+
+// highest returns the highest mean over a span that counts, of those no worse than q.
+func highest(c sitefile.DemandCharge, zone *time.Location, list []usage.Balance, span time.Duration, q site.Quality) (peak unit.Power, at time.Time) {
+	for i := range list {
+		start := list[i].Start
+		if !start.Equal(start.Truncate(span)) || !inHours(c, start.In(zone)) {
+			continue
+		}
+		if mean, worst, ok := siteMean(list, start, span); ok && worst <= q && mean > peak {
+			peak, at = mean, start
+		}
+	}
+	return peak, at
 }
 
 // Coincident is what the site owes for each of a month's peaks: the year's rate is on the mean
@@ -125,7 +135,7 @@ func Coincident(c sitefile.CoincidentCharge, at []time.Time, list []usage.Balanc
 	var out []invoice.Charge
 	for _, t := range at {
 		t = t.Truncate(span)
-		power, ok := siteMean(list, t, span)
+		power, _, ok := siteMean(list, t, span)
 		if !ok || power <= 0 {
 			continue
 		}
@@ -144,20 +154,22 @@ func named(name, or string) string {
 	return name
 }
 
-func siteMean(list []usage.Balance, from time.Time, span time.Duration) (unit.Power, bool) {
+// siteMean is the mean power over a span, and the worst quality in it.
+func siteMean(list []usage.Balance, from time.Time, span time.Duration) (mean unit.Power, worst site.Quality, ok bool) {
 	i := sort.Search(len(list), func(i int) bool { return !list[i].Start.Before(from) })
 	n := int(span / length)
 	if n == 0 || i+n > len(list) {
-		return 0, false
+		return 0, 0, false
 	}
 	var sum unit.Energy
 	for k := range n {
 		if !list[i+k].Start.Equal(from.Add(time.Duration(k) * length)) {
-			return 0, false
+			return 0, 0, false
 		}
 		sum += list[i+k].Meter
+		worst = max(worst, list[i+k].Quality)
 	}
-	return sum.Mean(span), true
+	return sum.Mean(span), worst, true
 }
 
 func tenantMean(rows []usage.Row, from time.Time, span time.Duration) unit.Power {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"switchyard/billing/invoice"
 	"switchyard/billing/sla"
 	"switchyard/billing/usage"
+	"switchyard/site"
 	"switchyard/sitefile"
 	"switchyard/unit"
 )
@@ -61,6 +63,18 @@ func TestDemand(t *testing.T) {
 		if d := got.Tenant*3 - got.Site; d > 100 || d < -100 {
 			t.Errorf("%s: the tenant's part is %s of %s", name, got.Tenant, got.Site)
 		}
+	}
+	// A meter that was silent tells of all of it at once: no peak of the site's.
+	late := slices.Clone(list)
+	late[500].Meter, late[500].Quality = 50*unit.Megawatt.Over(length), site.Estimated
+	if got, ok := Demand(sitefile.DemandCharge{Rate: rate}, p, time.UTC, late, rows); !ok || got.Amount.String() != "$90,000.00" {
+		t.Errorf("a late reading: %v %+v", ok, got)
+	}
+	for i := range late {
+		late[i].Quality = site.Estimated // nothing else is known
+	}
+	if got, ok := Demand(sitefile.DemandCharge{Rate: rate}, p, time.UTC, late, rows); !ok || got.Site < 18*unit.Megawatt {
+		t.Errorf("all estimated: %v %+v", ok, got)
 	}
 	if _, ok := Demand(sitefile.DemandCharge{Rate: rate, Months: []int{6}}, p, time.UTC, list, rows); ok {
 		t.Error("June's charge is made in October")
