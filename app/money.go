@@ -103,6 +103,9 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 		if _, err := a.book.Reprice(ctx, 1000, a.prices); err != nil {
 			return err
 		}
+		if _, err := a.tenants.Reprice(ctx, 1000, a.book.Price); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -147,16 +148,17 @@ func document(inv invoice.Invoice, number, format string) (api.Document, error) 
 }
 
 // Issue issues the invoices of the month before the running one for every tenant with a
-// contract, once it is over and all its prices are known. One that was issued stays.
+// contract, by their names, once it is over, its last interval is attributed and all its prices
+// are known. One that was issued stays.
 func (t *Tenants) Issue(ctx context.Context) {
 	now := t.opt.Clock.Now()
-	for id := range t.contracts {
+	for _, id := range slices.Sorted(maps.Keys(t.contracts)) {
 		first, err := time.Parse("2006-01", t.month(id))
 		if err != nil {
 			continue
 		}
 		last := first.AddDate(0, -1, 0).Format("2006-01")
-		if _, err := t.issuer.Of(ctx, id, last); err == nil || !t.holds(ctx, id, last) {
+		if _, err := t.issuer.Of(ctx, id, last); err == nil || !t.holds(ctx, id, last) || !t.whole(id, last) {
 			continue
 		}
 		inv, fresh, err := t.issuer.Issue(ctx, t.months, id, last, now)
@@ -167,6 +169,15 @@ func (t *Tenants) Issue(ctx context.Context) {
 			t.opt.Log.Info("invoice issued", "tenant", id, "month", last, "number", inv.Number, "total", inv.Total.String())
 		}
 	}
+}
+
+// whole says whether a month's last interval is attributed: those just before midnight close some
+// minutes after it, and what came after the invoice would be a correction.
+func (t *Tenants) whole(id, month string) bool {
+	p, err := invoice.PeriodOf(month, t.contracts[id].Location())
+	t.closing.Lock()
+	defer t.closing.Unlock()
+	return err == nil && !t.last.Add(telemetry.Length).Before(p.To)
 }
 
 // holds says whether the record has anything of a tenant's month.

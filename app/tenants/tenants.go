@@ -61,6 +61,8 @@ type Tenants struct {
 	closing sync.Mutex
 	last    time.Time   // the newest interval that was attributed
 	outs    []usage.Out // to be written
+	// unpriced are the starts of intervals whose rows wait for a price, oldest first.
+	unpriced []time.Time
 
 	mu       sync.Mutex
 	open     map[string]usage.Event // what touches whom now
@@ -112,7 +114,10 @@ func Open(ctx context.Context, o Options) (*Tenants, error) {
 	if err = t.openKeeper(); err != nil {
 		return nil, err
 	}
-	return t, t.restore(ctx)
+	if err = t.restore(ctx); err != nil {
+		return nil, err
+	}
+	return t, t.findUnpriced(ctx)
 }
 
 func (t *Tenants) load(id, path string) error {
@@ -280,6 +285,7 @@ func (t *Tenants) keep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("keep what tenants used: %w", err)
 	}
+	t.noteUnpriced(t.outs)
 	t.outs = nil
 	t.mu.Lock()
 	defer t.mu.Unlock()
