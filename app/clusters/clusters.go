@@ -84,6 +84,7 @@ type one struct {
 	stage     string
 	reachable bool
 	confirmed map[string]bool
+	idle      map[string]time.Time // nodes without work, since when
 
 	mu     sync.Mutex
 	screen screen
@@ -118,7 +119,7 @@ func (c *Clusters) open(ctx context.Context, def cluster.Cluster, reach func(clu
 	if !ok {
 		return nil, fmt.Errorf("no node is called %q", def.Node)
 	}
-	x := &one{def: def, node: node, firm: FirmLoad(def.ID), flex: site.LoadID(def.ID), busy: 1, confirmed: map[string]bool{}}
+	x := &one{def: def, node: node, firm: FirmLoad(def.ID), flex: site.LoadID(def.ID), busy: 1, confirmed: map[string]bool{}, idle: map[string]time.Time{}}
 	for x.yields = node; x.yields >= 0 && !c.opt.Plant.Yields(x.yields); {
 		x.yields = c.opt.Plant.Tree.Node(x.yields).Parent
 	}
@@ -237,7 +238,7 @@ func (c *Clusters) Offers(now time.Time, meter func(node int) Reading, lead time
 		}
 		in := shed.Input{
 			At: now, View: view, Draw: m.Power, Busy: x.busy, Effects: x.runner.Effects(), Failing: x.runner.Failing(now),
-			Paused: x.runner.Paused(now), Held: x.heldNow(),
+			Paused: x.runner.Paused(now), Held: x.heldNow(), Rested: x.rested(now, view),
 		}
 		x.survey = shed.Look(&x.c, in)
 		if m.Power.OK {
@@ -257,6 +258,27 @@ func (c *Clusters) Offers(now time.Time, meter func(node int) Reading, lead time
 		c.sight(x, now, view)
 	}
 	return firm, flexible
+}
+
+// restFirst is how long a node must have had no work before its power may be taken.
+const restFirst = 15 * time.Minute
+
+// rested follows which nodes have work, and returns whether one has had none for long enough.
+func (x *one) rested(now time.Time, v *compute.View) func(string) bool {
+	if v != nil && v.Reachable {
+		for _, n := range v.Nodes {
+			switch since, on := x.idle[n.Name]; {
+			case n.Used > 0:
+				delete(x.idle, n.Name)
+			case !on || since.After(now):
+				x.idle[n.Name] = now
+			}
+		}
+	}
+	return func(node string) bool {
+		since, ok := x.idle[node]
+		return ok && now.Sub(since) >= restFirst
+	}
 }
 
 // Awarded tells each cluster what it was given. bounds are of the nodes, negative where there is none.

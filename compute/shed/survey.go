@@ -261,6 +261,9 @@ func (s *Survey) spare(n *nodeWork) bool {
 	if !s.c.Switch || n.GPUs == 0 || n.used > 0 || s.failing(compute.Off, n.Name) {
 		return false
 	}
+	if n.state != compute.NodeOff && !s.told(compute.Off, n.Name) && s.in.Rested != nil && !s.in.Rested(n.Name) {
+		return false
+	}
 	return n.state == compute.NodeUp || n.ours && (n.state == compute.NodeOff || n.state == compute.NodeFenced)
 }
 
