@@ -221,7 +221,7 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 	if a.ahead, err = ahead.Open(ctx, ahead.Options{Plant: a.plant, Market: a.market, DB: a.db, Log: a.log, Signals: a.grid.Combined, Record: a.recorder.Plan}); err != nil {
 		return err
 	}
-	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants}); err != nil {
+	if a.book, err = billing.Open(ctx, a.db, billing.Contracts{Zone: a.plant.Zone, Tree: a.plant.Tree, Groups: f.Groups, Tenants: f.Tenants, Clusters: f.Clusters}); err != nil {
 		return err
 	}
 	if a.history, err = telemetry.OpenHistory(filepath.Join(a.db.Dir(), "history"), telemetry.HistoryOptions{Log: a.log}); err != nil {

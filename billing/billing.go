@@ -25,6 +25,7 @@ import (
 	"switchyard/ledger"
 	"switchyard/site"
 	"switchyard/sitefile"
+	"switchyard/sitefile/cluster"
 	"switchyard/store"
 	"switchyard/telemetry"
 	"switchyard/unit"
@@ -45,6 +46,8 @@ type Contracts struct {
 	Tree    *site.Tree
 	Groups  []sitefile.Group
 	Tenants []sitefile.Tenant
+	// Clusters are GPUs of ours: their nodes are halls too.
+	Clusters []cluster.Cluster
 }
 
 // Close is one interval of the whole site, ready to be settled.

@@ -48,6 +48,11 @@ func layOut(c Contracts) (layout, error) {
 			return l, err
 		}
 	}
+	for _, k := range c.Clusters {
+		if err := place(k.ID, k.Node); err != nil {
+			return l, err
+		}
+	}
 	return l, nil
 }
 

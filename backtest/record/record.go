@@ -31,17 +31,19 @@ type line struct {
 }
 
 type roundLine struct {
-	At     time.Time    `json:"at"`
-	Plan   site.PlanID  `json:"plan"`
-	Price  int64        `json:"price"`
-	Adder  int64        `json:"adder,omitempty"`
-	Known  bool         `json:"known"`
-	Caps   []int64      `json:"caps"`
-	Firm   []offerLine  `json:"firm,omitempty"`
-	Groups []groupLine  `json:"groups,omitempty"`
-	House  []offerLine  `json:"house,omitempty"`
-	Held   []heldLine   `json:"held,omitempty"`
-	Awards []site.Award `json:"awards"`
+	At     time.Time   `json:"at"`
+	Plan   site.PlanID `json:"plan"`
+	Price  int64       `json:"price"`
+	Adder  int64       `json:"adder,omitempty"`
+	Known  bool        `json:"known"`
+	Caps   []int64     `json:"caps"`
+	Firm   []offerLine `json:"firm,omitempty"`
+	Groups []groupLine `json:"groups,omitempty"`
+	House  []offerLine `json:"house,omitempty"`
+	// Flexible are the clusters' offers.
+	Flexible []offerLine  `json:"flexible,omitempty"`
+	Held     []heldLine   `json:"held,omitempty"`
+	Awards   []site.Award `json:"awards"`
 }
 
 // Figures are kept as the numbers that they are: text for people rounds some of them.
@@ -124,7 +126,7 @@ func (w *Writer) Round(at time.Time, plan site.PlanID, r dispatch.Round, awards 
 	for _, c := range r.Caps {
 		l.Caps = append(l.Caps, int64(c))
 	}
-	l.Firm, l.House = offersOut(r.Firm), offersOut(r.House)
+	l.Firm, l.House, l.Flexible = offersOut(r.Firm), offersOut(r.House), offersOut(r.Flexible)
 	for _, g := range r.Groups {
 		l.Groups = append(l.Groups, groupOut(g))
 	}
@@ -204,7 +206,7 @@ func (l groupLine) group() dispatch.Group {
 }
 
 func (l *roundLine) round(tree *site.Tree) dispatch.Round {
-	r := dispatch.Round{Tree: tree, Price: unit.Price(l.Price), Adder: unit.Price(l.Adder), PriceKnown: l.Known, Firm: offersIn(l.Firm), House: offersIn(l.House)}
+	r := dispatch.Round{Tree: tree, Price: unit.Price(l.Price), Adder: unit.Price(l.Adder), PriceKnown: l.Known, Firm: offersIn(l.Firm), House: offersIn(l.House), Flexible: offersIn(l.Flexible)}
 	for _, c := range l.Caps {
 		r.Caps = append(r.Caps, unit.Power(c))
 	}

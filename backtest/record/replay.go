@@ -160,7 +160,7 @@ func (p *player) round(l *roundLine) error {
 }
 
 func nodesOf(r dispatch.Round) (out []int) {
-	for _, o := range slices.Concat(r.Firm, r.House) {
+	for _, o := range slices.Concat(r.Firm, r.House, r.Flexible) {
 		out = append(out, o.Node)
 	}
 	for _, g := range r.Groups {

@@ -26,7 +26,7 @@ func Gather(ctx context.Context, db *store.DB, f *sitefile.File, month time.Time
 	if err != nil {
 		return in, err
 	}
-	book, err := billing.OpenReader(db, billing.Contracts{Zone: zone, Tree: tree, Groups: f.Groups, Tenants: f.Tenants})
+	book, err := billing.OpenReader(db, billing.Contracts{Zone: zone, Tree: tree, Groups: f.Groups, Tenants: f.Tenants, Clusters: f.Clusters})
 	if err != nil {
 		return in, err
 	}

@@ -108,7 +108,7 @@ func (c *cli) reportStored(ctx context.Context, from records, date string) (v ap
 	if err != nil {
 		return v, err
 	}
-	book, err := billing.OpenReader(db, billing.Contracts{Zone: f.Location(), Tree: tree, Groups: f.Groups, Tenants: f.Tenants})
+	book, err := billing.OpenReader(db, billing.Contracts{Zone: f.Location(), Tree: tree, Groups: f.Groups, Tenants: f.Tenants, Clusters: f.Clusters})
 	if err != nil {
 		return v, err
 	}

@@ -55,7 +55,17 @@ func (c *Cluster) boot() time.Duration {
 
 // terms returns what may be asked of a job: its own terms, those of its queue, else firm.
 func (c *Cluster) terms(j *compute.Job, byQueue map[string]*compute.Terms) *compute.Terms {
-	if j.Terms != nil {
+	if j.Terms != nil { // its owner names a class: one of ours by its name, or by its kind
+		for _, same := range []func(t *compute.Terms) bool{
+			func(t *compute.Terms) bool { return t.Name == j.Terms.Name },
+			func(t *compute.Terms) bool { return t.Class.String() == j.Terms.Name },
+		} {
+			for i := range c.Terms {
+				if same(&c.Terms[i]) {
+					return &c.Terms[i]
+				}
+			}
+		}
 		return j.Terms
 	}
 	if t := byQueue[j.Queue]; t != nil {
