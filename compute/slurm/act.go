@@ -357,8 +357,8 @@ func (e *Engine) off(ctx context.Context, a compute.Act) error {
 	if !fenced {
 		return fmt.Errorf("the node is not fenced, so that a waiting job would wake it: %w", compute.ErrRefused)
 	}
-	if j := e.runsOn(a.Target); j != "" {
-		return fmt.Errorf("job %s runs on it: %w", j, compute.ErrRefused)
+	if n.Used > 0 || n.has("ALLOCATED", "MIXED") {
+		return fmt.Errorf("jobs run on it (%s), and Slurm would kill them: %w", e.runsOn(a.Target), compute.ErrRefused)
 	}
 	if rest {
 		return e.rest.power(ctx, a.Target, false, reasonText(a))
@@ -375,17 +375,18 @@ func reasonText(a compute.Act) string {
 	return strings.TrimSpace("switchyard " + s)
 }
 
-// runsOn returns a job that has GPUs on a node, as of a fresh look; empty: none.
+// runsOn names the jobs that run on a node, as of the newest view.
 func (e *Engine) runsOn(name string) string {
+	var ids []string
 	for _, j := range e.view.Load().Jobs {
 		if j.State != compute.JobRunning && j.State != compute.JobFrozen {
 			continue
 		}
 		if slices.ContainsFunc(j.Places, func(p compute.Place) bool { return p.Node == name }) {
-			return j.ID
+			ids = append(ids, j.ID)
 		}
 	}
-	return ""
+	return strings.Join(ids, ", ")
 }
 
 // on gives a node its power back. Slurm forgets the wish where the node is still on its way down,
@@ -403,7 +404,7 @@ func (e *Engine) on(ctx context.Context, a compute.Act) error {
 	e.mu.Lock()
 	e.wakes[a.Target] = true
 	e.mu.Unlock()
-	if !n.has("POWERED_DOWN") {
+	if n.has("POWERING_DOWN", "POWER_DOWN") {
 		return nil
 	}
 	return e.powerUp(ctx, a.Target, rest)

@@ -188,6 +188,7 @@ func TestStates(t *testing.T) {
 		{"IDLE MAINTENANCE POWER_DOWN", true, compute.NodeStopping},
 		{"IDLE POWERING_DOWN", true, compute.NodeStopping},
 		{"IDLE POWERED_DOWN", true, compute.NodeOff},
+		{"IDLE POWERED_DOWN POWER_UP", true, compute.NodeStarting},
 		{"IDLE POWERING_UP NOT_RESPONDING", true, compute.NodeStarting},
 		{"DOWN NOT_RESPONDING", false, compute.NodeDown},
 		{"ALLOCATED DRAIN", false, compute.NodeFenced},

@@ -435,6 +435,12 @@ func testPower(t *testing.T, c *slurmtest.Cluster, e *slurm.Engine) {
 	if err := e.Do(t.Context(), off); err != nil {
 		t.Error(err)
 	}
+	busy := compute.Act{Verb: compute.Fence, Target: "gpu1"}
+	ob := do(t, e, busy)
+	if err := e.Do(t.Context(), compute.Act{Verb: compute.Off, Target: "gpu1"}); !errors.Is(err, compute.ErrRefused) {
+		t.Errorf("power of a node with the firm job on it: %v", err)
+	}
+	undo(t, e, busy, ob)
 	wakes := submit(t, c, slurmtest.Job{GPUs: 1, Args: []string{"--nodelist=gpu4"}})
 	time.Sleep(2500 * time.Millisecond)
 	if s := nodeOf(e, "gpu4").State; s != compute.NodeOff {

@@ -96,7 +96,7 @@ func (n node) state(fenced bool) compute.NodeState {
 	switch {
 	case n.has("POWERING_DOWN", "POWER_DOWN"):
 		return compute.NodeStopping
-	case n.has("POWERED_DOWN"):
+	case !n.powered():
 		return compute.NodeOff
 	case n.has("POWERING_UP", "POWER_UP", "REBOOT_ISSUED"):
 		return compute.NodeStarting
@@ -108,8 +108,11 @@ func (n node) state(fenced bool) compute.NodeState {
 	return compute.NodeUp
 }
 
-// powered says that Slurm neither took the node's power nor is about to.
-func (n node) powered() bool { return !n.has("POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN") }
+// powered says that Slurm neither took the node's power nor is about to, or that it was told to give
+// it back. Told once more it would wait for ever for a node that is up already.
+func (n node) powered() bool {
+	return !n.has("POWERING_DOWN", "POWER_DOWN") && (!n.has("POWERED_DOWN") || n.has("POWER_UP", "POWERING_UP"))
+}
 
 const fencePrefix = "switchyard-"
 

@@ -177,6 +177,9 @@ func (r *rest) once(ctx context.Context, method, path, token string, payload []b
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("slurmrestd %s: it does not take the token of user %s%s: %w", path, r.user, expiry(token), compute.ErrUnauthorized)
 	case resp.StatusCode == http.StatusNotFound && !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json"):
+		r.mu.Lock()
+		r.version = "" // it may be another one since: ask again next time
+		r.mu.Unlock()
 		return fmt.Errorf("slurmrestd %s: it knows no such path: %w", path, compute.ErrUnsupported)
 	}
 	a, err := read(resp.Body)

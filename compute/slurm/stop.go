@@ -305,7 +305,7 @@ func (e *Engine) wakeable(p *picture) []func(context.Context) {
 		switch {
 		case n.powered():
 			delete(e.wakes, n.Name)
-		case n.has("POWERED_DOWN"):
+		case n.has("POWERED_DOWN") && !n.has("POWERING_DOWN", "POWER_DOWN"):
 			out = append(out, func(ctx context.Context) { e.wake(ctx, n.Name) })
 		}
 	}
