@@ -46,6 +46,9 @@ func (a *App) Site() api.SiteView {
 	return v
 }
 
+// Clusters answers for the site's GPU clusters.
+func (a *App) Clusters() api.Clusters { return a.clusters }
+
 func (a *App) publish(s *screen) {
 	a.screen.Store(s)
 	a.changeMu.Lock()

@@ -158,6 +158,7 @@ type rig struct {
 	file *sitefile.File
 	clk  *clock.Governed
 	site *emulate.Site
+	gpus *gpuSite
 	app  *app.App
 	log  *lockedBuffer
 	stop context.CancelFunc
@@ -205,6 +206,11 @@ func newRig(t *testing.T, edit func(*sitefile.File)) *rig {
 func rigOf(t *testing.T, doc string, edit func(*sitefile.File)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: &lockedBuffer{}, done: make(chan error, 1)}
+	if strings.Contains(doc, clusterToken) { // the files that a cluster's part names
+		if err := writeGPUs(r.dir, Plan{Miners: rigMiners, Start: noon, GPUs: &gpuPlan{Firm: 8}}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	path := filepath.Join(r.dir, "site.yaml")
 	if err := os.WriteFile(path, []byte(doc), 0o600); err != nil {
 		t.Fatal(err)
@@ -233,6 +239,10 @@ func rigOf(t *testing.T, doc string, edit func(*sitefile.File)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.site.Close() })
+	if r.gpus, err = openGPUs(context.Background(), f, r.clk, log, r.site.World(), 1); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.gpus.Close() })
 	r.start(log)
 	return r
 }

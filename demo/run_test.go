@@ -39,7 +39,7 @@ func TestRun(t *testing.T) { // not beside another: both would look for free add
 	if s.EnergyMWh < 0.01 || math.Abs(s.EnergyMWh/s.TruthMWh-1) > 0.08 {
 		t.Errorf("%.4f MWh posted, %.4f in the plant's record", s.EnergyMWh, s.TruthMWh)
 	}
-	if len(s.Halls) != 4 || s.Commands == 0 && s.ProfitUSD == 0 {
+	if len(s.Halls) != 5 || s.Commands == 0 && s.ProfitUSD == 0 {
 		t.Errorf("%d halls, %d commands, $%.2f", len(s.Halls), s.Commands, s.ProfitUSD)
 	}
 }
