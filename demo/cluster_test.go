@@ -56,6 +56,7 @@ func TestClusterUnderALimit(t *testing.T) {
 	r := rigOf(t, document(t, Plan{Miners: rigMiners, Poll: 30 * time.Second, GPUs: gpus}), nil)
 	ctx := context.Background()
 	r.await("jobs at work on most GPUs", 40*time.Minute, func() bool { c := r.cluster(); return c.Reachable && c.Used*4 >= c.GPUs*3 })
+	r.await("them at full power", 40*time.Minute, func() bool { return r.truth("gpu-hall") > 12500*unit.Watt })
 	served := r.jobs("running")
 	limit := func(p unit.Power) string {
 		v, err := r.app.SetLimit(ctx, "test", api.LimitRequest{Node: "gpu-hall", PowerW: p.Watts()})
