@@ -321,7 +321,9 @@ func (c *control) newPlan(now time.Time, h hour) {
 		}
 		a.Reason = c.asked(a.Reason)
 		next[a.Load] = a
-		if old, ok := c.announced[a.Load]; !ok || news(old, a) && !(c.a.clusters.Has(a.Load) && full(old) && full(a)) {
+		old, ok := c.announced[a.Load]
+		quiet := ok && c.a.clusters.Has(a.Load) && full(old) && full(a)
+		if !ok || news(old, a) && !quiet {
 			c.announced[a.Load] = a
 			changed = append(changed, a)
 		}

@@ -85,14 +85,14 @@ func headline(x *one, s screen, v *compute.View) string {
 			paused++
 		}
 	}
-	text := fmt.Sprintf("%s with %s GPUs at work", plural(running, "job"), grouped(gpus))
+	text := fmt.Sprintf("%s with %s GPUs at work", jobs(running), grouped(gpus))
 	switch s.decision.Stage {
 	case "running":
 		text += ", nothing held back"
 	case "firm only":
-		text += fmt.Sprintf("; only firm work runs, %s paused", plural(paused, "job"))
+		text += fmt.Sprintf("; only firm work runs, %s paused", jobs(paused))
 	case "paused":
-		text += fmt.Sprintf("; %s paused", plural(paused, "job"))
+		text += fmt.Sprintf("; %s paused", jobs(paused))
 	case "capped":
 		text += "; GPUs that may be slowed are capped"
 	case "closed":
@@ -101,7 +101,7 @@ func headline(x *one, s screen, v *compute.View) string {
 		text += "; " + s.decision.Stage
 	}
 	if waiting > 0 {
-		text += fmt.Sprintf(", %s waiting", plural(waiting, "job"))
+		text += fmt.Sprintf(", %s waiting", jobs(waiting))
 	}
 	if s.decision.Stage != "running" && s.award.Reason.Text != "" {
 		text += ": " + strings.TrimSuffix(shed.Reason(s.award, s.decision.Stage).Text, ".")
@@ -116,11 +116,11 @@ func grouped(n int) string {
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
-func plural(n int, what string) string {
+func jobs(n int) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 job"
 	}
-	return grouped(n) + " " + what + "s"
+	return grouped(n) + " jobs"
 }
 
 // mostShown bounds the blocks of a screen.
@@ -179,7 +179,7 @@ func (c *Clusters) effects(x *one, s screen, all map[string]shed.Effect) []api.C
 
 func (c *Clusters) nodes(x *one, v *compute.View, effects map[string]shed.Effect, out *api.ClusterView) {
 	byName := map[string]compute.Node{}
-	jobs := map[string][]string{}
+	onNode := map[string][]string{}
 	if v != nil {
 		for _, n := range v.Nodes {
 			byName[n.Name] = n
@@ -187,7 +187,7 @@ func (c *Clusters) nodes(x *one, v *compute.View, effects map[string]shed.Effect
 		for i := range v.Jobs {
 			for _, p := range v.Jobs[i].Places {
 				if st := v.Jobs[i].State; st == compute.JobRunning || st == compute.JobStopping || st == compute.JobFrozen {
-					jobs[p.Node] = append(jobs[p.Node], v.Jobs[i].ID)
+					onNode[p.Node] = append(onNode[p.Node], v.Jobs[i].ID)
 				}
 			}
 		}
@@ -199,7 +199,7 @@ func (c *Clusters) nodes(x *one, v *compute.View, effects map[string]shed.Effect
 		e, known := byName[m.Name]
 		n := api.ClusterNode{
 			Name: m.Name, Model: m.Model, State: e.State.String(), GPUs: m.GPUs, Used: e.Used, FullW: x.c.Models[m.Model].Full.Watts(),
-			Ours: e.Ours, Held: held[m.Name].Mode, Jobs: jobs[m.Name],
+			Ours: e.Ours, Held: held[m.Name].Mode, Jobs: onNode[m.Name],
 		}
 		if !known {
 			n.State, n.Note = compute.NodeDown.String(), "its engine does not know it"

@@ -308,7 +308,7 @@ func (t *Tenants) restore(ctx context.Context) error {
 		return err
 	}
 	var c checkpoint
-	if err := json.Unmarshal(doc, &c); err == nil {
+	if err = json.Unmarshal(doc, &c); err == nil {
 		err = t.keeper.Restore(c.Keeper)
 	}
 	if err != nil {

@@ -236,7 +236,6 @@ type loop struct {
 	done  chan struct{}
 	notes []Event
 	mu    sync.Mutex
-	off   bool // idle nodes may go off
 }
 
 func newLoop(t *testing.T, db *store.DB, c *Cluster, f *fake) *loop {
