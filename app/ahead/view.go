@@ -2,6 +2,7 @@ package ahead
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"switchyard/api"
@@ -48,6 +49,15 @@ func (a *Ahead) about(l site.LoadID, fixed unit.Power) api.PlanLoad {
 	for i := range p.Tenants {
 		if t := &p.Tenants[i]; t.Load == l {
 			return api.PlanLoad{Name: t.Name, Kind: "tenant", Node: t.Tenant.Node}
+		}
+	}
+	for i := range p.File.Clusters {
+		c := &p.File.Clusters[i]
+		if string(l) == c.ID+":firm" {
+			return api.PlanLoad{Name: c.Name + ", firm", Kind: "tenant", Node: c.Node}
+		}
+		if class, ok := strings.CutPrefix(string(l), c.ID+"/"); ok {
+			return api.PlanLoad{Name: c.Name + ", " + class, Kind: "group", Node: c.Node}
 		}
 	}
 	for i := range p.File.Work {
