@@ -169,21 +169,26 @@ func (b *Book) settle(t *store.Tx, c Close) error {
 	return b.post(t, was, c.Price, c.Hashprice)
 }
 
-// Reprice posts pending intervals whose prices have become known; lookup is asked for each,
-// oldest first, at most limit of them. It returns how many intervals are no longer pending.
+// Reprice posts pending intervals whose prices have become known, oldest first, at most limit of
+// them; lookup is asked for each. Those whose price never comes keep none of the others waiting.
+// It returns how many intervals are no longer pending.
 func (b *Book) Reprice(ctx context.Context, limit int, lookup func(start time.Time) (site.Opt[unit.Price], site.Opt[unit.Hashprice])) (done int, err error) {
 	err = b.db.Tx(ctx, func(t *store.Tx) error {
 		done = 0
-		waiting, err := pending(t, time.Time{}, time.Time{}, limit)
+		waiting, err := pending(t, time.Time{}, time.Time{}, maxPending)
 		if err != nil {
 			return err
 		}
-		for i := range waiting {
+		for i, posted := 0, 0; i < len(waiting) && posted < limit; i++ {
 			s := &waiting[i]
+			price, hashprice := lookup(s.Start)
+			if (s.energyPosted || !price.OK) && (s.miningPosted || !hashprice.OK) {
+				continue // nothing new is known of it
+			}
+			posted++
 			if s.Records, err = records(t, s.Start); err != nil {
 				return err
 			}
-			price, hashprice := lookup(s.Start)
 			if err := b.post(t, s, price, hashprice); err != nil {
 				return err
 			}

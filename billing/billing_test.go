@@ -279,6 +279,32 @@ func TestUnknownPricesArePendingAndPostedOnce(t *testing.T) {
 	}
 }
 
+func TestAPriceThatNeverComesKeepsNoOtherWaiting(t *testing.T) {
+	b, _, _ := open(t, contracts(t))
+	var closes []Close
+	for i := range 6 {
+		c := interval(noon.Add(time.Duration(i) * telemetry.Length))
+		c.Price = site.Opt[unit.Price]{}
+		closes = append(closes, c)
+	}
+	if err := b.Settle(t.Context(), closes, nil); err != nil {
+		t.Fatal(err)
+	}
+	known := func(at time.Time) (site.Opt[unit.Price], site.Opt[unit.Hashprice]) {
+		return site.Opt[unit.Price]{V: unit.DollarsPerMWh(50), OK: !at.Before(closes[3].Start)}, site.Opt[unit.Hashprice]{}
+	}
+	for i, want := range []int{2, 1, 0} {
+		if n, err := b.Reprice(t.Context(), 2, known); n != want || err != nil {
+			t.Errorf("%d: %d, %v; want %d", i, n, err, want)
+		}
+	}
+	for i, want := range []bool{false, false, false, true, true, true} {
+		if p, err := b.Price(t.Context(), closes[i].Start); p.OK != want || err != nil || want && p.V != unit.DollarsPerMWh(50) {
+			t.Errorf("interval %d: %v, %v", i, p, err)
+		}
+	}
+}
+
 func TestRentOfAMonthSumsToTheRent(t *testing.T) {
 	zone, err := time.LoadLocation("America/New_York")
 	if err != nil {

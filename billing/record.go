@@ -161,12 +161,15 @@ type Pending struct {
 	Price, Hashprice bool // what it waits for
 }
 
+// maxPending is how many intervals that wait for a price are looked at: more than a month.
+const maxPending = 10_000
+
 // Pending returns the intervals of [from, to) that wait for a price, oldest first, at most
 // 10,000; a zero time is no bound.
 func (b *Book) Pending(ctx context.Context, from, to time.Time) ([]Pending, error) {
 	var out []Pending
 	err := b.db.View(ctx, func(t *store.Tx) error {
-		waiting, err := pending(t, from, to, 10_000)
+		waiting, err := pending(t, from, to, maxPending)
 		out = nil
 		for _, s := range waiting {
 			out = append(out, Pending{Start: s.Start, Price: !s.energyPosted, Hashprice: !s.miningPosted})
