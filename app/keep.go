@@ -176,6 +176,7 @@ func (c *control) storeFault(err error) {
 	switch {
 	case err == nil:
 		c.alarm("store", "", "", "")
+	case errors.Is(err, context.Canceled): // the controller is told to stop, and writes once more when it has
 	case errors.Is(err, store.ErrFull):
 		c.alarm("store", "critical", "store", "the disk is full: the site runs on and its record waits in memory; free space in "+c.a.db.Dir())
 	default:
