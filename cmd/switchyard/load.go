@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -117,10 +116,4 @@ func zoneNamed(name string) *time.Location {
 		return time.UTC
 	}
 	return zone
-}
-
-// isDir says whether path is a folder.
-func isDir(path string) bool {
-	st, err := os.Stat(filepath.Clean(path))
-	return err == nil && st.IsDir()
 }
