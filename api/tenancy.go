@@ -22,6 +22,8 @@ type (
 	AvailabilityView = tenancy.AvailabilityView
 	MoreView         = tenancy.MoreView
 	Clusters         = tenancy.Clusters
+	ClusterInfo      = tenancy.ClusterInfo
+	ClusterLive      = tenancy.ClusterLive
 	ClusterView      = tenancy.ClusterView
 	ClusterNode      = tenancy.ClusterNode
 	ClusterClass     = tenancy.ClusterClass

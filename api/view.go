@@ -26,6 +26,8 @@ type SiteView struct {
 	Role     string       `json:"role"`  // of the asker: viewer, operator, admin
 	Ahead    bool         `json:"ahead"` // there are /schedule, /signals and /forecast
 	Clusters bool         `json:"clusters"`
+	// GPUs are the GPU clusters; Clusters says that there are any, and that they may be asked about.
+	GPUs []ClusterInfo `json:"gpu_clusters"`
 }
 
 // NodeInfo is one node of the tree.
@@ -62,23 +64,24 @@ type TenantInfo struct {
 // LiveView is the site now. GET /api/v1/live, and the event "live" of GET /api/v1/events
 // (server-sent events), at most one per machine second and whenever something changed.
 type LiveView struct {
-	At            time.Time    `json:"at"` // site time
-	Plan          int64        `json:"plan"`
-	Speed         float64      `json:"speed_held"` // site seconds per machine second reached
-	PriceUSDMWh   *float64     `json:"price_usd_mwh"`
-	PriceStale    bool         `json:"price_stale"`
-	PriceSource   string       `json:"price_source"`
-	HashpriceUSD  *float64     `json:"hashprice_usd_ph_day"`
-	MarginalUSD   *float64     `json:"marginal_usd_mwh"` // the site's own marginal price
-	ProfitUSDHour *float64     `json:"profit_usd_hour"`  // at the present rates
-	ProfitUSDDay  *float64     `json:"profit_usd_day"`   // posted since midnight, site time zone
-	Headline      string       `json:"headline"`         // one sentence: what the site does now and why
-	Mode          string       `json:"mode"`             // how decisions are made now: "merit-order", "hold" (price lost), "static" (start, meter lost)
-	Nodes         []NodeLive   `json:"nodes"`
-	Groups        []GroupLive  `json:"groups"`
-	Tenants       []TenantLive `json:"tenants"`
-	Limits        []LimitView  `json:"limits"` // those in force or to come
-	Alerts        []Alert      `json:"alerts"`
+	At            time.Time     `json:"at"` // site time
+	Plan          int64         `json:"plan"`
+	Speed         float64       `json:"speed_held"` // site seconds per machine second reached
+	PriceUSDMWh   *float64      `json:"price_usd_mwh"`
+	PriceStale    bool          `json:"price_stale"`
+	PriceSource   string        `json:"price_source"`
+	HashpriceUSD  *float64      `json:"hashprice_usd_ph_day"`
+	MarginalUSD   *float64      `json:"marginal_usd_mwh"` // the site's own marginal price
+	ProfitUSDHour *float64      `json:"profit_usd_hour"`  // at the present rates
+	ProfitUSDDay  *float64      `json:"profit_usd_day"`   // posted since midnight, site time zone
+	Headline      string        `json:"headline"`         // one sentence: what the site does now and why
+	Mode          string        `json:"mode"`             // how decisions are made now: "merit-order", "hold" (price lost), "static" (start, meter lost)
+	Nodes         []NodeLive    `json:"nodes"`
+	Groups        []GroupLive   `json:"groups"`
+	Tenants       []TenantLive  `json:"tenants"`
+	GPUs          []ClusterLive `json:"gpu_clusters"`
+	Limits        []LimitView   `json:"limits"` // those in force or to come
+	Alerts        []Alert       `json:"alerts"`
 }
 
 // NodeLive is a node's present state.

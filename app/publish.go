@@ -36,6 +36,7 @@ func (c *control) publish(now time.Time, snap *telemetry.Snapshot, r *readings, 
 	c.liveNodes(&s.live, now, r, bounds)
 	c.liveGroups(&s.live, now)
 	c.liveTenants(&s.live, r)
+	s.live.GPUs = c.a.clusters.Live()
 	for _, m := range all {
 		s.live.Limits = append(s.live.Limits, limitView(m, now))
 	}

@@ -43,6 +43,7 @@ func (a *App) Site() api.SiteView {
 			ID: t.ID, Name: t.Name, Node: t.Tenant.Node, FirmW: t.Firm.Watts(), RateUSD: t.Rate.DollarsPerKWMonth(), Availability: float64(t.Availability),
 		})
 	}
+	v.GPUs = a.clusters.Infos()
 	return v
 }
 

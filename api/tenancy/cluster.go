@@ -50,6 +50,27 @@ type ClusterView struct {
 	Notes      []string        `json:"notes"` // what a person should know
 }
 
+// ClusterInfo is what does not change of a cluster while the controller runs.
+type ClusterInfo struct {
+	ID         string  `json:"id"`
+	Name       string  `json:"name"`
+	Node       string  `json:"node"` // what feeds it
+	GPUs       int     `json:"gpus"`
+	NameplateW float64 `json:"nameplate_w"`
+}
+
+// ClusterLive is a cluster's present state in short, for the first screen.
+type ClusterLive struct {
+	ID        string   `json:"id"`
+	PowerW    *float64 `json:"power_w"`   // metered at its node
+	AwardW    *float64 `json:"award_w"`   // its firm part and what clearing gave it beside; null: not cleared yet
+	FirmW     *float64 `json:"firm_w"`    // the part that never yields
+	Used      *int     `json:"gpus_used"` // given to jobs; null: its engine does not answer
+	Reachable bool     `json:"reachable"`
+	Stage     string   `json:"stage"`  // a few words: "nothing held back", "6 jobs paused"
+	Reason    string   `json:"reason"` // why it is held back; empty where it is not
+}
+
 // ClusterNode is one machine.
 type ClusterNode struct {
 	Name   string     `json:"name"`

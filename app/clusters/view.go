@@ -73,35 +73,15 @@ func headline(x *one, s screen, v *compute.View) string {
 	case s.survey == nil:
 		return "Starting: nothing is told to it yet."
 	}
-	running, gpus, waiting, paused := 0, 0, 0, 0
-	for i := range v.Jobs {
-		switch j := &v.Jobs[i]; {
-		case j.State == compute.JobRunning:
-			running++
-			gpus += j.GPUs
-		case j.State == compute.JobPending:
-			waiting++
-		case j.State == compute.JobPaused && j.Ours:
-			paused++
-		}
+	n := count(v)
+	text := fmt.Sprintf("%s with %s GPUs at work", jobs(n.running), grouped(n.gpus))
+	if words := stageWords(s.decision.Stage, n); s.decision.Stage == "running" {
+		text += ", " + words
+	} else {
+		text += "; " + words
 	}
-	text := fmt.Sprintf("%s with %s GPUs at work", jobs(running), grouped(gpus))
-	switch s.decision.Stage {
-	case "running":
-		text += ", nothing held back"
-	case "firm only":
-		text += fmt.Sprintf("; only firm work runs, %s paused", jobs(paused))
-	case "paused":
-		text += fmt.Sprintf("; %s paused", jobs(paused))
-	case "capped":
-		text += "; GPUs that may be slowed are capped"
-	case "closed":
-		text += "; nothing new starts"
-	default:
-		text += "; " + s.decision.Stage
-	}
-	if waiting > 0 {
-		text += fmt.Sprintf(", %s waiting", jobs(waiting))
+	if n.waiting > 0 {
+		text += fmt.Sprintf(", %s waiting", jobs(n.waiting))
 	}
 	if s.decision.Stage != "running" && s.award.Reason.Text != "" {
 		text += ": " + strings.TrimSuffix(shed.Reason(s.award, s.decision.Stage).Text, ".")
