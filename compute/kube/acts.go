@@ -39,14 +39,16 @@ func parseOriginal(b compute.Original, v compute.Verb) (original, error) {
 	return o, nil
 }
 
-// Original reads what an act would change. Where an act of ours is in force already, it is what
-// stood before that. It blocks on the API server.
+// Original returns what an act would change, as the watches show it or, where they do not, as the
+// API server says now; then it blocks on it. Where an act of ours is in force already, it is what
+// stood before that. A watch may be behind: what counts first is what the act itself writes on
+// the object, of the very version that it changes, and this is for when that is gone.
 func (e *Engine) Original(ctx context.Context, a compute.Act) (compute.Original, error) {
 	r, k, err := e.subject(ctx, a)
 	if err != nil {
 		return nil, told(a.String(), err)
 	}
-	o, _, err := e.read(ctx, r, true)
+	o, _, err := e.read(ctx, r, false)
 	if err != nil {
 		return nil, told(a.String(), err)
 	}

@@ -3,6 +3,7 @@ package kube
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,24 @@ type picture struct {
 	work map[string]*work
 	// pods tells by a pod's UID whose it is, so that its time is booked when it is gone.
 	pods map[string]*work
+}
+
+// concerns returns the jobs that a Stop or a Drain is about, without a look at the others: one
+// of a thousand jobs to be stopped must not cost a thousand looks.
+func (p *picture) concerns(a compute.Act) iter.Seq[*work] {
+	return func(yield func(*work) bool) {
+		if a.Verb == compute.Stop {
+			if w := p.work[a.Target]; w != nil {
+				yield(w)
+			}
+			return
+		}
+		for _, w := range p.work {
+			if a.Verb == compute.Drain && w.queue == a.Target && !yield(w) {
+				return
+			}
+		}
+	}
 }
 
 // work is one job: a Workload, a Job, both, or pods that nobody queued.

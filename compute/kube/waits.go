@@ -62,12 +62,8 @@ func (e *Engine) asking(ctx context.Context, a compute.Act) ([]*work, error) {
 	if err := e.synced(ctx); err != nil {
 		return nil, err
 	}
-	p := e.picture.Load()
 	var out []*work
-	for _, w := range p.work {
-		if a.Verb == compute.Stop && w.id != a.Target || a.Verb == compute.Drain && w.queue != a.Target {
-			continue
-		}
+	for w := range e.picture.Load().concerns(a) {
 		signal := w.wish.signal
 		if signal == "" {
 			signal = a.Signal
@@ -154,9 +150,8 @@ func (e *Engine) askPods(ctx context.Context, w *work, stamp string) error {
 
 // unask takes a request back that was not acted on yet.
 func (e *Engine) unask(ctx context.Context, a compute.Act, stamp string) error {
-	for _, w := range e.picture.Load().work {
-		mine := a.Verb == compute.Stop && w.id == a.Target || a.Verb == compute.Drain && w.queue == a.Target
-		if !mine || w.wish.signal != SignalAnnotation && a.Signal != SignalAnnotation {
+	for w := range e.picture.Load().concerns(a) {
+		if w.wish.signal != SignalAnnotation && a.Signal != SignalAnnotation {
 			continue
 		}
 		if err := e.askPods(ctx, w, ""); err != nil {
@@ -169,7 +164,7 @@ func (e *Engine) unask(ctx context.Context, a compute.Act, stamp string) error {
 // forget takes a request that was acted on off the Jobs, so that the next run of their programs
 // does not take it for a new one. Their pods go, and the request with them.
 func (e *Engine) forget(ctx context.Context, w *wait) error {
-	for _, x := range e.picture.Load().work {
+	for x := range e.picture.Load().concerns(w.act) {
 		if x.wl == nil || x.job == nil || x.job.marks.asked != w.stamp {
 			continue
 		}
@@ -228,10 +223,7 @@ func (e *Engine) endWaits(ctx context.Context, wg *sync.WaitGroup) {
 // savedSince says when the last of a wait's jobs saved its work, and whether all did.
 func savedSince(p *picture, w *wait) (last time.Time, all bool) {
 	all = true
-	for _, x := range p.work {
-		if w.act.Verb == compute.Stop && x.id != w.act.Target || w.act.Verb == compute.Drain && x.queue != w.act.Target {
-			continue
-		}
+	for x := range p.concerns(w.act) {
 		if !slices.ContainsFunc(x.pods, podSeen.active) {
 			continue
 		}
