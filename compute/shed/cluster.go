@@ -88,8 +88,9 @@ type Input struct {
 	Effects map[string]Effect
 	// Failing are keys of acts that did not work lately: others are chosen.
 	Failing map[string]bool
-	// Rested says whether a node has had no work for so long that its power may be taken: going off
-	// and on again takes minutes. Nil: every one has.
+	// Rested says whether a node has had no work for so long that its power may be taken before
+	// caps and pauses; that of others is taken only where these do not suffice, for going off and
+	// on again takes minutes. Nil: every one has.
 	Rested func(node string) bool
 	// Held are nodes that a person holds: nothing is done to them or their jobs, and those held
 	// with true take nothing new.

@@ -201,3 +201,22 @@ func TestLearn(t *testing.T) {
 		t.Errorf("GPUs that draw half of the way from idle to full: %v", busy)
 	}
 }
+
+// A machine that just lost its work keeps its power while caps and pauses suffice, and loses it
+// where they do not: nothing awake draws above a limit because it was busy a moment ago.
+func TestAMachineThatJustLostItsWorkGoesLast(t *testing.T) {
+	c, f := site4()
+	s := look(c, f, func(in *Input) { in.Rested = func(string) bool { return false } })
+	for _, k := range []struct {
+		allowed unit.Power
+		want    []string
+	}{
+		{s.Flexible - unit.Kilowatt, []string{"cap/n3", "close/flex"}},
+		{2 * unit.Kilowatt, []string{"close/flex", "pause/job-2", "pause/job-3"}},
+		{0, []string{"close/flex", "fence/n4", "off/n4", "pause/job-2", "pause/job-3"}},
+	} {
+		if got := verbs(s.Decide(k.allowed, true)); !slices.Equal(got, k.want) {
+			t.Errorf("allowed %s: %v, not %v", k.allowed, got, k.want)
+		}
+	}
+}

@@ -14,7 +14,7 @@ type kind uint8
 
 const (
 	kindKept  kind = iota // running work that may not be touched now: its pause is used up, it just began
-	kindEmpty             // a node without work that waiting or paused jobs need
+	kindEmpty             // a node without work that waiting or paused jobs need, or that just had some
 	kindPause             // a job that can be paused
 	kindCap               // GPUs that can be capped
 	kindIdle              // a node without work that nobody waits for
@@ -245,7 +245,7 @@ func (s *Survey) idle() {
 		// An hour of rest costs the chance, one in ten, that work comes and waits for the boot.
 		lost := s.worth(n).Dollars() * s.c.boot().Hours() / 10
 		b := block{kind: kindIdle, power: power, value: unit.DollarsPerMWh(lost / power.Megawatts()), act: compute.Act{Verb: compute.Off, Target: n.Name}, back: off}
-		if waiting > 0 {
+		if waiting > 0 || !s.rested(n) {
 			waiting -= n.GPUs
 			b.kind, b.value = kindEmpty, s.c.Penalty()/4
 		}
@@ -261,10 +261,13 @@ func (s *Survey) spare(n *nodeWork) bool {
 	if !s.c.Switch || n.GPUs == 0 || n.used > 0 || s.failing(compute.Off, n.Name) {
 		return false
 	}
-	if n.state != compute.NodeOff && !s.told(compute.Off, n.Name) && s.in.Rested != nil && !s.in.Rested(n.Name) {
-		return false
-	}
 	return n.state == compute.NodeUp || n.ours && (n.state == compute.NodeOff || n.state == compute.NodeFenced)
+}
+
+// rested says whether a node had no work for so long that its power may be taken before anything
+// else; one that just lost its work is the last resort.
+func (s *Survey) rested(n *nodeWork) bool {
+	return n.state == compute.NodeOff || s.told(compute.Off, n.Name) || s.in.Rested == nil || s.in.Rested(n.Name)
 }
 
 // worth is what an hour of work on all of a node's GPUs earns at the best class's rate.
