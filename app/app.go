@@ -244,7 +244,9 @@ func (a *App) openRecords(ctx context.Context) (err error) {
 			return fmt.Errorf("take up the metering where it stopped: %w; if this store belongs to another run of site time, choose another store.dir", err)
 		}
 	}
-	a.delivery = delivery.New(len(a.plant.Tenants))
+	if err := a.openDelivery(ctx); err != nil {
+		return err
+	}
 	a.inbox = inbox.New(a.plant, a.hub, a.integ)
 	for _, s := range sources {
 		a.inbox.Source[s.Device] = s

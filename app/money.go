@@ -79,6 +79,9 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 		closes[i].Price, closes[i].Hashprice = a.prices(closes[i].Start)
 		_, closes[i].Short = a.delivery.Of(closes[i].Start)
 	}
+	if err := a.keepDelivery(ctx); err != nil { // before the intervals that it tells of are settled
+		return err
+	}
 	doc, err := a.integ.Checkpoint()
 	if err != nil {
 		return err
@@ -106,6 +109,37 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 		if _, err := a.tenants.Reprice(ctx, 1000, a.book.Price); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+const deliveryKey = "app.delivery"
+
+// keepDelivery writes what was wanted and not delivered, so that a restart forgets no outage.
+func (a *App) keepDelivery(ctx context.Context) error {
+	if len(a.plant.Tenants) == 0 {
+		return nil
+	}
+	doc, err := a.delivery.Checkpoint()
+	if err != nil {
+		return err
+	}
+	return a.db.PutState(ctx, deliveryKey, doc)
+}
+
+// openDelivery takes up what was wanted and not delivered where the last run stopped.
+func (a *App) openDelivery(ctx context.Context) error {
+	loads := make([]site.LoadID, 0, len(a.plant.Tenants))
+	for i := range a.plant.Tenants {
+		loads = append(loads, a.plant.Tenants[i].Load)
+	}
+	a.delivery = delivery.New(loads...)
+	doc, err := a.db.GetState(ctx, deliveryKey)
+	if err != nil {
+		return err
+	}
+	if err := a.delivery.Restore(doc); err != nil {
+		a.log.Warn("what tenants wanted begins anew", "reason", err.Error())
 	}
 	return nil
 }

@@ -7,6 +7,9 @@
 package delivery
 
 import (
+	"encoding/json"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +27,8 @@ const reducedShare = 0.98
 
 // Tracker follows all tenants.
 type Tracker struct {
+	loads []site.LoadID
+
 	mu   sync.Mutex
 	want []unit.Power // by tenant: its draw when it was last given all of it
 	last time.Time    // of the last step that was counted
@@ -36,9 +41,9 @@ type span struct {
 	cut unit.Energy
 }
 
-// New makes a tracker of so many tenants.
-func New(tenants int) *Tracker {
-	return &Tracker{want: make([]unit.Power, tenants), open: map[time.Time]map[site.LoadID]span{}}
+// New makes a tracker of tenants, in the order in which Step and Lack are told of them.
+func New(loads ...site.LoadID) *Tracker {
+	return &Tracker{loads: loads, want: make([]unit.Power, len(loads)), open: map[time.Time]map[site.LoadID]span{}}
 }
 
 // Tenant is how one stands at a step.
@@ -133,6 +138,77 @@ func (d *Tracker) Of(start time.Time) (all map[string]usage.Delivery, short map[
 		}
 	}
 	return all, short
+}
+
+// checkpoint is a Tracker's state as JSON keeps it, by load.
+type checkpoint struct {
+	Want map[site.LoadID]int64              `json:"want"` // mW
+	Open map[time.Time]map[site.LoadID]kept `json:"open"`
+}
+
+// kept is a span, its energies in milliwatt-hours: as JSON units are rounded for people.
+type kept struct {
+	Wanted  int64         `json:"wanted"`
+	Short   int64         `json:"short"`
+	Cut     int64         `json:"cut"`
+	Down    time.Duration `json:"down"`
+	Reduced time.Duration `json:"reduced"`
+}
+
+// Checkpoint returns the whole state as JSON, to be kept before what Of tells is settled: a
+// shortage that began before a restart goes on after it, by what was wanted then.
+func (d *Tracker) Checkpoint() ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := checkpoint{Want: map[site.LoadID]int64{}, Open: map[time.Time]map[site.LoadID]kept{}}
+	for i, id := range d.loads {
+		c.Want[id] = int64(d.want[i])
+	}
+	for start, all := range d.open {
+		c.Open[start] = map[site.LoadID]kept{}
+		for id, x := range all {
+			c.Open[start][id] = kept{int64(x.Wanted), int64(x.Short), int64(x.cut), x.Down, x.Reduced}
+		}
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint of delivery: %w", err)
+	}
+	return data, nil
+}
+
+// maxOpen bounds the intervals that a checkpoint brings back: a month nobody settled.
+const maxOpen = 10_000
+
+// Restore takes up the state of a checkpoint; of tenants that are no longer there it is
+// forgotten. Nil or empty data is a fresh start. What was not delivered while nobody looked is
+// not known and counts nothing.
+func (d *Tracker) Restore(data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	var c checkpoint
+	if err := json.Unmarshal(data, &c); err != nil {
+		return fmt.Errorf("restore delivery: %w", err)
+	}
+	if len(c.Open) > maxOpen {
+		return fmt.Errorf("restore delivery: %d open intervals are more than %d", len(c.Open), maxOpen)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, id := range d.loads {
+		d.want[i] = unit.Power(max(c.Want[id], 0))
+	}
+	for start, all := range c.Open {
+		m := map[site.LoadID]span{}
+		for id, x := range all {
+			if slices.Contains(d.loads, id) {
+				m[id] = span{usage.Delivery{Wanted: unit.Energy(x.Wanted), Short: unit.Energy(x.Short), Down: x.Down, Reduced: x.Reduced}, unit.Energy(x.Cut)}
+			}
+		}
+		d.open[start.UTC()] = m
+	}
+	return nil
 }
 
 // Settled lets go of the intervals that start at or before through: they are in the record.

@@ -309,13 +309,12 @@ func (t *Tenants) restore(ctx context.Context) error {
 	}
 	var c checkpoint
 	if err = json.Unmarshal(doc, &c); err == nil {
+		t.last = c.Last // what is kept is not attributed again, whatever became of the counting
 		err = t.keeper.Restore(c.Keeper)
 	}
 	if err != nil {
 		t.opt.Log.Warn("the counting of tenants' use begins anew", "reason", err.Error())
-		return nil
 	}
-	t.last = c.Last
 	for _, e := range c.Open {
 		t.open[key(e)] = e
 	}

@@ -75,7 +75,9 @@ func (b *books) open(ctx context.Context) (err error) {
 	if err := b.integ.Restore(doc, b.clk.Now()); err != nil {
 		return err
 	}
-	b.watch = delivery.New(len(b.plant.Tenants))
+	if err := b.openWatch(ctx); err != nil {
+		return err
+	}
 	if b.ledger, err = ledger.Open(ctx, b.db); err != nil {
 		return err
 	}
@@ -84,6 +86,22 @@ func (b *books) open(ctx context.Context) (err error) {
 	})
 	return err
 }
+
+// openWatch takes up what was wanted and not delivered.
+func (b *books) openWatch(ctx context.Context) error {
+	loads := make([]site.LoadID, 0, len(b.plant.Tenants))
+	for i := range b.plant.Tenants {
+		loads = append(loads, b.plant.Tenants[i].Load)
+	}
+	b.watch = delivery.New(loads...)
+	doc, err := b.db.GetState(ctx, watchKey)
+	if err != nil {
+		return err
+	}
+	return b.watch.Restore(doc)
+}
+
+const watchKey = "app.delivery"
 
 // sources are as app.New makes them.
 func (b *books) sources() []telemetry.Source {
@@ -163,8 +181,14 @@ func (b *books) post(ctx context.Context) ([]billing.Close, error) {
 		closes[i].Price, closes[i].Hashprice = b.prices(closes[i].Start)
 		_, closes[i].Short = b.watch.Of(closes[i].Start)
 	}
-	doc, err := b.integ.Checkpoint()
+	doc, err := b.watch.Checkpoint()
 	if err != nil {
+		return nil, err
+	}
+	if err := b.db.PutState(ctx, watchKey, doc); err != nil {
+		return nil, err
+	}
+	if doc, err = b.integ.Checkpoint(); err != nil {
 		return nil, err
 	}
 	return closes, b.book.Settle(ctx, closes, doc)
