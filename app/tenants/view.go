@@ -41,7 +41,7 @@ func (t *Tenants) Tenant(id string) (api.TenantView, error) {
 	if x.hosted >= 0 {
 		t.hosted(x, live, &v)
 	} else {
-		t.ofCluster(x, live, &v)
+		t.ofCluster(x, &v)
 	}
 	t.mu.Lock()
 	for _, e := range t.open {
@@ -82,7 +82,7 @@ func (t *Tenants) hosted(x *tenant, live api.LiveView, v *api.TenantView) {
 }
 
 // ofCluster fills in a tenant who runs jobs on our GPUs.
-func (t *Tenants) ofCluster(x *tenant, live api.LiveView, v *api.TenantView) {
+func (t *Tenants) ofCluster(x *tenant, v *api.TenantView) {
 	var c api.ClusterView
 	for _, k := range t.opt.Clusters.Clusters() {
 		if k.ID == x.cluster.ID {
@@ -214,7 +214,7 @@ func (t *Tenants) Availability(id string) (api.AvailabilityView, error) {
 	}
 	live := t.opt.Live()
 	v := api.AvailabilityView{At: live.At, PollS: 30, Offers: []api.MoreView{}}
-	node := ""
+	var node string
 	if x.hosted >= 0 {
 		node = t.opt.Plant.Tenants[x.hosted].Tenant.Node
 	} else {
