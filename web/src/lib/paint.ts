@@ -3,10 +3,17 @@
 
 import type { SiteView } from './types'
 
-/** Colour of each load by id, as a CSS variable: tenants from the blues, groups from the rest. */
+/** The load under which a cluster's firm part is cleared. */
+export const firmLoad = (cluster: string) => `${cluster}:firm`
+
+/** Colour of each load by id, as a CSS variable: tenants from the blues, clusters from the indigos, their firm part darker, groups from the rest. */
 export function loadColors(site: SiteView): Map<string, string> {
   const m = new Map<string, string>()
   site.tenants.forEach((t, i) => m.set(t.id, `var(--tenant-${i % 3})`))
+  site.gpu_clusters?.forEach((c, i) => {
+    m.set(c.id, `var(--cluster-${i % 2})`)
+    m.set(firmLoad(c.id), `var(--cluster-${i % 2}-firm)`)
+  })
   site.groups.forEach((g, i) => m.set(g.id, `var(--group-${i % 8})`))
   return m
 }

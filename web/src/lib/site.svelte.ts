@@ -4,7 +4,7 @@
 import { ApiError, api } from './api'
 import { bounded, type FeedLine } from './feed'
 import { SiteClock } from './format'
-import { loadColors } from './paint'
+import { firmLoad, loadColors } from './paint'
 import type { CurveView, Decision, LiveView, Session, SiteView } from './types'
 
 export type Link = 'connecting' | 'live' | 'polling' | 'lost'
@@ -37,6 +37,7 @@ class Store {
     ...(this.site?.nodes ?? []).map((n): [string, string] => [n.id, n.name || n.id]),
     ...(this.site?.groups ?? []).map((g): [string, string] => [g.id, g.name || g.id]),
     ...(this.site?.tenants ?? []).map((t): [string, string] => [t.id, t.name || t.id]),
+    ...(this.site?.gpu_clusters ?? []).flatMap((c): [string, string][] => [[c.id, c.name || c.id], [firmLoad(c.id), `${c.name || c.id}, firm`]]),
   ]))
   mayOperate = $derived(this.session?.role === 'operator' || this.session?.role === 'admin')
   stale = $derived(this.link === 'lost')
@@ -253,6 +254,8 @@ class Store {
 
   /** The name of a load, node or feed, or the id itself. */
   nameOf(id: string): string {
+    const room = /^house:room for (.+)$/.exec(id) // what is kept free for a cluster's rise
+    if (room) return `kept for ${this.nameOf(room[1]!)}’s rise`
     const house = /^house:(.+)$/.exec(id) // what a node draws that no known load explains
     if (house) return `${this.nameOf(house[1]!)}, other load`
     return this.names.get(id) ?? id

@@ -1,9 +1,9 @@
-// Layout of the one-line diagram: the tree of nodes with groups and tenants as leaves, in
+// Layout of the one-line diagram: the tree of nodes with tenants, GPU clusters and groups as leaves, in
 // columns where there is room and as an indented list where there is not. Pure.
 
 import type { SiteView } from './types'
 
-export type BoxKind = 'node' | 'group' | 'tenant'
+export type BoxKind = 'node' | 'group' | 'tenant' | 'cluster'
 
 export interface Box {
   key: string
@@ -62,6 +62,7 @@ function gather(site: SiteView): Box[] {
     boxes.push(box('node', id, parent, depth))
     const key = nodeKey(id)
     for (const t of site.tenants) if (t.node === id) boxes.push(box('tenant', t.id, key, depth + 1))
+    for (const c of site.gpu_clusters ?? []) if (c.node === id) boxes.push(box('cluster', c.id, key, depth + 1))
     for (const g of site.groups) if (g.node === id) boxes.push(box('group', g.id, key, depth + 1))
     // A node that named itself as its parent would never end; the controller refuses such a file.
     for (const n of site.nodes) if (n.parent === id && n.id !== id) walk(n.id, key, depth + 1)

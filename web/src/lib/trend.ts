@@ -7,7 +7,7 @@ type Row = (number | null)[]
 export interface Trend {
   times: number[]
   price: Row
-  /** From the bottom up: tenants first, then groups. values are the load's own, top is stacked. */
+  /** From the bottom up: tenants first, then clusters, then groups. values are the load's own, top is stacked. */
   stack: { id: string; values: Row; top: Row }[]
   reserve: Row
   limit: Row
@@ -53,6 +53,8 @@ export function trend(site: SiteView, h: HistoryView): Trend {
     below = top
   }
   for (const t of site.tenants) add(t.id, `tenant_w:${t.id}`)
+  // A cluster is metered at the node that feeds it alone.
+  for (const c of site.gpu_clusters ?? []) add(c.id, `node_w:${c.node}`)
   for (const g of site.groups) add(g.id, `group_w:${g.id}`)
 
   const reserves = site.tenants.map((t) => `reserve_w:${t.id}`).filter((k) => by.has(k))

@@ -51,6 +51,29 @@ export interface SiteView {
   ahead?: boolean
   /** There are GPU clusters. */
   clusters?: boolean
+  gpu_clusters?: ClusterInfo[]
+}
+
+/** A GPU cluster as the first screen shows it; its own page has more. */
+export interface ClusterInfo {
+  id: string
+  name: string
+  node: string
+  gpus: number
+  nameplate_w: number
+}
+
+export interface ClusterLive {
+  id: string
+  power_w: number | null
+  award_w: number | null
+  firm_w: number | null
+  gpus_used: number | null
+  reachable: boolean
+  /** A few words: "nothing held back", "6 jobs paused". */
+  stage: string
+  /** Why it is held back; empty where it is not. */
+  reason: string
 }
 
 export type Quality = 'measured' | 'estimated' | 'missing'
@@ -124,6 +147,7 @@ export interface LiveView {
   nodes: NodeLive[] | null
   groups: GroupLive[] | null
   tenants: TenantLive[] | null
+  gpu_clusters?: ClusterLive[]
   limits: LimitView[] | null
   alerts: Alert[] | null
 }
