@@ -65,6 +65,7 @@ func (e *Engine) Original(ctx context.Context, a compute.Act) (compute.Original,
 // to save their work first it returns once they are asked, and Run ends it. It blocks on the API
 // server.
 func (e *Engine) Do(ctx context.Context, a compute.Act) error {
+	defer e.quiet.begin()()
 	r, k, err := e.subject(ctx, a)
 	if err != nil {
 		return told(a.String(), err)
@@ -84,6 +85,7 @@ func (e *Engine) Do(ctx context.Context, a compute.Act) error {
 // Undo sets what an act changed back. What somebody else changed since is left as it is, and a
 // note in the View says so. It blocks on the API server.
 func (e *Engine) Undo(ctx context.Context, a compute.Act, b compute.Original) error {
+	defer e.quiet.begin()()
 	e.waits.remove(a.Key())
 	was, err := parseOriginal(b, a.Verb)
 	if err != nil {

@@ -59,6 +59,7 @@ type Engine struct {
 		version    string
 	}
 	waits waits
+	quiet quiet
 }
 
 var (
@@ -113,6 +114,7 @@ func (e *Engine) makeFeeds() {
 		case "cluster queues", "workloads", "local queues":
 			f.optional = true
 		}
+		f.stand = e.quiet.wait
 	}
 }
 

@@ -50,6 +50,7 @@ type feed struct {
 	optional    bool
 	listTimeout time.Duration
 	changed     func()
+	stand       func(context.Context) // waits while events are not to be taken; nil: they always are
 
 	mu     sync.Mutex
 	err    error // why the last request went wrong; nil when it went well
@@ -126,6 +127,9 @@ func (f *feed) turn(ctx context.Context, version, last *string) error {
 	for {
 		var ev watch.Event
 		var ok bool
+		if f.stand != nil {
+			f.stand(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
