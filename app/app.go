@@ -163,6 +163,7 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 		return a, err
 	}
 	a.inbox.Caps, a.inbox.Places, a.inbox.Truth = a.fleet.Capabilities, a.places, a.truth
+	a.inbox.Unit = func(s site.Sample) { a.clusters.Outlets(s) }
 	if a.ctl, err = a.newControl(ctx); err != nil {
 		return a, err
 	}

@@ -27,7 +27,7 @@ type PDU struct {
 	Community string        `yaml:"community"`
 	Poll      time.Duration `yaml:"poll"` // default 15s
 	// Outlets names the miner behind each outlet, as the unit calls it; a miner with two cords stands
-	// at two. The rack map may name more.
+	// at two. "gpu/gpu-01" is a machine of the cluster gpu. The rack map may name more.
 	Outlets map[string]string `yaml:"outlets"`
 }
 

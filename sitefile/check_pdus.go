@@ -114,9 +114,25 @@ func (c *checker) pduOutlets(path string, u *PDU, node int, placed bool) {
 			c.Fault(at, `write it like "s21-004"`, "%q is no miner", device)
 			continue
 		}
+		if id, machine, ok := strings.Cut(device, "/"); ok {
+			c.pduMachine(at, id, machine)
+			continue
+		}
 		c.device(at, device)
 		if g, ok := c.f.Group(device[:max(strings.LastIndexByte(device, '-'), 0)]); ok && placed && !c.below(g.Node, node) {
 			c.Warn(at, "let the unit hang where its miners do", "%s hangs at %s, and the unit at %s", device, g.Node, u.Node)
 		}
+	}
+}
+
+// pduMachine checks an outlet that feeds a machine of a GPU cluster, "gpu/gpu-01".
+func (c *checker) pduMachine(at, id, machine string) {
+	k, ok := c.f.Cluster(id)
+	if !ok {
+		c.Fault(at, "write the cluster's id before the machine's name", "there is no cluster %q", id)
+		return
+	}
+	if _, ok := k.ModelOf(machine); !ok {
+		c.Fault(at, "write a name that stands in the cluster's machines", "the cluster %s has no machine %q", id, machine)
 	}
 }

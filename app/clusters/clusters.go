@@ -143,6 +143,7 @@ func (c *Clusters) open(ctx context.Context, def cluster.Cluster, reach func(clu
 		return nil, err
 	}
 	x.gauge = newGauge(x, c.opt.Clock)
+	x.gauge.cords = cordsOf(c.opt.Plant.File, def.ID)
 	if tell := c.opt.Reading; tell != nil {
 		x.gauge.take = func(r compute.Reading) { tell(def.ID, r) }
 	}

@@ -16,7 +16,10 @@ type gauge struct {
 	every time.Duration // site time
 	take  func(compute.Reading)
 
+	cords map[cord]string // machines by what feeds them, constant
+
 	mu     sync.Mutex
+	fed    map[cord]fed
 	newest map[string]compute.Reading
 	failed map[string]string // why the last poll of a machine brought nothing
 }
@@ -27,7 +30,7 @@ const (
 )
 
 func newGauge(x *one, clk clock.Clock) *gauge {
-	g := &gauge{x: x, clk: clk, every: 10 * time.Second, newest: map[string]compute.Reading{}, failed: map[string]string{}}
+	g := &gauge{x: x, clk: clk, every: 10 * time.Second, newest: map[string]compute.Reading{}, failed: map[string]string{}, fed: map[cord]fed{}}
 	if a := x.def.Agents; a != nil && a.Poll > 0 {
 		g.every = a.Poll
 	} else if e := x.def.Exporter; e != nil && e.Poll > 0 {
@@ -39,7 +42,7 @@ func newGauge(x *one, clk clock.Clock) *gauge {
 // run polls all machines again and again until ctx ends; a round that takes longer than the
 // period puts the next one off.
 func (g *gauge) run(ctx context.Context) {
-	if g.x.reach.Meter == nil {
+	if g.x.reach.Meter == nil && len(g.cords) == 0 {
 		return
 	}
 	for {
@@ -61,7 +64,7 @@ func (g *gauge) round(ctx context.Context) {
 			defer func() { <-slots }()
 			ask, cancel := context.WithTimeout(ctx, gaugeMost)
 			defer cancel()
-			r, err := g.x.reach.Meter(ask, m.Name)
+			r, err := g.measure(ask, m.Name)
 			g.mu.Lock()
 			if err != nil {
 				g.failed[m.Name] = err.Error()

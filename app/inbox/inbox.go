@@ -42,6 +42,7 @@ type Inbox struct {
 	Caps   func(site.DeviceID) site.Opt[site.Capabilities]
 	Places *places.Places
 	Truth  *truth.Truth
+	Unit   func(site.Sample) // hears of power distribution units; nil: nobody else does
 	Source map[site.DeviceID]telemetry.Source
 	Polls  atomic.Int64
 	Fails  atomic.Int64
@@ -62,6 +63,9 @@ func (b *Inbox) Put(s site.Sample) {
 	case b.p.Unit(s.Device):
 		b.Polls.Add(1)
 		b.hub.Put(s)
+		if b.Unit != nil {
+			b.Unit(s)
+		}
 		return
 	case !isMiner:
 		b.putMeter(s)
