@@ -66,6 +66,7 @@ type Runner struct {
 	renewed map[string]time.Time // site time, by key
 	err     error                // of the store
 	busy    map[string]bool      // acts under way beside the rounds
+	again   map[string]bool      // pauses that the last run left, and that may be half done
 	slow    sync.WaitGroup
 }
 
@@ -100,12 +101,17 @@ func Open(ctx context.Context, c *Cluster, t Tools, db *store.DB, clk clock.Cloc
 	}
 	r := &Runner{
 		c: c, tools: t, keep: k, clk: clk, log: log, note: note,
-		fails: map[string]failure{}, wake: make(chan struct{}, 1), renewed: map[string]time.Time{}, busy: map[string]bool{},
+		fails: map[string]failure{}, wake: make(chan struct{}, 1), renewed: map[string]time.Time{}, busy: map[string]bool{}, again: map[string]bool{},
 	}
 	if r.tools.Lease <= 0 {
 		r.tools.Lease = 2 * time.Minute
 	}
 	r.effects, r.spans, err = k.load(ctx, clk.Now().Add(-mostPer))
+	for k, e := range r.effects {
+		if (e.Act.Verb == compute.Stop || e.Act.Verb == compute.Drain) && !e.Done.IsZero() && e.Undoing.IsZero() {
+			r.again[k] = true
+		}
+	}
 	return r, err
 }
 
@@ -186,6 +192,7 @@ func (r *Runner) Run(ctx context.Context) {
 		case <-r.wake:
 		case <-retry.C:
 		}
+		r.resume(ctx)
 		r.pass(ctx)
 		r.renew(ctx)
 	}

@@ -249,3 +249,41 @@ func (r *Runner) renew(ctx context.Context) {
 		}
 	})
 }
+
+// resume repeats the pauses that the last run left while their jobs still have GPUs: an engine
+// acknowledges a pause when the checkpoint is asked for, and what was to stop the job after it died
+// with the last run.
+func (r *Runner) resume(ctx context.Context) {
+	v := r.tools.Engine.View()
+	r.mu.Lock()
+	var due []Effect
+	if len(r.again) > 0 && v != nil && v.Reachable {
+		atWork := map[string]bool{}
+		for i := range v.Jobs {
+			switch v.Jobs[i].State {
+			case compute.JobRunning, compute.JobStopping, compute.JobFrozen:
+				atWork[v.Jobs[i].ID] = true
+			default: // it has no GPUs
+			}
+		}
+		for k := range r.again {
+			e, ok := r.effects[k]
+			if ok && e.Undoing.IsZero() && (e.Act.Verb == compute.Drain || atWork[e.Act.Target]) {
+				due = append(due, e)
+			} else {
+				delete(r.again, k)
+			}
+		}
+	}
+	r.mu.Unlock()
+	each(due, func(e *Effect) {
+		err := r.do(ctx, e)
+		if err != nil && !errors.Is(err, compute.ErrGone) && !errors.Is(err, compute.ErrRefused) && !errors.Is(err, compute.ErrUnsupported) {
+			r.log.Warn("a pause that was begun before the start is not taken up yet", "device", e.Act.Target, "reason", err.Error())
+			return
+		}
+		r.mu.Lock()
+		delete(r.again, e.Act.Key())
+		r.mu.Unlock()
+	})
+}
