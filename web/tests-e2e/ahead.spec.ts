@@ -10,7 +10,11 @@ test('the plan is made, holds together, and is told as it is drawn', async ({ pa
   await expect.poll(async () => (await ask()).steps.length, { timeout: 30_000 }).toBeGreaterThan(20)
   const v = await ask()
   expect(['exact', 'milp', 'lp', 'merit']).toContain(v.method)
-  expect(v.loads.map((l) => l.load).sort()).toEqual([...site.tenants, ...site.groups].map((l) => l.id).sort())
+  // A cluster is planned as its firm part, "gpu:firm", and its classes that can bend, "gpu/training".
+  const gpus = site.gpu_clusters!.map((c) => c.id)
+  const ids = v.loads.map((l) => l.load)
+  for (const c of gpus) expect(ids).toContain(`${c}:firm`)
+  expect(ids.filter((id) => !gpus.includes(id.split(/[:/]/)[0]!)).sort()).toEqual([...site.tenants, ...site.groups].map((l) => l.id).sort())
   for (const l of v.loads) expect(l.power_w.length, l.load).toBe(v.steps.length)
   v.steps.forEach((s, i) => {
     const before = v.steps[i - 1]

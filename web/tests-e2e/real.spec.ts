@@ -7,8 +7,8 @@ test('the printed link shows every node, the clearing point and a cell a miner',
   expect(page.url()).toBe(`${new URL(real.link).origin}/`)
   expect(site.role).toBe('admin')
   await expect(page.getByText(site.notice)).toBeVisible()
-  const keys = [...site.nodes.map((n) => `node:${n.id}`), ...site.groups.map((g) => `group:${g.id}`), ...site.tenants.map((t) => `tenant:${t.id}`)]
-  expect(keys.length).toBe(11)
+  const keys = [...site.nodes.map((n) => `node:${n.id}`), ...site.gpu_clusters!.map((c) => `cluster:${c.id}`), ...site.groups.map((g) => `group:${g.id}`), ...site.tenants.map((t) => `tenant:${t.id}`)]
+  expect(keys.length).toBe(13)
   for (const k of keys) await expect(page.locator(`[data-key="${k}"] .big`)).toHaveText(/^\d+\.\d\d$/, { timeout: 20_000 })
   await expect(page.locator('[data-key]')).toHaveCount(keys.length)
 
@@ -100,7 +100,7 @@ test('the report has a line a hall and ties to the meter', async ({ page, live }
   await running(page, live, 200e3)
   await page.getByRole('link', { name: 'Report' }).click()
   const rows = page.locator('tbody tr')
-  await expect(rows).toHaveCount(4, { timeout: 40_000 }) // the first interval closes after five minutes of site time
+  await expect(rows).toHaveCount(5, { timeout: 40_000 }) // the first interval closes after five minutes of site time
   await expect(page.getByText('The day is not complete')).toBeVisible()
   const r = await (await page.request.get('/api/v1/report/day')).json()
   const sum = (of: { energy_mwh: number }[]) => of.reduce((s, l) => s + l.energy_mwh, 0)
