@@ -239,7 +239,7 @@ func (c *Clusters) Offers(now time.Time, meter func(node int) Reading, lead time
 		}
 		in := shed.Input{
 			At: now, View: view, Draw: m.Power, Busy: x.busy, Effects: x.runner.Effects(), Failing: x.runner.Failing(now),
-			Paused: x.runner.Paused(now), Held: x.heldNow(), Rested: x.rested(now, view),
+			Paused: x.runner.Paused(now), Held: x.heldNow(), Rested: x.rested(now, view), Waking: x.runner.Waking(now),
 		}
 		x.survey = shed.Look(&x.c, in)
 		if m.Power.OK {

@@ -92,6 +92,9 @@ type Input struct {
 	// caps and pauses; that of others is taken only where these do not suffice, for going off and
 	// on again takes minutes. Nil: every one has.
 	Rested func(node string) bool
+	// Waking are machines that were given their power back of late: they are about to draw it,
+	// whatever their engine says of them yet.
+	Waking map[string]bool
 	// Held are nodes that a person holds: nothing is done to them or their jobs, and those held
 	// with true take nothing new.
 	Held map[string]bool

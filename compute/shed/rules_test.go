@@ -220,3 +220,15 @@ func TestAMachineThatJustLostItsWorkGoesLast(t *testing.T) {
 		}
 	}
 }
+
+// A machine that was given its power back counts as awake before its engine says so: what it is
+// about to draw is given to no other.
+func TestAMachineOnItsWayUpIsAwake(t *testing.T) {
+	c, f := site4()
+	rest := look(c, f, nil).Expected
+	f.off["n4"] = true
+	off, waking := look(c, f, nil), look(c, f, func(in *Input) { in.Waking = map[string]bool{"n4": true} })
+	if off.Expected >= rest || waking.Expected != rest {
+		t.Errorf("expected %s awake, %s off, %s on its way up", rest, off.Expected, waking.Expected)
+	}
+}

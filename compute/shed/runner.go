@@ -66,6 +66,7 @@ type Runner struct {
 	renewed map[string]time.Time // site time, by key
 	err     error                // of the store
 	busy    map[string]bool      // acts under way beside the rounds
+	woken   map[string]time.Time // machines that were given their power back, site time
 	again   map[string]bool      // pauses that the last run left, and that may be half done
 	slow    sync.WaitGroup
 }
@@ -101,7 +102,7 @@ func Open(ctx context.Context, c *Cluster, t Tools, db *store.DB, clk clock.Cloc
 	}
 	r := &Runner{
 		c: c, tools: t, keep: k, clk: clk, log: log, note: note,
-		fails: map[string]failure{}, wake: make(chan struct{}, 1), renewed: map[string]time.Time{}, busy: map[string]bool{}, again: map[string]bool{},
+		fails: map[string]failure{}, wake: make(chan struct{}, 1), renewed: map[string]time.Time{}, busy: map[string]bool{}, again: map[string]bool{}, woken: map[string]time.Time{},
 	}
 	if r.tools.Lease <= 0 {
 		r.tools.Lease = 2 * time.Minute
@@ -159,6 +160,21 @@ func (r *Runner) Paused(now time.Time) func(job string, per time.Duration) (time
 		defer r.mu.Unlock()
 		return pausedIn(r.spans[job], now, per)
 	}
+}
+
+// Waking names the machines that were given their power back of late: until they draw it, it is theirs.
+func (r *Runner) Waking(now time.Time) map[string]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[string]bool{}
+	for n, at := range r.woken {
+		if now.Sub(at) < r.c.boot() {
+			out[n] = true
+		} else {
+			delete(r.woken, n)
+		}
+	}
+	return out
 }
 
 // Err returns why nothing is done now: the store takes nothing. Nil when all is well.

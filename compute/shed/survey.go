@@ -122,6 +122,9 @@ func (s *Survey) placeNodes() {
 	for _, n := range s.in.View.Nodes {
 		if w := s.nodes[n.Name]; w != nil {
 			w.state, w.ours = n.State, n.Ours
+			if s.in.Waking[n.Name] && !s.told(compute.Off, n.Name) && (n.State == compute.NodeOff || n.State == compute.NodeStopping) {
+				w.state = compute.NodeStarting
+			}
 		}
 	}
 	for _, e := range s.in.Effects {

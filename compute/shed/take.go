@@ -164,6 +164,11 @@ func (r *Runner) undoAll(ctx context.Context, todo []Effect) {
 		}
 		e.Since = time.Time{}
 		r.rested(e)
+		if e.Act.Verb == compute.Off {
+			r.mu.Lock()
+			r.woken[e.Act.Target] = r.clk.Now()
+			r.mu.Unlock()
+		}
 		r.event(EventUndone, e, "%s is as it was before", e.Act.Target)
 	})
 	for _, e := range todo {
