@@ -65,6 +65,9 @@ type Hold struct {
 	Sale   Sale // empty: on-demand
 	// Guessed says that the engine told how many GPUs the job had on the machine and not which.
 	Guessed bool
+	// Assumed says that the engine did not tell of the job for so long that nobody knows whether
+	// it still had the GPU.
+	Assumed bool
 }
 
 // Delivery is what was wanted of a tenant's feeder and not delivered.
@@ -145,6 +148,7 @@ type tenantWork struct {
 	late                    bool // what is known may be of other intervals
 	quality                 site.Quality
 	evidence                []string
+	more                    int // that evidence leaves out
 	gpus                    []GPUTime
 }
 

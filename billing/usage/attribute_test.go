@@ -195,7 +195,9 @@ func TestQualities(t *testing.T) {
 		}, "blue", site.Estimated, -1},
 		{"nothing is known of its machine", func(in *In, _ *Plan) { in.Clusters[0].Machines = in.Clusters[0].Machines[1:] }, "red", site.Estimated, -1},
 		{"the engine did not say which GPUs, and others were there", func(in *In, _ *Plan) {
-			in.Clusters[0].Machines[0].GPUs[0].Holds[0].Guessed = true
+			for i := range in.Clusters[0].Machines[0].GPUs {
+				in.Clusters[0].Machines[0].GPUs[i].Holds[0].Guessed = true
+			}
 		}, "red", site.Estimated, 105},
 	}
 	for _, tt := range tests {

@@ -32,6 +32,17 @@ type tenantShare struct {
 	quality         site.Quality
 	evidence        []string // GPUs
 	jobs            []string
+	last, lastJob   string
+	more            int    // GPUs and jobs that stand in neither
+}
+
+// told appends to evidence, or counts what is too much of it.
+func (t *tenantShare) told(to []string, what string) []string {
+	if len(to) < maxEvidence {
+		return append(to, what)
+	}
+	t.more++
+	return to
 }
 
 // pool is GPU time of a model that nobody used, and its energy.
@@ -281,7 +292,7 @@ func (m *machineWork) give(machine compute.Machine, gpus []GPUUse, host unit.Ene
 		sh.house += host
 		return
 	}
-	mixed := m.mixed()
+	matters := m.matters()
 	var passed time.Duration
 	var given unit.Energy
 	hostOf := func(d time.Duration) unit.Energy {
@@ -312,28 +323,13 @@ func (m *machineWork) give(machine compute.Machine, gpus []GPUUse, host unit.Ene
 			p.energy += idle + hostOf(g.free)
 			p.quality = worse(p.quality, worse(min(g.quality, site.Estimated), quality))
 		}
-		m.work(gpus[i], g.energy-idle, mine, held, model, hostOf, worse(g.quality, quality), mixed)
+		m.work(gpus[i], g.energy-idle, mine, held, model, hostOf, worse(g.quality, quality), matters)
 	}
-}
-
-// mixed says whether a machine's GPUs are not all held by one tenant for all of the time.
-func (m *machineWork) mixed() bool {
-	for i := range m.gpus {
-		if m.gpus[i].free > 0 {
-			return true
-		}
-	}
-	for _, h := range m.holds {
-		if h.tenant != m.holds[0].tenant {
-			return true
-		}
-	}
-	return false
 }
 
 // work gives a GPU's energy at work to those who held it, by time.
 func (m *machineWork) work(g GPUUse, energy unit.Energy, mine []hold, held time.Duration, model int,
-	hostOf func(time.Duration) unit.Energy, quality site.Quality, mixed bool,
+	hostOf func(time.Duration) unit.Energy, quality site.Quality, matters bool,
 ) {
 	var sum time.Duration
 	var done unit.Energy
@@ -352,16 +348,16 @@ func (m *machineWork) work(g GPUUse, energy unit.Energy, mine []hold, held time.
 		t.touched = true
 		t.known = t.known || quality != site.Missing || e+host > 0
 		q := quality
-		if h.Guessed && mixed {
+		if h.Assumed || h.Guessed && matters {
 			q = worse(q, site.Estimated)
 		}
 		t.quality = worse(t.quality, q)
 		m.sh.used[(h.tenant*len(m.c.models)+model)*len(sales)+saleIndex(h.Sale)] += h.For
-		if n := len(t.evidence); len(t.evidence) <= maxEvidence && g.Ref != "" && (n == 0 || t.evidence[n-1] != g.Ref) {
-			t.evidence = append(t.evidence, g.Ref)
+		if g.Ref != "" && t.last != g.Ref {
+			t.last, t.evidence = g.Ref, t.told(t.evidence, g.Ref)
 		}
-		if h.Job != "" && len(t.jobs) <= maxEvidence && !slices.Contains(t.jobs, h.Job) {
-			t.jobs = append(t.jobs, h.Job)
+		if h.Job != "" && t.lastJob != h.Job && !slices.Contains(t.jobs, h.Job) {
+			t.lastJob, t.jobs = h.Job, t.told(t.jobs, h.Job)
 		}
 	}
 }
@@ -476,6 +472,7 @@ func (w *work) placeCluster(k int, e unit.Energy, q site.Quality) unit.Energy {
 		}
 		evidence := append(append([]string{meter}, t.jobs...), t.evidence...)
 		w.placeTenant(c.node, i, sh.up[i], quality, evidence...)
+		w.tenants[i].more += t.more
 	}
 	if rest := e - done; rest != 0 {
 		w.place(c.node, bearer{kind: byHouse, own: rest, spread: -1, worst: worse(q, sh.quality)})

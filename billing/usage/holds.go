@@ -22,6 +22,9 @@ type Owners struct {
 	Sales map[string]Sale
 	// Engine begins a job's evidence: "slurm 4711".
 	Engine string
+	// Trusted is how old the last view may be as an interval closes before what ran on since is
+	// marked as assumed; default 2 min. A site whose time runs faster than the engine's needs more.
+	Trusted time.Duration
 }
 
 // Holds gather who held which GPU for how long, from an engine's views. They are bounded, and
@@ -29,12 +32,14 @@ type Owners struct {
 //
 // A job holds its GPUs from its start until its end as the engine tells them, else as the views show
 // it; a frozen job and one that is stopping hold theirs. While the engine is not reachable what
-// ran is taken to run on.
+// ran is taken to run on. Which GPUs a job has is as its engine says, else as the GPUs' readings
+// name it, else guessed; what is learned later corrects the intervals that are still open.
 type Holds struct {
 	owners Owners
 
 	mu     sync.Mutex
-	at     time.Time // up to when everything is booked
+	labels map[string][]label // by node: whose work is on its GPUs
+	at     time.Time          // up to when everything is booked
 	jobs   map[string]*heldJob
 	spans  map[int64]map[place][]Hold // by interval's start, Unix seconds
 	closed time.Time
@@ -56,6 +61,9 @@ type heldJob struct {
 	Nodes   []string  `json:"nodes"` // with Indices, one for each GPU
 	Indices []int     `json:"indices"`
 	Guessed bool      `json:"guessed,omitempty"`
+	Booked  time.Time `json:"booked"` // since when its GPUs were booked; zero: not yet
+
+	assumed bool // that it still holds them
 }
 
 const (
@@ -67,7 +75,8 @@ const (
 
 // NewHolds makes Holds that have seen nothing.
 func NewHolds(o Owners) *Holds {
-	return &Holds{owners: o, jobs: map[string]*heldJob{}, spans: map[int64]map[place][]Hold{}}
+	o.Trusted = cmp.Or(o.Trusted, trustedView)
+	return &Holds{owners: o, labels: map[string][]label{}, jobs: map[string]*heldJob{}, spans: map[int64]map[place][]Hold{}}
 }
 
 // Observe takes a view. One that is not reachable or older than the last changes nothing.
@@ -81,57 +90,103 @@ func (h *Holds) Observe(v compute.View) {
 	if h.at.IsZero() || at.Sub(h.at) > maxFuture {
 		h.at = at // nothing is made up
 	}
-	now := map[string]*heldJob{}
 	ended := map[string]time.Time{}
-	taken := map[place]bool{}
 	jobs := sortedJobs(v.Jobs)
-	var passed []compute.Job
+	var holders, passed []compute.Job
 	for _, j := range jobs {
-		key := j.ID + "@" + j.Started.UTC().Format(time.RFC3339Nano)
-		if !holding(j.State) {
-			if !j.Ended.IsZero() {
-				ended[key] = j.Ended.UTC()
+		switch {
+		case holding(j.State):
+			if len(holders) < maxJobs {
+				holders = append(holders, j)
 			}
-			if !j.Ended.IsZero() && h.jobs[key] == nil && j.Started.After(h.at) && j.Ended.After(j.Started) {
+		case !j.Ended.IsZero():
+			ended[keyOf(j)] = j.Ended.UTC()
+			if h.jobs[keyOf(j)] == nil && j.Started.After(h.at) && j.Ended.After(j.Started) {
 				passed = append(passed, j) // came and went between two views
 			}
-			continue
 		}
-		if len(now) >= maxJobs {
-			break
+	}
+	now, taken := h.find(holders)
+	for _, j := range passed {
+		h.book(h.guess(j, "", maps.Clone(taken), nil), j.Started, j.Ended, false)
+	}
+	h.advance(at, now, ended)
+}
+
+func keyOf(j compute.Job) string { return j.ID + "@" + j.Started.UTC().Format(time.RFC3339Nano) }
+
+// find finds the GPUs of all jobs that hold some: first of those that are told of, then of those
+// that were found before, then of the others.
+func (h *Holds) find(holders []compute.Job) (now map[string]*heldJob, taken map[place]bool) {
+	now, taken = make(map[string]*heldJob, len(holders)), map[place]bool{}
+	owner := h.whose(holders)
+	for _, j := range holders {
+		key := keyOf(j)
+		if told := h.told(j, key, owner); told != nil {
+			now[key] = h.changed(h.jobs[key], told)
+			now[key].take(taken)
 		}
-		if was := h.jobs[key]; was != nil && was.gpus() == countGPUs(j) {
+	}
+	for _, j := range holders {
+		key := keyOf(j)
+		if was := h.jobs[key]; now[key] == nil && was != nil && was.gpus() == countGPUs(j) && (!was.Guessed || !was.collides(taken)) {
 			now[key] = was
 			was.take(taken)
 		}
 	}
-	for _, j := range jobs {
-		key := j.ID + "@" + j.Started.UTC().Format(time.RFC3339Nano)
-		if holding(j.State) && now[key] == nil && len(now) < maxJobs {
-			now[key] = h.hold(j, key, taken)
+	for _, j := range holders {
+		key := keyOf(j)
+		if now[key] == nil {
+			now[key] = h.changed(h.jobs[key], h.guess(j, key, taken, owner))
 		}
 	}
-	for _, j := range passed {
-		h.book(h.hold(j, "", maps.Clone(taken)), j.Started, j.Ended)
+	return now, taken
+}
+
+// changed returns what a job holds as it is known now, and books what is open anew where that
+// is not what was taken for it.
+func (h *Holds) changed(was, is *heldJob) *heldJob {
+	if was == nil || was.gpus() != is.gpus() {
+		return is
 	}
-	h.advance(at, now, ended)
+	if is.Guessed == was.Guessed && slices.Equal(was.Nodes, is.Nodes) && slices.Equal(was.Indices, is.Indices) {
+		return was
+	}
+	if is.Booked = was.Booked; !was.Booked.IsZero() {
+		from := later(was.Booked, h.at.Add(-maxOpen*length))
+		h.book(was, from, h.at, true)
+		h.book(is, from, h.at, false)
+	}
+	return is
 }
 
 // advance books [h.at, at) for what held GPUs in it.
 func (h *Holds) advance(at time.Time, now map[string]*heldJob, ended map[string]time.Time) {
 	for key, j := range h.jobs {
+		if n := now[key]; n != nil && n.Booked.Equal(j.Booked) && n.gpus() == j.gpus() {
+			j = n // where its GPUs are is known better
+		}
 		to := at
 		if end, ok := ended[key]; ok && now[key] == nil && end.Before(at) {
 			to = end
 		}
-		h.book(j, later(h.at, j.Since), to)
+		h.begin(j, to)
 	}
 	for key, j := range now {
 		if h.jobs[key] == nil && !j.Since.IsZero() {
-			h.book(j, later(h.at, j.Since), at)
+			h.begin(j, at)
 		}
 	}
 	h.jobs, h.at = now, at
+}
+
+// begin books a job from where the books stand, or from its start where that is later.
+func (h *Holds) begin(j *heldJob, to time.Time) {
+	from := later(h.at, j.Since)
+	if j.Booked.IsZero() {
+		j.Booked = from
+	}
+	h.book(j, from, to, false)
 }
 
 func holding(s compute.JobState) bool {
@@ -157,40 +212,9 @@ func countGPUs(j compute.Job) int {
 
 func (j *heldJob) gpus() int { return len(j.Indices) }
 
-func (j *heldJob) take(taken map[place]bool) {
-	for i, node := range j.Nodes {
-		taken[place{node, j.Indices[i]}] = true
-	}
-}
-
-// hold finds the GPUs of a job: those that the engine names, else the first that no other job has.
-func (h *Holds) hold(j compute.Job, key string, taken map[place]bool) *heldJob {
-	out := &heldJob{Key: key, ID: j.ID, Account: j.Account, Queue: j.Queue}
-	if !j.Started.IsZero() {
-		out.Since = j.Started.UTC()
-	}
-	for _, p := range j.Places {
-		for _, i := range p.Indices[:min(len(p.Indices), maxGPUs)] {
-			out.Nodes, out.Indices = append(out.Nodes, p.Node), append(out.Indices, i)
-			taken[place{p.Node, i}] = true
-		}
-		if len(p.Indices) > 0 {
-			continue
-		}
-		out.Guessed = out.Guessed || p.GPUs > 0
-		for i, left := 0, min(p.GPUs, maxGPUs); left > 0 && i < 2*maxGPUs; i++ {
-			if at := (place{p.Node, i}); !taken[at] {
-				taken[at] = true
-				out.Nodes, out.Indices = append(out.Nodes, p.Node), append(out.Indices, i)
-				left--
-			}
-		}
-	}
-	return out
-}
-
 // book gives a job's GPUs the time [from, to), interval by interval; what is closed stays so.
-func (h *Holds) book(j *heldJob, from, to time.Time) {
+// With back it takes it away again.
+func (h *Holds) book(j *heldJob, from, to time.Time, back bool) {
 	from, to = later(from.UTC(), h.closed), to.UTC()
 	sale := h.owners.Sales[j.Queue]
 	if sale == "" {
@@ -208,13 +232,20 @@ func (h *Holds) book(j *heldJob, from, to time.Time) {
 			end = to
 		}
 		span := h.spans[start.Unix()]
-		if span == nil {
+		if span == nil && !back {
 			span = map[place][]Hold{}
 			h.spans[start.Unix()] = span
 		}
+		held := end.Sub(at)
+		if back {
+			held = -held
+		}
 		for i, node := range j.Nodes {
+			if span == nil {
+				break
+			}
 			p := place{node, j.Indices[i]}
-			span[p] = addHold(span[p], Hold{Tenant: tenant, Job: job, For: end.Sub(at), Sale: sale, Guessed: j.Guessed})
+			span[p] = addHold(span[p], Hold{Tenant: tenant, Job: job, For: held, Sale: sale, Guessed: j.Guessed, Assumed: j.assumed})
 		}
 		at = end
 	}
@@ -230,18 +261,23 @@ func (h *Holds) book(j *heldJob, from, to time.Time) {
 func addHold(to []Hold, h Hold) []Hold {
 	for i := range to {
 		if x := &to[i]; x.Tenant == h.Tenant && x.Job == h.Job && x.Sale == h.Sale {
-			x.For += h.For
-			x.Guessed = x.Guessed || h.Guessed
+			if x.For += h.For; x.For <= 0 {
+				return slices.Delete(to, i, i+1)
+			}
+			x.Guessed, x.Assumed = x.Guessed || h.Guessed && h.For > 0, x.Assumed || h.Assumed
 			return to
 		}
+	}
+	if h.For <= 0 {
+		return to
 	}
 	return append(to, h)
 }
 
 // Close puts who held what in the interval from start into the machines' GPUs, adding machines
 // and GPUs that told nothing themselves, and lets go of the interval. Where the last view is
-// from before the interval's end, what ran then is taken to have run on; beyond two minutes
-// that is marked as guessed.
+// from before the interval's end, what ran then is taken to have run on; where it is older than
+// Owners.Trusted that is marked as assumed.
 func (h *Holds) Close(start time.Time, machines []MachineUse) []MachineUse {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -251,11 +287,14 @@ func (h *Holds) Close(start time.Time, machines []MachineUse) []MachineUse {
 		h.at = start // away for long: what ran meanwhile nobody knows
 	}
 	if !h.at.IsZero() && h.at.Before(end) {
-		stale := end.Sub(h.at) > trustedView
+		stale := end.Sub(h.at) > h.owners.Trusted
 		for _, j := range h.jobs {
 			run := *j
-			run.Guessed = run.Guessed || stale
-			h.book(&run, later(h.at, j.Since), end)
+			run.assumed = stale
+			h.book(&run, later(h.at, j.Since), end, false)
+			if j.Booked.IsZero() {
+				j.Booked = later(h.at, j.Since)
+			}
 		}
 		h.at = end
 	}

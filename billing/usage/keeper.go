@@ -63,6 +63,7 @@ func NewKeeper(s *Site, o CounterOptions, clusters ...KeeperCluster) (*Keeper, e
 func (k *Keeper) Reading(cluster string, r compute.Reading) {
 	if c := k.clusters[cluster]; c != nil {
 		c.counters.Observe(r)
+		c.holds.Tell(r.Node, r.At, r.GPUs)
 	}
 }
 

@@ -65,10 +65,14 @@ func TestHoldsFollowTheEnginesTimes(t *testing.T) {
 	}
 	got := h.Close(noon, []MachineUse{{Name: "gpu-1", GPUs: []GPUUse{{Index: 0, Ref: "gpu-1/GPU-a"}}}})
 	hold := func(tenant, id string, seconds float64, guessed bool) Hold {
-		return Hold{tenant, "slurm " + id, time.Duration(seconds * float64(time.Second)), Interruptible, guessed}
+		return Hold{tenant, "slurm " + id, time.Duration(seconds * float64(time.Second)), Interruptible, guessed, false}
+	}
+	assumed := func(h Hold) Hold { // its last view is three minutes older than the interval's end
+		h.Assumed = true
+		return h
 	}
 	want := []MachineUse{{Name: "gpu-1", GPUs: []GPUUse{
-		{Index: 0, Ref: "gpu-1/GPU-a", Holds: []Hold{hold("red", "1", 84, false), hold("blue", "2", 182, true)}},
+		{Index: 0, Ref: "gpu-1/GPU-a", Holds: []Hold{hold("red", "1", 84, false), assumed(hold("blue", "2", 182, true))}},
 		{Index: 1, Ref: "gpu-1/1", Energy: Figure{Quality: site.Missing}, Holds: []Hold{hold("red", "1", 84, false)}},
 	}}}
 	// Job 3 came and went between two views; which GPU it had nobody told.
@@ -78,7 +82,7 @@ func TestHoldsFollowTheEnginesTimes(t *testing.T) {
 	}
 	// The engine is silent for three intervals: what ran is taken to run on.
 	got = h.Close(secs(300), nil)
-	if len(got) != 1 || got[0].GPUs[0].Holds[0].For != all || !got[0].GPUs[0].Holds[0].Guessed {
+	if len(got) != 1 || got[0].GPUs[0].Holds[0].For != all || !got[0].GPUs[0].Holds[0].Assumed {
 		t.Errorf("%+v", got)
 	}
 }

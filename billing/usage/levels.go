@@ -131,11 +131,15 @@ func (w *work) row(name string, t *tenantWork) Row {
 	if r.Quality == site.Missing && t.known {
 		r.Quality = site.Estimated
 	}
-	if n := len(r.Evidence); n > maxEvidence {
-		r.Evidence = append(r.Evidence[:maxEvidence:maxEvidence], "and "+strconv.Itoa(n-maxEvidence)+" more")
+	if n := len(r.Evidence) + t.more; n > maxEvidence {
+		keep := min(maxEvidence, len(r.Evidence))
+		r.Evidence = append(r.Evidence[:keep:keep], "and "+strconv.Itoa(n-keep)+" more")
 	}
 	if d, ok := w.in.Delivery[name]; ok {
 		r.Wanted, r.Short, r.Down, r.Reduced = d.Wanted, d.Short, d.Down, d.Reduced
+		if !t.late && d.Wanted > 0 { // what was had was wanted, however often the control loop looked
+			r.Wanted = max(d.Wanted, r.Critical+d.Short)
+		}
 	}
 	switch before, ok := w.in.Before[name]; {
 	case t.late || before[0] < 0 || before[1] < 0: // what a silent meter tells at once is no peak

@@ -76,6 +76,10 @@ type gpuBody struct {
 	Utilization   *float64 `json:"utilization,omitempty"` // 0 to 1
 	TempC         *float64 `json:"temp_c,omitempty"`
 	Faults        []string `json:"faults,omitempty"`
+	// Whose work is on it, where the node's driver library or its kubelet tells.
+	Namespace string `json:"namespace,omitempty"`
+	Pod       string `json:"pod,omitempty"`
+	Job       string `json:"job,omitempty"`
 }
 
 // failure answers what was not done.
@@ -117,6 +121,7 @@ func encodeStatus(s Status) readingBody {
 		j := gpuBody{
 			Index: g.Index, UUID: g.UUID, Model: g.Model, PowerW: watts(g.Power), LimitW: watts(g.Limit), DefaultLimitW: watts(g.Default),
 			MinLimitW: watts(g.Least), MaxLimitW: watts(g.Most), Utilization: number(g.Use), TempC: number(g.Temp), Faults: g.Faults,
+			Namespace: g.Namespace, Pod: g.Pod, Job: g.Job,
 		}
 		if g.Energy.OK {
 			wh := float64(g.Energy.V) / float64(unit.WattHour)
@@ -173,7 +178,7 @@ func decodeStatus(b []byte) (Status, error) {
 }
 
 func (j gpuBody) gpu() (compute.GPU, error) {
-	g := compute.GPU{Index: j.Index, UUID: j.UUID, Model: j.Model, Faults: j.Faults}
+	g := compute.GPU{Index: j.Index, UUID: j.UUID, Model: j.Model, Faults: j.Faults, Namespace: j.Namespace, Pod: j.Pod, Job: j.Job}
 	if j.Index < 0 {
 		return g, errors.New("its index is below zero")
 	}
