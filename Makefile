@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine with Go, Node, make and gcc:
 #   make demo   builds the page and the program and runs a whole site on this machine
 #   make test   runs every test, the page's in a real browser too
+# make demo-slurm is the demonstration with a real Slurm (Debian, root).
 # They install what they need, once, and say so.
 
 SHELL := /bin/bash
@@ -12,7 +13,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 export CHROMIUM
 PACKAGES = $(shell $(GO) list ./... | grep -v /node_modules/)
 
-.PHONY: build demo test test-go test-web test-kube engines bench lint fuzz clean chromium peers docs
+.PHONY: build demo demo-slurm test test-go test-web test-kube engines bench lint fuzz clean chromium peers docs
 
 build: bin/switchyard
 
@@ -33,6 +34,13 @@ web/dist/index.html: web/node_modules/.done $(shell find web/src web/index.html 
 demo: bin/switchyard
 	@echo "== starting a made-up site on this machine; Ctrl-C ends it"
 	bin/switchyard demo
+
+demo-slurm: bin/switchyard
+	@[ "$$(id -u)" = 0 ] || { echo "make demo-slurm needs root: Slurm's daemons run their jobs as whoever submits them, and the made-up GPUs are device files"; exit 1; }
+	@missing=; for p in $(SLURM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] || { echo "== installing Debian's packages$$missing; none is started as a service"; tools/install-unstarted.sh $$missing; }
+	@echo "== starting a made-up site whose GPU cluster is a real Slurm, in real time; Ctrl-C ends all of it"
+	bin/switchyard demo --slurm
 
 test: test-go test-web
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -36,12 +37,12 @@ const (
 	clusterID     = "gpu"
 )
 
-// nodesOf is how many GPU nodes stand beside so many miners.
-func nodesOf(miners int) int { return max(miners/minersPerNode, 2) }
+// GPUNodes is how many GPU nodes stand beside so many miners.
+func GPUNodes(miners int) int { return max(miners/minersPerNode, 2) }
 
 // clusterPower is the most that the cluster draws.
 func clusterPower(miners int) unit.Power {
-	return unit.Power(nodesOf(miners)) * (nodeFull + 8*gpuFull)
+	return unit.Power(GPUNodes(miners)) * (nodeFull + 8*gpuFull)
 }
 
 // gpuPlan is what the cluster's part of the site file is written from.
@@ -58,7 +59,7 @@ type gpuPlan struct {
 
 // planGPUs finds free loopback addresses for a cluster's API server, agents and controllers.
 func planGPUs(miners int, a addressing) (*gpuPlan, error) {
-	n := nodesOf(miners)
+	n := GPUNodes(miners)
 	full := clusterPower(miners)
 	p := &gpuPlan{
 		Nodes: n, Firm: 8 * max(n*2/5, 1), Agents: map[string]string{}, BMCs: map[string]string{}, Meter: a.meter(10), Token: clusterToken,
@@ -175,19 +176,27 @@ customer: {name: Training Lab, address: [7 Gradient Street, "Boulder, CO 80301"]
 
 // gpuSite is the emulated cluster with the agents on its nodes.
 type gpuSite struct {
-	world  *world.World
-	stop   context.CancelFunc
-	agents []chan error
+	world   *world.World
+	stop    context.CancelFunc
+	agents  []chan error
+	outside sync.WaitGroup
 }
 
+// outsideBoot is how long a node boots whose engine is not emulated and does not wait longer.
+const outsideBoot = 10 * time.Second
+
 // openGPUs makes the clusters of the site file, hangs them into the plant, and starts the agent on
-// each node. Nothing is made where the file has none.
-func openGPUs(ctx context.Context, f *sitefile.File, clk clock.Clock, log *slog.Logger, p *plant.World, seed uint64) (*gpuSite, error) {
+// each node, and what moves them from outside. Nothing is made where the file has none.
+func (o Options) openGPUs(ctx context.Context, f *sitefile.File, clk clock.Clock, p *plant.World) (*gpuSite, error) {
 	g := &gpuSite{stop: func() {}}
 	if len(f.Clusters) == 0 {
 		return g, nil
 	}
-	w, err := world.Start(ctx, f, clk, log, world.Options{Seed: seed})
+	opt := world.Options{Seed: o.Seed}
+	if o.GPUs != nil {
+		opt.BootLeast, opt.BootMost = outsideBoot, outsideBoot
+	}
+	w, err := world.Start(ctx, f, clk, o.Log, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -198,9 +207,12 @@ func openGPUs(ctx context.Context, f *sitefile.File, clk clock.Clock, log *slog.
 	run, stop := context.WithCancel(ctx)
 	g.stop = stop
 	for i := range f.Clusters {
-		if err := g.serveAgents(run, f, i, clk, log); err != nil {
+		if err := g.serveAgents(run, f, i, clk, o.Log); err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
+	}
+	if o.GPUs != nil {
+		g.outside.Go(func() { o.GPUs(run, w.Clusters[0].GPUs) })
 	}
 	return g, nil
 }
@@ -241,6 +253,7 @@ func (g *gpuSite) serveAgents(ctx context.Context, f *sitefile.File, i int, clk 
 // Close stops the agents and the cluster, and waits for them.
 func (g *gpuSite) Close() error {
 	g.stop()
+	g.outside.Wait()
 	for _, done := range g.agents {
 		select {
 		case <-done:
@@ -287,3 +300,6 @@ func (d gpuDriver) SetLimit(_ context.Context, g compute.GPU, p unit.Power) erro
 	}
 	return nil
 }
+
+// GPUDriver returns the emulated GPUs of a node as an agent's driver library would show them.
+func GPUDriver(n *gpus.Node) gpuagent.Driver { return gpuDriver{n} }

@@ -239,7 +239,7 @@ func rigOf(t *testing.T, doc string, edit func(*sitefile.File)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.site.Close() })
-	if r.gpus, err = openGPUs(context.Background(), f, r.clk, log, r.site.World(), 1); err != nil {
+	if r.gpus, err = (Options{Seed: 1, Log: log}).openGPUs(context.Background(), f, r.clk, r.site.World()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.gpus.Close() })

@@ -25,6 +25,7 @@ import (
 	"switchyard/clock"
 	"switchyard/driver/all"
 	"switchyard/emulate"
+	"switchyard/emulate/gpus"
 	"switchyard/emulate/plant"
 	"switchyard/market"
 	"switchyard/sitefile"
@@ -50,6 +51,13 @@ type Options struct {
 	NoGPUs    bool   // leave the GPU cluster out
 	// Edit, if set, changes the site file before it is used.
 	Edit func(*sitefile.File)
+	// GPUs, if set, runs beside the site until its ctx ends, with the emulated machines of the
+	// GPU cluster: for an engine that is not emulated, whose jobs say which GPUs work.
+	GPUs func(context.Context, *gpus.Cluster)
+	// Emergencies are when the grid runs short; zero: each afternoon, on a site's own day.
+	Emergencies Emergencies
+	// Watch says what to look at, after the welcome.
+	Watch string
 }
 
 // settleGrace is how long after the end the last interval is waited for, site time.
@@ -86,7 +94,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() { _ = plant.Close() }()
-	cluster, err := openGPUs(ctx, f, clk, o.Log, plant.World(), o.Seed)
+	cluster, err := o.openGPUs(ctx, f, clk, plant.World())
 	if err != nil {
 		return err
 	}
@@ -295,6 +303,9 @@ func (o Options) welcome(addr net.Addr, token string, f *sitefile.File, plant *e
 		o.notice(), miners, plant.Sockets(), f.Tenants[0].Firm, f.Connection.Limit, o.Speed, runtime.NumCPU())
 	fmt.Fprintf(o.Err, "the page:  http://%s/#token=%s\n", addr, token)
 	fmt.Fprintf(o.Err, "the shell: export SWITCHYARD_URL=http://%s SWITCHYARD_TOKEN=%s\n", addr, token)
+	if o.Watch != "" {
+		fmt.Fprintln(o.Err, o.Watch)
+	}
 }
 
 // tellRecord tells the plant's own record when the site file's daily limits hold, so that the

@@ -40,6 +40,7 @@ type utility struct {
 	secret   string
 	hook     string // where the site listens for notifications
 	limit    unit.Power
+	when     Emergencies
 	log      *slog.Logger
 
 	clk    clock.Clock
@@ -55,7 +56,10 @@ const (
 
 // openUtility finds an address for the VTN and writes the secrets that the site shares with it.
 func (o Options) openUtility() (*utility, error) {
-	u := &utility{limit: emergencyPower(o.Miners), log: o.Log}
+	u := &utility{limit: emergencyPower(o.Miners), when: o.Emergencies, log: o.Log}
+	if u.when.Power > 0 {
+		u.limit = u.when.Power
+	}
 	for _, name := range []string{hookToken, vtnSecret} {
 		b := make([]byte, 16)
 		_, _ = rand.Read(b) // it does not fail
@@ -105,8 +109,8 @@ func loopback() (string, error) {
 
 // run announces each day's emergency, from the day of from on, until ctx ends.
 func (u *utility) run(ctx context.Context, from time.Time) {
-	for e := range emergencies(from) {
-		if clock.Sleep(ctx, u.clk, e.from.Add(-emergencyAnnounce).Sub(u.clk.Now())) != nil {
+	for e := range u.when.after(from) {
+		if clock.Sleep(ctx, u.clk, e.from.Add(-u.when.ahead()).Sub(u.clk.Now())) != nil {
 			return
 		}
 		if err := u.announce(e); err != nil {
@@ -128,7 +132,7 @@ func (u *utility) announce(e emergency) error {
 	}
 	_, err = u.vtn.Push(vtn.Object{
 		"programID": program, "eventName": "Reserves-are-short", "priority": 0,
-		"intervalPeriod": vtn.Object{"start": e.from.UTC().Format(time.RFC3339), "duration": fmt.Sprintf("PT%dM", int(e.to.Sub(e.from).Minutes()))},
+		"intervalPeriod": vtn.Object{"start": e.from.UTC().Format(time.RFC3339), "duration": fmt.Sprintf("PT%dS", int(e.to.Sub(e.from).Seconds()))},
 		"payloadDescriptors": []any{
 			vtn.Object{"objectType": "EVENT_PAYLOAD_DESCRIPTOR", "payloadType": "IMPORT_CAPACITY_LIMIT", "units": "KW"},
 		},
@@ -143,7 +147,34 @@ func (u *utility) announce(e emergency) error {
 // emergency is when one holds.
 type emergency struct{ from, to time.Time }
 
-// emergencies are those that are not over at from, without end.
+// Emergencies are when the grid runs short, in site time.
+type Emergencies struct {
+	// First begins so long after the demonstration does, and then comes one every Every; each lasts
+	// For and is announced Ahead of it. Every zero: one each day, at a set time of the afternoon.
+	First, Every, For, Ahead time.Duration
+	// Power is what the connection may then draw; zero: the hosting tenant with its ramp.
+	Power unit.Power
+}
+
+func (m Emergencies) ahead() time.Duration {
+	if m.Every <= 0 {
+		return emergencyAnnounce
+	}
+	return m.Ahead
+}
+
+// after are those that are not over at from, the demonstration's begin, without end.
+func (m Emergencies) after(from time.Time) func(func(emergency) bool) {
+	if m.Every <= 0 {
+		return emergencies(from)
+	}
+	return func(yield func(emergency) bool) {
+		for at := from.Add(m.First); yield(emergency{at, at.Add(m.For)}); at = at.Add(m.Every) {
+		}
+	}
+}
+
+// emergencies are those of each day that are not over at from, without end.
 func emergencies(from time.Time) func(func(emergency) bool) {
 	return func(yield func(emergency) bool) {
 		for at := from.UTC().Truncate(24 * time.Hour).Add(emergencyAt); ; at = at.Add(24 * time.Hour) {
@@ -157,9 +188,12 @@ func emergencies(from time.Time) func(func(emergency) bool) {
 // tellRecord tells the plant's own record when the emergencies of a time hold, so that the
 // record judges by them, whatever of them reached the site.
 func (u *utility) tellRecord(w recorder, from time.Time, over time.Duration) error {
-	n := 0
-	for e := range emergencies(from) {
-		if n++; n > min(int(over/(24*time.Hour))+2, 32) {
+	n, every := 0, 24*time.Hour
+	if u.when.Every > 0 {
+		every = u.when.Every
+	}
+	for e := range u.when.after(from) {
+		if n++; n > min(int(over/every)+2, 32) {
 			return nil
 		}
 		if e.from.Before(from) {

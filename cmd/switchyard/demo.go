@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"switchyard/demo"
+	"switchyard/demo/slurmdemo"
 )
 
 type demoFlags struct {
@@ -24,6 +25,7 @@ type demoFlags struct {
 	seed      uint64
 	dir       string
 	record    string
+	slurm     bool
 	logs      logFlags
 }
 
@@ -35,13 +37,22 @@ func (c *cli) demoCmd() *cobra.Command {
 		Long: `Run a whole made-up site on this machine: emulated miners of three makes and an AI tenant
 behind real sockets, a day of prices with their day-ahead, an evening's demand charge and reserve,
 a utility (OpenADR 3.1) that announces a grid emergency at 14:30 for 16:00, a miner that lies.
+With --slurm the GPU cluster is a real Slurm on this machine, in real time.
 With --for it runs that much site time, prints the day's report and ends. A speed that the
 machine cannot hold is said, and site time slows down.`,
 		Example: "  switchyard demo\n  switchyard demo --for 24h --speed 240 --miners 300 --prices prices.csv.gz -o json",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), &in) },
 	}
 	f := cmd.Flags()
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if in.slurm && !f.Changed("miners") {
+			in.miners = slurmdemo.Miners
+		}
+		if in.slurm && !f.Changed("speed") {
+			in.speed = 1
+		}
+		return c.demo(cmd.Context(), &in)
+	}
 	f.IntVar(&in.miners, "miners", 600, "how many miners; the site is sized by them")
 	f.Float64Var(&in.speed, "speed", 60, "site seconds per second of the machine's")
 	f.StringVar(&in.prices, "prices", "", "price file (CSV, .gz allowed) instead of a made-up day")
@@ -50,6 +61,7 @@ machine cannot hold is said, and site time slows down.`,
 	f.StringVar(&in.listen, "listen", "127.0.0.1:8418", "where the page listens")
 	f.Float64Var(&in.hashprice, "hashprice", 50, "what a PH/s earns in a day, $/PH/day")
 	f.Uint64Var(&in.seed, "seed", 1, "of everything that is random")
+	f.BoolVar(&in.slurm, "slurm", false, "run the GPU cluster by a real Slurm on this machine, in real time: needs root and Debian's packages (make demo-slurm)")
 	f.StringVar(&in.dir, "dir", "", "folder to keep the site's file and records in (default: a temporary one)")
 	recordFlag(cmd, &in.record)
 	in.logs.add(cmd, "warn")
@@ -68,6 +80,12 @@ func (c *cli) demo(ctx context.Context, in *demoFlags) error {
 		if err := os.MkdirAll(in.dir, 0o750); err != nil {
 			return fmt.Errorf("make the demonstration's folder: %w", err)
 		}
+	}
+	if in.slurm {
+		if m := slurmdemo.Missing(); m != "" {
+			return badInput("--slurm: this machine lacks %s; `make demo-slurm` installs the packages", m)
+		}
+		return slurmdemo.Run(ctx, opt)
 	}
 	return demo.Run(ctx, opt)
 }
