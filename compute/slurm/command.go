@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"switchyard/compute"
+	"switchyard/compute/slurm/loose"
 )
 
 // commands runs Slurm's own commands. Nothing passes a shell.
@@ -64,7 +65,7 @@ func (c *commands) run(ctx context.Context, name string, args ...string) (string
 		return "", fmt.Errorf("%s: no answer within %s: %w", name, c.timeout, compute.ErrUnreachable)
 	}
 	if out.over {
-		return "", fmt.Errorf("%s: %w", name, errTooLong)
+		return "", fmt.Errorf("%s: %w", name, loose.ErrTooLong)
 	}
 	if err != nil {
 		return "", c.fault(name, strings.TrimSpace(errs.String()), strings.TrimSpace(out.String()), err)

@@ -14,6 +14,7 @@ import (
 
 	"switchyard/clock"
 	"switchyard/compute"
+	"switchyard/compute/slurm/gres"
 )
 
 // Engine is one Slurm cluster. It is a compute.Engine and a compute.Accountant.
@@ -246,7 +247,7 @@ func (e *Engine) job(j job) compute.Job {
 	for i, n := range j.Nodes {
 		pl := compute.Place{Node: n}
 		if i < len(j.Gres) {
-			pl.GPUs, pl.Indices = gpus(j.Gres[i])
+			pl.GPUs, pl.Indices = gres.GPUs(j.Gres[i])
 		} else if len(j.Nodes) > 0 && len(j.Gres) == 0 {
 			pl.GPUs = j.GPUs / len(j.Nodes)
 		}

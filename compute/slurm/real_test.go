@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -304,13 +305,13 @@ func testDeaf(t *testing.T, c *slurmtest.Cluster, e *slurm.Engine) {
 		t.Errorf("%d steps lost, %d since the checkpoint", p.Lost, p.After)
 	}
 	// Undone within the grace, nothing happens.
-	a.Grace, a.Signal = 10*time.Second, "USR1"
-	oa = do(t, e, a)
-	until(t, "the order in the view", func() bool { return jobOf(e, id).State == compute.JobStopping })
-	undo(t, e, a, oa)
-	until(t, "the order gone", func() bool { return jobOf(e, id).State == compute.JobRunning })
+	b.Grace = time.Minute
+	ob = do(t, e, b)
+	until(t, "the order in the view", func() bool { return jobOf(e, deaf).State == compute.JobStopping })
+	undo(t, e, b, ob)
+	until(t, "the order gone", func() bool { return jobOf(e, deaf).State == compute.JobRunning })
 	time.Sleep(time.Second)
-	if p := progress(t, c, id); p.Runs != 2 {
+	if p := progress(t, c, deaf); p.Runs != 2 {
 		t.Errorf("it was stopped after all: %+v", p)
 	}
 	cancel(t, c, e, id, deaf)
@@ -423,6 +424,14 @@ func testDrain(t *testing.T, c *slurmtest.Cluster, e *slurm.Engine, firm string)
 }
 
 func testPower(t *testing.T, c *slurmtest.Cluster, e *slurm.Engine) {
+	defer func() {
+		if t.Failed() {
+			state, _ := c.Command("scontrol", "show", "node", "gpu4")
+			power, _ := os.ReadFile(c.Dir() + "/log/power.log")
+			log, _ := os.ReadFile(c.Dir() + "/log/slurmctld.log")
+			t.Logf("%s%s\n%s", state, power, log[max(len(log)-4000, 0):])
+		}
+	}()
 	fence := compute.Act{Verb: compute.Fence, Target: "gpu4"}
 	off := compute.Act{Verb: compute.Off, Target: "gpu4", Reason: "a limit of the grid"}
 	if err := e.Do(t.Context(), off); !errors.Is(err, compute.ErrRefused) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"switchyard/compute"
+	"switchyard/compute/slurm/loose"
 )
 
 // The versions of slurmrestd's interface that are spoken here.
@@ -65,23 +66,26 @@ func newREST(c Config, cmd *commands) *rest {
 	}
 }
 
-// goodUntil reads when a JWT expires; zero: it does not say. The signature is Slurm's to check.
-func goodUntil(token string) time.Time {
+// claims reads when a JWT was made and when it expires; zero: it does not say. The signature is
+// Slurm's to check.
+func claims(token string) (made, until time.Time) {
 	p := strings.Split(token, ".")
 	if len(p) != 3 || len(p[1]) > 8<<10 {
-		return time.Time{}
+		return made, until
 	}
 	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(p[1], "="))
-	if err != nil {
-		return time.Time{}
+	var c struct {
+		Exp, Iat loose.Number
 	}
-	var claims struct {
-		Exp number32 `json:"exp"`
+	if err != nil || json.Unmarshal(b, &c) != nil {
+		return made, until
 	}
-	if json.Unmarshal(b, &claims) != nil {
-		return time.Time{}
-	}
-	return claims.Exp.time()
+	return c.Iat.Time(), c.Exp.Time()
+}
+
+func goodUntil(token string) time.Time {
+	_, until := claims(token)
+	return until
 }
 
 // auth returns the token to use, made anew where there is none or it is about to expire.
@@ -89,9 +93,10 @@ func (r *rest) auth(ctx context.Context, fresh bool) (string, error) {
 	r.mu.Lock()
 	t := r.token
 	r.mu.Unlock()
-	exp := goodUntil(t)
+	made, exp := claims(t)
 	left := time.Until(exp)
-	if r.cmd == nil || !fresh && t != "" && (exp.IsZero() || left > lifespan/5 || left > 0 && r.given(t)) {
+	given := exp.Sub(made) != lifespan // somebody's own: it is used for as long as it is good
+	if r.cmd == nil || !fresh && t != "" && (exp.IsZero() || left > lifespan/5 || left > 0 && given) {
 		return t, nil
 	}
 	t, err := r.cmd.token(ctx, r.user, lifespan)
@@ -102,19 +107,6 @@ func (r *rest) auth(ctx context.Context, fresh bool) (string, error) {
 	r.token = t
 	r.mu.Unlock()
 	return t, nil
-}
-
-// given says that a token is somebody's own, of any lifespan: it is used for as long as it is good.
-func (r *rest) given(t string) bool {
-	p := strings.Split(t, ".")
-	if len(p) != 3 {
-		return true
-	}
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(p[1], "="))
-	var claims struct {
-		Exp, Iat number32
-	}
-	return err != nil || json.Unmarshal(b, &claims) != nil || time.Duration(claims.Exp-claims.Iat)*time.Second != lifespan
 }
 
 // do sends one request and hands a good answer's body to read. An expired token is replaced once,
@@ -280,18 +272,18 @@ func versionNumber(v string) int {
 func readPaths(body io.Reader, found map[int]map[string]bool) (answer, error) {
 	d := json.NewDecoder(io.LimitReader(body, 64<<20))
 	paths := 0
-	err := object(d, func(k string) error {
+	err := loose.Object(d, func(k string) error {
 		if k != "paths" {
 			var skip json.RawMessage
 			return d.Decode(&skip)
 		}
-		return object(d, func(path string) error {
+		return loose.Object(d, func(path string) error {
 			var methods map[string]json.RawMessage
 			if err := d.Decode(&methods); err != nil {
 				return err
 			}
 			if paths++; paths > 10_000 {
-				return errTooLong
+				return loose.ErrTooLong
 			}
 			rest, ok := strings.CutPrefix(path, "/slurm/")
 			version, end, _ := strings.Cut(rest, "/")

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"switchyard/compute/slurm/gres"
 )
 
 // Slurm's own text, as scontrol prints it one object a block. Its times are Unix seconds, because
@@ -105,9 +107,9 @@ func parseJobs(s string) ([]job, error) {
 			j.ID = arrayID(a, t)
 		}
 		if t := first(f, "TRES"); t != "" {
-			j.GPUs = tresGPUs(t)
+			j.GPUs = gres.TRES(t)
 		} else {
-			j.GPUs = max(tresGPUs(first(f, "AllocTRES")), tresGPUs(first(f, "ReqTRES")))
+			j.GPUs = max(gres.TRES(first(f, "AllocTRES")), gres.TRES(first(f, "ReqTRES")))
 		}
 		if err := j.place(f["Nodes"], f["GRES"], first(f, "NodeList")); err != nil {
 			return nil, fmt.Errorf("job %s: %w", j.ID, err)
@@ -121,24 +123,24 @@ func parseJobs(s string) ([]job, error) {
 }
 
 // place spreads a job over its nodes: scontrol tells one gres text for each row of alike nodes.
-func (j *job) place(rows, gres []string, list string) error {
+func (j *job) place(rows, held []string, list string) error {
 	var err error
 	if len(rows) == 0 {
-		j.Nodes, err = hosts(list)
+		j.Nodes, err = gres.Hosts(list)
 		return err
 	}
 	for i, row := range rows {
-		names, err := hosts(row)
+		names, err := gres.Hosts(row)
 		if err != nil {
 			return err
 		}
 		g := ""
-		if i < len(gres) {
-			g = gres[i]
+		if i < len(held) {
+			g = held[i]
 		}
 		for _, n := range names {
-			if len(j.Nodes) >= mostHosts {
-				return fmt.Errorf("more than %d nodes", mostHosts)
+			if len(j.Nodes) >= gres.MostHosts {
+				return fmt.Errorf("more than %d nodes", gres.MostHosts)
 			}
 			j.Nodes, j.Gres = append(j.Nodes, n), append(j.Gres, g)
 		}
@@ -170,15 +172,15 @@ func (j *job) count(perJob, perNode string, nodes int) {
 		return
 	}
 	for _, g := range j.Gres {
-		n, _ := gpus(g)
+		n, _ := gres.GPUs(g)
 		j.GPUs += n
 	}
 	if j.GPUs == 0 {
-		j.GPUs, _ = gpus(perJob)
+		j.GPUs, _ = gres.GPUs(perJob)
 	}
 	if j.GPUs == 0 {
-		n, _ := gpus(perNode)
-		j.GPUs = n * min(max(nodes, 1), mostHosts)
+		n, _ := gres.GPUs(perNode)
+		j.GPUs = n * min(max(nodes, 1), gres.MostHosts)
 	}
 }
 
@@ -195,9 +197,9 @@ func parseNodes(s string) ([]node, string, error) {
 			return nil, "", fmt.Errorf("scontrol show nodes: no NodeName and State in %.80q", b)
 		}
 		n.Flags = flags(strings.Split(first(f, "State"), "+"))
-		n.GPUs, _ = gpus(first(f, "Gres"))
-		if n.Used, _ = gpus(first(f, "GresUsed")); n.Used == 0 {
-			n.Used = tresGPUs(first(f, "AllocTRES"))
+		n.GPUs, _ = gres.GPUs(first(f, "Gres"))
+		if n.Used, _ = gres.GPUs(first(f, "GresUsed")); n.Used == 0 {
+			n.Used = gres.TRES(first(f, "AllocTRES"))
 		}
 		out = append(out, n)
 		if v := first(f, "Version"); v != "" {
@@ -245,7 +247,7 @@ func parseReservations(s string) ([]reservation, error) {
 			return nil, fmt.Errorf("scontrol show reservations: no ReservationName in %.80q", b)
 		}
 		var err error
-		if r.Nodes, err = hosts(first(f, "Nodes")); err != nil {
+		if r.Nodes, err = gres.Hosts(first(f, "Nodes")); err != nil {
 			return nil, fmt.Errorf("reservation %s: %w", r.Name, err)
 		}
 		out = append(out, r)

@@ -14,6 +14,8 @@ import (
 
 	"switchyard/clock"
 	"switchyard/compute"
+	"switchyard/compute/slurm/gres"
+	"switchyard/compute/slurm/loose"
 )
 
 // ErrOwnRecord comes with usage that was counted by our own polling, because Slurm's accounting
@@ -79,7 +81,7 @@ func parseSacct(r io.Reader) ([]run, error) {
 		if len(f) != 7 {
 			return nil, fmt.Errorf("sacct, line %d: %d fields where 7 were asked for", n, len(f))
 		}
-		u := run{Job: f[0], Account: f[1], Partition: f[2], Start: epoch(f[4]), End: epoch(f[5]), GPUs: tresGPUs(f[6])}
+		u := run{Job: f[0], Account: f[1], Partition: f[2], Start: epoch(f[4]), End: epoch(f[5]), GPUs: gres.TRES(f[6])}
 		if u.GPUs == 0 || u.Start.IsZero() || strings.HasPrefix(f[3], "PENDING") {
 			continue
 		}
@@ -87,7 +89,7 @@ func parseSacct(r io.Reader) ([]run, error) {
 			return nil, fmt.Errorf("sacct, line %d: job %s ends before it starts", n, u.Job)
 		}
 		if len(out) == mostItems {
-			return nil, errTooLong
+			return nil, loose.ErrTooLong
 		}
 		out = append(out, u)
 	}

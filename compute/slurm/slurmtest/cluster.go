@@ -19,7 +19,7 @@ import (
 
 // Options say what is started. The zero value is four nodes of eight GPUs, without accounting.
 type Options struct {
-	Nodes, GPUs int  // default 4 nodes of 8 GPUs
+	Nodes, GPUs int  // default 4 nodes of 8 GPUs; at most 90 nodes
 	Accounting  bool // slurmdbd over MariaDB, some three seconds more
 	// Boot is how long a node takes from power_up until it serves, machine time; default at once.
 	Boot time.Duration
@@ -33,7 +33,8 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	daemons map[string]*exec.Cmd
-	guard   io.Closer // while it is open, the watchdog waits
+	lock    net.Listener // on our block of ports
+	guard   io.Closer    // while it is open, the watchdog waits
 	guarded *exec.Cmd
 }
 
@@ -96,7 +97,9 @@ func Start(o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("start Slurm: %w", err)
 	}
 	c := &Cluster{opt: o, dir: dir, daemons: make(map[string]*exec.Cmd)}
-	err = errors.Join(c.layout(), c.watch())
+	if err = c.layout(); err == nil {
+		err = c.watch()
+	}
 	if err == nil {
 		err = c.startAll()
 	}
@@ -363,6 +366,9 @@ func (c *Cluster) watch() error {
 
 // Stop ends every process of the cluster, its jobs too, and removes its folder. It blocks.
 func (c *Cluster) Stop() {
+	if c.lock != nil {
+		defer c.lock.Close()
+	}
 	if c.guard == nil {
 		_ = os.RemoveAll(c.dir)
 		return

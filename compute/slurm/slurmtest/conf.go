@@ -3,6 +3,7 @@ package slurmtest
 import (
 	"crypto/rand"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -14,27 +15,52 @@ type ports struct {
 	nodes                []int
 }
 
-// freePorts asks the kernel for ports that nobody has. They are let go before the daemons take
-// them; the chance that somebody is faster is taken.
-func freePorts(n int) ([]int, error) {
-	out := make([]int, n)
-	for i := range out {
-		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }() // all at the end, so that none comes twice
-		out[i] = l.Addr().(*net.TCPAddr).Port
+// Ports are taken below those that the kernel gives to outgoing connections: one of those would be
+// gone when a node that was off is to have its port back. They are taken in blocks, whose first
+// port is kept as a sign to other clusters of this kind for as long as we live.
+const (
+	lowest, highest = 20_000, 32_000
+	block           = 100
+)
+
+// freePorts finds n ports that nobody has, and the lock on their block.
+func freePorts(n int) ([]int, net.Listener, error) {
+	if n >= block {
+		return nil, nil, fmt.Errorf("%d ports are more than a block has", n)
 	}
-	return out, nil
+	listen := func(port int) (net.Listener, error) {
+		return net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	}
+	blocks := (highest - lowest) / block
+	from := mathrand.IntN(blocks)
+	for i := range blocks {
+		base := lowest + (from+i)%blocks*block
+		lock, err := listen(base)
+		if err != nil {
+			continue
+		}
+		var out []int
+		for p := base + 1; p < base+block && len(out) < n; p++ {
+			if l, err := listen(p); err == nil {
+				_ = l.Close()
+				out = append(out, p)
+			}
+		}
+		if len(out) == n {
+			return out, lock, nil
+		}
+		_ = lock.Close()
+	}
+	return nil, nil, fmt.Errorf("no %d free ports from %d to %d", n, lowest, highest)
 }
 
 // layout makes the folders, keys, device files and configuration.
 func (c *Cluster) layout() error {
-	p, err := freePorts(4 + c.opt.Nodes)
+	p, lock, err := freePorts(4 + c.opt.Nodes)
 	if err != nil {
 		return err
 	}
+	c.lock = lock
 	c.ports = ports{ctld: p[0], dbd: p[1], sql: p[2], rest: p[3], nodes: p[4:]}
 	for _, d := range []string{"etc", "run", "log", "state", "spool", "dev", "busy", "work", "db"} {
 		if err := os.Mkdir(c.path(d), 0o755); err != nil {

@@ -1,4 +1,8 @@
-package slurm
+// Package gres owns Slurm's short texts for what a job or node has: GPUs with their indices, counts
+// by TRES, and lists of nodes. It never holds more than a bound of what a text unfolds to.
+//
+// Concurrency: all functions are pure.
+package gres
 
 import (
 	"fmt"
@@ -8,13 +12,13 @@ import (
 
 // The most that one text may unfold to, so that no answer costs us our memory.
 const (
-	mostHosts   = 20_000
+	MostHosts   = 20_000 // nodes of one list
 	mostIndices = 256
 )
 
-// gpus counts the GPUs of a gres text, "gpu:h100:4(IDX:0-3),license:2" or "gpu:2(S:0-1)", and
+// GPUs counts the GPUs of a gres text, "gpu:h100:4(IDX:0-3),license:2" or "gpu:2(S:0-1)", and
 // tells their indices where it does.
-func gpus(s string) (count int, indices []int) {
+func GPUs(s string) (count int, indices []int) {
 	for _, item := range splitOutside(s) {
 		body, paren, _ := strings.Cut(strings.TrimSpace(item), "(")
 		body = strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(body, "gres:"), "gres/"), "=", ":")
@@ -39,9 +43,9 @@ func gpus(s string) (count int, indices []int) {
 	return count, indices
 }
 
-// tresGPUs counts the GPUs of a TRES text, "cpu=4,node=2,gres/gpu=8,gres/gpu:h100=8". The count
+// TRES counts the GPUs of a TRES text, "cpu=4,node=2,gres/gpu=8,gres/gpu:h100=8". The count
 // without a type holds; those by type add up where it is missing.
-func tresGPUs(s string) int {
+func TRES(s string) int {
 	typed := 0
 	for item := range strings.SplitSeq(s, ",") {
 		k, v, _ := strings.Cut(strings.TrimSpace(item), "=")
@@ -104,9 +108,9 @@ func intRanges(s string) []int {
 	return out
 }
 
-// hosts unfolds Slurm's hostlist form: "gpu[1-3,07],login". Two brackets in one name are unfolded
+// Hosts unfolds Slurm's hostlist form: "gpu[1-3,07],login". Two brackets in one name are unfolded
 // one after the other.
-func hosts(s string) ([]string, error) {
+func Hosts(s string) ([]string, error) {
 	var out []string
 	for _, item := range splitOutside(s) {
 		if item = strings.TrimSpace(item); item == "" || item == "(null)" {
@@ -123,8 +127,8 @@ func hosts(s string) ([]string, error) {
 func unfold(out []string, done, rest string, depth int) ([]string, error) {
 	open := strings.IndexByte(rest, '[')
 	if open < 0 {
-		if len(out) >= mostHosts {
-			return nil, fmt.Errorf("more than %d nodes", mostHosts)
+		if len(out) >= MostHosts {
+			return nil, fmt.Errorf("more than %d nodes", MostHosts)
 		}
 		return append(out, done+rest), nil
 	}
@@ -139,7 +143,7 @@ func unfold(out []string, done, rest string, depth int) ([]string, error) {
 		}
 		a, err1 := strconv.Atoi(lo)
 		b, err2 := strconv.Atoi(hi)
-		if err1 != nil || err2 != nil || a < 0 || b < a || b-a >= mostHosts {
+		if err1 != nil || err2 != nil || a < 0 || b < a || b-a >= MostHosts {
 			return nil, fmt.Errorf("%.40q is no range", part)
 		}
 		for ; a <= b; a++ {
