@@ -232,3 +232,18 @@ func TestAMachineOnItsWayUpIsAwake(t *testing.T) {
 		t.Errorf("expected %s awake, %s off, %s on its way up", rest, off.Expected, waking.Expected)
 	}
 }
+
+// A machine that is told to go off stays told while its engine calls it stopping, or down.
+func TestAMachineOnItsWayDownStaysTold(t *testing.T) {
+	c, f := site4()
+	off := compute.Act{Verb: compute.Off, Target: "n4"}
+	for _, state := range []compute.NodeState{compute.NodeFenced, compute.NodeStopping, compute.NodeDown, compute.NodeOff} {
+		s := look(c, f, func(in *Input) {
+			in.View.Nodes[3].State, in.View.Nodes[3].Ours = state, true
+			in.Effects = map[string]Effect{off.Key(): {Act: off, Since: in.At, Done: in.At}}
+		})
+		if got := verbs(s.Decide(0, true)); !slices.Contains(got, off.Key()) {
+			t.Errorf("%s: %v", state, got)
+		}
+	}
+}

@@ -264,7 +264,8 @@ func (s *Survey) spare(n *nodeWork) bool {
 	if !s.c.Switch || n.GPUs == 0 || n.used > 0 || s.failing(compute.Off, n.Name) {
 		return false
 	}
-	return n.state == compute.NodeUp || n.ours && (n.state == compute.NodeOff || n.state == compute.NodeFenced)
+	// What was told to go off is on its way or there, whatever its engine calls that.
+	return n.state == compute.NodeUp || s.told(compute.Off, n.Name) || n.ours && (n.state == compute.NodeOff || n.state == compute.NodeFenced)
 }
 
 // rested says whether a node had no work for so long that its power may be taken before anything
