@@ -1,6 +1,7 @@
 import { curvePlot } from '../src/lib/curve'
 import { power, usd } from '../src/lib/format'
 import { ceiling, impact } from '../src/lib/impact'
+import { layout } from '../src/lib/tree'
 import { trend } from '../src/lib/trend'
 import type { CurveBlock, LiveView, SiteView } from '../src/lib/types'
 import { expect, test } from '@playwright/test'
@@ -38,6 +39,31 @@ test('a limit that mining cannot meet says who is left', () => {
   expect(hall.lines.join(' ')).toContain('100 kW stays above the limit')
   expect(impact(site, { ...live, nodes: null }, 'c', 1e6).lines[0]).toContain('not known')
   expect(ceiling(site, 'h')).toBe(1.5e6)
+})
+
+const cluster = { id: 'gpu', name: 'GPU cloud', node: 'h', gpus: 160, nameplate_w: 164e3 }
+const withGPUs = { ...site, gpu_clusters: [cluster] }
+
+test("a limit says what GPU jobs give up, and that their firm part runs on", () => {
+  const at = (firm: number | null): LiveView =>
+    ({ nodes: [{ id: 'h', power_w: 0.1e6, est_w: 0.1e6 }], groups: [], tenants: [], gpu_clusters: [{ id: 'gpu', power_w: 0.1e6, award_w: 0.1e6, firm_w: firm, gpus_used: 100, reachable: true, stage: '', reason: '' }] }) as unknown as LiveView
+  const i = impact(withGPUs, at(0.06e6), 'h', 0.07e6)
+  expect(i.level).toBe('shed')
+  expect(i.lines).toEqual(['Will shed about 30 kW of GPU jobs, by caps and pauses, at Hall, which draws 100 kW now.', 'The firm work of GPU cloud keeps running.'])
+  expect(impact(withGPUs, at(0.06e6), 'h', 0.04e6).level).toBe('firm')
+  expect(impact(withGPUs, at(null), 'h', 0.07e6).level, 'what is not known to bend is firm').toBe('firm')
+})
+
+test('a cluster hangs below its node', () => {
+  const boxes = layout(withGPUs, 1000).boxes
+  expect(boxes.find((b) => b.key === 'cluster:gpu')?.parent).toBe('node:h')
+})
+
+test('a few jobs worth thousands do not flatten the miners', () => {
+  const block = (load: string, value: number, w: number): CurveBlock => ({ load, class: 'flexible', power_w: w, award_w: w, value_usd_mwh: value, reason: '' })
+  const p = curvePlot({ at: '', price_usd_mwh: 20, cap_w: null, cleared_w: 2e6, blocks: [block('gpu', 5000, 5e4), block('g', 150, 1e6), block('g', 60, 1e6)] }, null, { left: 0, right: 300, top: 0, bottom: 100 })
+  expect(p.blocks[1]!.h).toBeGreaterThan(40)
+  expect(p.clipped.map((c) => c.text)).toEqual(['worth $5,000/MWh'])
 })
 
 test('a gap in one load is a gap in the stack above it, not a zero', () => {

@@ -44,13 +44,13 @@ export function roundStep(span: number, n: number): number {
   return [1, 2, 5, 10].map((m) => m * p).find((s) => s >= raw) ?? 10 * p
 }
 
-/** The value that half of the power which competes on price is worth at most. */
-function middle(c: CurveView): number {
-  const open = (c.blocks ?? []).filter((b) => b.class === 'flexible').sort((a, b) => a.value_usd_mwh - b.value_usd_mwh)
-  let left = open.reduce((s, b) => s + b.power_w, 0) / 2
+/** The value that a fifth of the power which competes on price is worth at least. */
+function mostly(c: CurveView): number {
+  const open = (c.blocks ?? []).filter((b) => b.class === 'flexible').sort((a, b) => b.value_usd_mwh - a.value_usd_mwh)
+  let left = open.reduce((s, b) => s + b.power_w, 0) / 5
   for (const b of open) {
     left -= b.power_w
-    if (left <= 0) return Math.max(0, b.value_usd_mwh)
+    if (left <= 0) return b.value_usd_mwh
   }
   return 0
 }
@@ -60,8 +60,7 @@ function range(c: CurveView, extra: (number | null)[]): { lo: number; hi: number
   const open = (c.blocks ?? []).filter((b) => b.class === 'flexible').map((b) => b.value_usd_mwh)
   const all = [0, ...open, ...extra.filter((v): v is number => v != null)]
   // A few kilowatts of jobs worth thousands must not flatten the megawatts of miners either.
-  const most = 6 * middle(c)
-  const best = Math.max(20, ...open.filter((v) => v <= most))
+  const best = Math.max(20, mostly(c))
   // A spike of thousands must not flatten the blocks: the price line then sits at the edge.
   const hi = Math.min(Math.max(...all), best * 2.2) * 1.12
   const lo = Math.max(Math.min(...all), -hi)

@@ -25,7 +25,23 @@ export function ceiling(site: SiteView, node: string): number {
   const ids = below(site, node)
   const groups = site.groups.filter((g) => ids.has(g.node)).reduce((s, g) => s + g.nameplate_w, 0)
   const tenants = site.tenants.filter((t) => ids.has(t.node)).reduce((s, t) => s + t.firm_w, 0)
-  return Math.max(groups + tenants, 1e5)
+  const clusters = (site.gpu_clusters ?? []).filter((c) => ids.has(c.node)).reduce((s, c) => s + c.nameplate_w, 0)
+  return Math.max(groups + tenants + clusters, 1e5)
+}
+
+/** What a cluster's jobs could give up now, and what its firm work draws; unknown is all firm. */
+function gpus(site: SiteView, live: LiveView, ids: Set<string>): { bend: number; firm: number; names: string[] } {
+  const out = { bend: 0, firm: 0, names: [] as string[] }
+  for (const c of site.gpu_clusters ?? []) {
+    if (!ids.has(c.node)) continue
+    const now = live.gpu_clusters?.find((x) => x.id === c.id)
+    const draw = now?.power_w ?? c.nameplate_w
+    const firm = Math.min(draw, now?.firm_w ?? draw)
+    out.bend += draw - firm
+    out.firm += firm
+    if (firm > 0) out.names.push(`the firm work of ${c.name || c.id}`)
+  }
+  return out
 }
 
 const list = (names: string[]) =>
@@ -45,8 +61,11 @@ export function impact(site: SiteView, live: LiveView, node: string, limitW: num
   const mining = groups.reduce((s, g) => s + Math.max(0, (liveGroup.get(g.id)?.power_w ?? 0) - (liveGroup.get(g.id)?.fixed_w ?? 0)), 0)
   const kept = tenants.reduce((s, t) => s + Math.max(liveTenant.get(t.id)?.power_w ?? t.firm_w, liveTenant.get(t.id)?.reserve_w ?? 0), 0)
   const tenantDraw = tenants.reduce((s, t) => s + (liveTenant.get(t.id)?.power_w ?? t.firm_w), 0)
-  const names = list(tenants.map((t) => t.name || t.id))
-  const keeps = names ? `${names} ${tenants.length > 1 ? 'keep' : 'keeps'} running.` : ''
+  const gpu = gpus(site, live, ids)
+  const firmDraw = tenantDraw + gpu.firm
+  const who = [...tenants.map((t) => t.name || t.id), ...gpu.names]
+  const names = list(who).replace(/^the/, 'The')
+  const keeps = names ? `${names} ${who.length > 1 ? 'keep' : 'keeps'} running.` : ''
 
   // The tenants' reserve is held free too, so mining gets what is left of the limit after it.
   const wanted = draw - tenantDraw + kept - limitW
@@ -54,12 +73,14 @@ export function impact(site: SiteView, live: LiveView, node: string, limitW: num
     return { level: 'none', lines: [`Nothing to shed now: ${name} draws ${power(draw)}. It will not rise above ${power(limitW)}.`, keeps].filter(Boolean), shedW: 0 }
   }
   const shedW = Math.min(wanted, mining)
-  const lines = shedW > 0 ? [`Will shed about ${power(shedW)} of mining at ${name}, which draws ${power(draw)} now.`] : []
-  const over = draw - shedW - limitW
+  const bent = Math.min(wanted - shedW, gpu.bend)
+  const parts = [shedW > 0 && `${power(shedW)} of mining`, bent > 1000 && `${power(bent)} of GPU jobs, by caps and pauses,`].filter((x): x is string => !!x)
+  const lines = parts.length > 0 ? [`Will shed about ${list(parts)} at ${name}, which draws ${power(draw)} now.`] : []
+  const over = draw - shedW - bent - limitW
   if (over <= 1000) return { level: 'shed', lines: [...lines, keeps].filter(Boolean), shedW }
-  if (shedW === 0) lines.push(`No mining is left to shed at ${name}, which draws ${power(draw)} now.`)
-  if (tenantDraw > limitW) {
-    lines.push(`That is not enough: ${names} ${tenants.length > 1 ? 'draw' : 'draws'} ${power(tenantDraw)}. About ${power(over)} of contracted load would have to stop, against its contract.`)
+  if (parts.length === 0) lines.push(`No mining is left to shed at ${name}, which draws ${power(draw)} now.`)
+  if (firmDraw > limitW) {
+    lines.push(`That is not enough: ${list(who)} ${who.length > 1 ? 'draw' : 'draws'} ${power(firmDraw)}. About ${power(over)} of contracted load would have to stop, against its contract.`)
     return { level: 'firm', lines, shedW }
   }
   lines.push(`About ${power(over)} stays above the limit: standby, held and stuck devices that the controller cannot put to sleep. Open their breaker if the limit must hold.`)
