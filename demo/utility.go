@@ -57,8 +57,8 @@ const (
 // openUtility finds an address for the VTN and writes the secrets that the site shares with it.
 func (o Options) openUtility() (*utility, error) {
 	u := &utility{limit: emergencyPower(o.Miners), when: o.Emergencies, log: o.Log}
-	if u.when.Power > 0 {
-		u.limit = u.when.Power
+	if u.when.Share > 0 {
+		u.limit = u.limit.Scale(float64(u.when.Share))
 	}
 	for _, name := range []string{hookToken, vtnSecret} {
 		b := make([]byte, 16)
@@ -152,8 +152,9 @@ type Emergencies struct {
 	// First begins so long after the demonstration does, and then comes one every Every; each lasts
 	// For and is announced Ahead of it. Every zero: one each day, at a set time of the afternoon.
 	First, Every, For, Ahead time.Duration
-	// Power is what the connection may then draw; zero: the hosting tenant with its ramp.
-	Power unit.Power
+	// Share is what the connection may then draw, as a part of what the hosting tenant with its
+	// ramp needs; zero: all of that.
+	Share unit.Ratio
 }
 
 func (m Emergencies) ahead() time.Duration {

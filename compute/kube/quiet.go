@@ -9,7 +9,7 @@ import (
 // Bounds of standing back, in machine time.
 const (
 	quietFrom = 16              // acts under way at once from which the watches stand back
-	quietMost = 2 * time.Second // and for how long at the most, from the first of them on
+	quietMost = 4 * time.Second // and for how long at the most, from the first of them on
 	quietLook = 5 * time.Millisecond
 )
 

@@ -68,8 +68,10 @@ func Run(ctx context.Context, o demo.Options) error {
 	return demo.Run(ctx, o)
 }
 
-// emergencies come soon and often: this demonstration cannot run faster than life.
-var emergencies = demo.Emergencies{First: 2 * time.Minute, Every: 10 * time.Minute, For: 2 * time.Minute, Ahead: time.Minute}
+// emergencies come soon and often: this demonstration cannot run faster than life. The hosting
+// tenant draws half of its power, and what is left beside it and its ramp is about two thirds of
+// what the GPUs draw.
+var emergencies = demo.Emergencies{First: 2 * time.Minute, Every: 10 * time.Minute, For: 2 * time.Minute, Ahead: 30 * time.Second, Share: 0.7}
 
 func watch(c *slurmtest.Cluster) string {
 	return fmt.Sprintf(`what to watch: after two minutes, and then every ten, the grid is short for two minutes. Mining yields first, then
@@ -82,6 +84,7 @@ the partition firm runs on. The page's Clusters and Events show each step and wh
 // partitions and accounts, and times that suit jobs of some minutes.
 func rewrite(f *sitefile.File, c *slurmtest.Cluster) {
 	k, cfg := &f.Clusters[0], c.Config()
+	f.Emulate.Tenants[f.Tenants[0].ID] = sitefile.Draw{Low: 0.5, High: 0.5}
 	k.Kubernetes = nil
 	k.Slurm = &cluster.Slurm{REST: cfg.REST, User: cfg.User, Commands: true, Conf: cfg.Conf, Poll: time.Second, Timeout: 10 * time.Second}
 	k.BMC = nil // Slurm takes its nodes' power itself
@@ -104,5 +107,5 @@ func rewrite(f *sitefile.File, c *slurmtest.Cluster) {
 	accounts := c.Accounts()
 	k.Tenants[0].Accounts = []string{accounts[0], accounts[2]} // serving, and some training of its own
 	k.Tenants[1].Accounts = []string{accounts[1]}
-	k.Effect, k.Hysteresis = 20*time.Second, 15*time.Second
+	k.Effect, k.Hysteresis, k.Restore = 20*time.Second, 15*time.Second, 4*k.Restore
 }
