@@ -159,6 +159,7 @@ customer: {name: Serving Co., address: [12 Model Way, "Denver, CO 80202"]}
     gpu_cloud:
       reserved: [{model: H100, gpus: {{.GPUs}}, rate: 2.10 $}]
       on_demand: {H100: 2.80 $}
+      interruptible: {H100: 1.70 $}
 `))
 
 var labContract = template.Must(template.New("lab").Parse(`# A tenant that trains on our GPUs when there is room.

@@ -159,6 +159,12 @@ type ClusterJob struct {
 	PausedS    float64    `json:"paused_s"`
 	PauseLeftS *float64   `json:"pause_left_s"` // null: no bound, or it is never paused
 	Why        string     `json:"why"`
+	// Not in JSON: why in one word, a site.Code, the node that it is about, since when, and the
+	// power that is not drawn for it, of what is in force now; zero where nothing is.
+	Cause  string    `json:"-"`
+	Place  string    `json:"-"`
+	Since  time.Time `json:"-"`
+	SavesW float64   `json:"-"`
 }
 
 // NodeHold is a person's wish for nodes. POST /api/v1/clusters/{id}/holds (operator);

@@ -325,16 +325,33 @@ func (c *Clusters) job(x *one, s screen, effects map[string]shed.Effect, j *comp
 			out.PauseLeftS = &left
 		}
 	}
+	x.why(&out, effects, j)
+	return out
+}
+
+// why fills in what holds a job back: its own pause, else the caps of its nodes by its part of their GPUs.
+func (x *one) why(out *api.ClusterJob, effects map[string]shed.Effect, j *compute.Job) {
+	tell := func(e shed.Effect, part float64) {
+		if out.Since.IsZero() || e.Since.Before(out.Since) {
+			out.Since = e.Since
+		}
+		out.Why, out.Cause, out.Place = e.Why.Text, string(e.Why.Code), string(e.Why.Node)
+		out.SavesW += e.Saves.Watts() * part
+	}
 	if e, ok := effects[compute.Act{Verb: compute.Stop, Target: j.ID}.Key()]; ok {
-		out.Why = e.Why.Text
-	} else if slowed > 0 {
-		for _, pl := range j.Places {
-			if e, ok := effects[compute.Act{Verb: compute.Hold, Target: pl.Node}.Key()]; ok {
-				out.Why = e.Why.Text
-			}
+		tell(e, 1)
+		return
+	}
+	if out.Slowed <= 0 {
+		return
+	}
+	for _, p := range j.Places {
+		e, ok := effects[compute.Act{Verb: compute.Hold, Target: p.Node}.Key()]
+		i := slices.IndexFunc(x.c.Machines, func(m compute.Machine) bool { return m.Name == p.Node })
+		if ok && i >= 0 {
+			tell(e, float64(p.GPUs)/float64(max(x.c.Machines[i].GPUs, 1)))
 		}
 	}
-	return out
 }
 
 func when(t time.Time) *time.Time {

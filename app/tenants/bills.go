@@ -90,7 +90,7 @@ func (b Bills) Invoices(ctx context.Context, id string) ([]api.InvoiceView, erro
 	if inv, err := b.issuer.Draft(ctx, b.months, id, b.month(id), b.opt.Clock.Now()); err == nil {
 		out = append(out, api.InvoiceView{Number: "draft", Month: inv.Period.Month, TotalUSD: inv.Total.Dollars(), Draft: true, Lines: len(inv.Lines)})
 	} else {
-		b.opt.Log.Debug("no draft", "reason", err.Error())
+		b.tell("draft/"+id, "no draft of an invoice can be made", id, err)
 	}
 	all, err := b.issuer.List(ctx, id, 600)
 	if err != nil {
@@ -123,6 +123,11 @@ func (b Bills) Invoice(ctx context.Context, id, number, format string) (api.Docu
 	}
 	if errors.Is(err, invoice.ErrNotFound) || err == nil && inv.Tenant != id { // another's is as if it were not
 		return api.Document{}, fmt.Errorf("invoice %q: %w", number, api.ErrNotFound)
+	}
+	for _, known := range []error{invoice.ErrNoRate, invoice.ErrNoContract, invoice.ErrNoRows} {
+		if errors.Is(err, known) {
+			return api.Document{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
+		}
 	}
 	if err != nil {
 		return api.Document{}, err
@@ -164,10 +169,21 @@ func (t *Tenants) Issue(ctx context.Context) {
 		inv, fresh, err := t.issuer.Issue(ctx, t.months, id, last, now)
 		switch {
 		case err != nil:
-			t.opt.Log.Info("an invoice waits", "tenant", id, "month", last, "reason", err.Error())
+			t.tell("issue/"+id, "an invoice waits", id, err)
 		case fresh:
 			t.opt.Log.Info("invoice issued", "tenant", id, "month", last, "number", inv.Number, "total", inv.Total.String())
 		}
+	}
+}
+
+// tell logs why something of a tenant is not to be had, once until the reason is another.
+func (t *Tenants) tell(key, what, tenant string, err error) {
+	t.mu.Lock()
+	told := t.told[key] == err.Error()
+	t.told[key] = err.Error()
+	t.mu.Unlock()
+	if !told {
+		t.opt.Log.Warn(what, "tenant", tenant, "reason", err.Error())
 	}
 }
 

@@ -46,17 +46,22 @@ func (t *Tenants) watch(now time.Time) {
 
 // touchedHosted tells which hosted tenants lack power.
 func (t *Tenants) touchedHosted(now time.Time, seen map[string]usage.Event) {
-	for _, l := range t.opt.Live().Tenants {
+	live := t.opt.Live()
+	for _, l := range live.Tenants {
 		if l.ShedW <= 0 {
 			continue
 		}
-		e := usage.Event{Tenant: l.ID, Kind: usage.Outage, From: now, Power: unit.Watts(l.ShedW), Why: "its feeder has no power: " + l.Reason, Ref: "feeder"}
+		e := usage.Event{
+			Tenant: l.ID, Kind: usage.Outage, From: now, Power: unit.Watts(l.ShedW), Ref: "feeder",
+			Why: "Its feeder has no power: " + t.hostedCause(live, t.nodeOf(l.ID)) + ".",
+		}
 		seen[key(e)] = e
 	}
 }
 
 // touchedJobs tells whose jobs are slowed or held back.
 func (t *Tenants) touchedJobs(now time.Time, seen map[string]usage.Event) {
+	live := t.opt.Live()
 	for i := range t.opt.Plant.File.Clusters {
 		id := t.opt.Plant.File.Clusters[i].ID
 		jobs, err := t.opt.Clusters.ClusterJobs(id)
@@ -68,17 +73,14 @@ func (t *Tenants) touchedJobs(now time.Time, seen map[string]usage.Event) {
 			if j.Tenant == "" {
 				continue
 			}
-			e := usage.Event{Tenant: j.Tenant, From: now, Ref: id + "/" + j.ID}
+			e := usage.Event{Tenant: j.Tenant, From: since(now, j), Power: unit.Watts(j.SavesW), Ref: id + "/" + j.ID}
 			switch {
 			case j.Ours && j.State == "paused":
-				e.Kind, e.Why = usage.Paused, fmt.Sprintf("%s with %d GPUs is paused: %s", j.ID, j.GPUs, j.Why)
+				e.Kind, e.Why = usage.Paused, fmt.Sprintf("%s with %s is paused: %s. It goes on by itself.", nameOf(j), count(j.GPUs, "GPU"), t.cause(live, j))
 			case j.State == "running" && j.Slowed > 0:
-				e.Kind, e.Why = usage.Capped, fmt.Sprintf("the GPUs of %s are capped, which costs it %.0f %% of its work: %s", j.ID, 100*j.Slowed, j.Why)
+				e.Kind, e.Why = usage.Capped, fmt.Sprintf("The GPUs of %s are held to less power, which costs it about %.0f %% of its work: %s.", nameOf(j), 100*j.Slowed, t.cause(live, j))
 			default:
 				continue
-			}
-			if j.PowerW != nil {
-				e.Power = unit.Watts(*j.PowerW)
 			}
 			seen[key(e)] = e
 		}

@@ -66,6 +66,7 @@ type Tenants struct {
 
 	mu       sync.Mutex
 	open     map[string]usage.Event // what touches whom now
+	told     map[string]string      // what was logged last, by what it is about
 	promises map[string]*api.SLAView
 	queue    []usage.Event // to be written, bounded by maxQueue: the oldest go first
 }
@@ -82,7 +83,7 @@ const checkpointKey = "tenants.checkpoint"
 
 // Open reads the contracts, opens the record of use and takes up where the last run stopped.
 func Open(ctx context.Context, o Options) (*Tenants, error) {
-	t := &Tenants{opt: o, contracts: map[string]*contract.Contract{}, open: map[string]usage.Event{}}
+	t := &Tenants{opt: o, contracts: map[string]*contract.Contract{}, open: map[string]usage.Event{}, told: map[string]string{}}
 	f := o.Plant.File
 	for i := range f.Tenants {
 		h := &f.Tenants[i]
@@ -136,6 +137,14 @@ func (t *Tenants) load(id, path string) error {
 	return nil
 }
 
+const (
+	// maxGap is the longest time between two readings of a counter within which its rise is
+	// measured in both intervals that it falls in, as of the site's own meters.
+	maxGap = 3 * time.Minute
+	// lifeSigns is the longest time between two that a cluster's engine gives while it is well, machine time.
+	lifeSigns = 10 * time.Second
+)
+
 // openKeeper lays the site out for the attribution.
 func (t *Tenants) openKeeper() error {
 	f := t.opt.Plant.File
@@ -150,6 +159,8 @@ func (t *Tenants) openKeeper() error {
 	var busiest unit.Power
 	for i := range f.Clusters {
 		plan, keeper := layOut(&f.Clusters[i])
+		// An engine gives its signs of life by the machine's clock.
+		keeper.Owners.Trusted = max(2*time.Minute, time.Duration(float64(lifeSigns)*t.opt.Clock.Speed()))
 		p.Clusters, of = append(p.Clusters, plan), append(of, keeper)
 		for _, g := range f.Clusters[i].GPUs {
 			busiest = max(busiest, g.Full)
@@ -159,7 +170,7 @@ func (t *Tenants) openKeeper() error {
 	if err != nil {
 		return err
 	}
-	t.keeper, err = usage.NewKeeper(s, usage.CounterOptions{MaxGPU: max(3*unit.Kilowatt, 2*busiest)}, of...)
+	t.keeper, err = usage.NewKeeper(s, usage.CounterOptions{MaxGap: maxGap, MaxGPU: max(3*unit.Kilowatt, 2*busiest)}, of...)
 	return err
 }
 

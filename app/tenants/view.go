@@ -76,7 +76,7 @@ func (t *Tenants) hosted(x *tenant, live api.LiveView, v *api.TenantView) {
 		v.Headline = fmt.Sprintf("All power is delivered: %s of the contracted %s are drawn.", unit.Watts(*l.PowerW).Short(), def.Firm.Short())
 		if l.ShedW > 0 {
 			v.AllowedW = watts(unit.Watts(max(*l.PowerW, 0)))
-			v.Headline = fmt.Sprintf("%s that it wants are not delivered: %s.", unit.Watts(l.ShedW).Short(), strings.TrimSuffix(l.Reason, "."))
+			v.Headline = fmt.Sprintf("%s that it wants are not delivered: %s.", unit.Watts(l.ShedW).Short(), t.hostedCause(live, t.nodeOf(x.id)))
 		}
 	}
 }
@@ -125,7 +125,7 @@ func (t *Tenants) ofCluster(x *tenant, v *api.TenantView) {
 	for _, n := range c.Nodes {
 		if k := used[n.Name]; k > 0 {
 			v.Nodes = append(v.Nodes, api.TenantNode{
-				Cluster: c.ID, Name: n.Name, Model: n.Model, State: n.State, GPUs: k, PowerW: part(n.PowerW, k, n.GPUs), CapW: n.CapW, FullW: n.FullW, Why: capWhy(n),
+				Cluster: c.ID, Name: n.Name, Model: n.Model, State: n.State, GPUs: k, PowerW: part(n.PowerW, k, n.GPUs), CapW: n.CapW, FullW: n.FullW, Why: capWhy(n.CapW),
 			})
 			m := models[n.Model]
 			if m == nil {
@@ -146,11 +146,12 @@ func (t *Tenants) ofCluster(x *tenant, v *api.TenantView) {
 	v.Headline = headline(running, paused, slowed)
 }
 
-func capWhy(n api.ClusterNode) string {
-	if n.CapW == nil {
+// capWhy tells of a cap; a node's own note may tell of others.
+func capWhy(capped *float64) string {
+	if capped == nil {
 		return ""
 	}
-	return n.Note
+	return "its GPUs are held to less power, since power is short"
 }
 
 func part(p *float64, k, of int) *float64 {
@@ -162,21 +163,21 @@ func part(p *float64, k, of int) *float64 {
 }
 
 func headline(running, paused, slowed int) string {
-	what := func(n int) string {
+	run := func(n int) string {
 		if n == 1 {
-			return "1 job"
+			return "1 job runs"
 		}
-		return fmt.Sprintf("%d jobs", n)
+		return fmt.Sprintf("%d jobs run", n)
 	}
 	switch {
 	case running == 0 && paused == 0:
 		return "No job of it runs now."
 	case paused > 0:
-		return fmt.Sprintf("%s run, %s paused since power is short.", what(running), what(paused))
+		return fmt.Sprintf("%s, %s paused since power is short.", run(running), count(paused, "job"))
 	case slowed > 0:
-		return fmt.Sprintf("%s run, the GPUs of %s capped since power is short.", what(running), what(slowed))
+		return fmt.Sprintf("%s, the GPUs of %s held to less power since power is short.", run(running), count(slowed, "job"))
 	}
-	return what(running) + " run at full power."
+	return run(running) + " at full power."
 }
 
 // TenantJobs returns a tenant's jobs on our clusters.
@@ -193,12 +194,13 @@ func (t *Tenants) TenantJobs(id string) ([]api.TenantJob, error) {
 	if err != nil {
 		return nil, err
 	}
+	live := t.opt.Live()
 	for i := range jobs {
 		j := &jobs[i]
 		if j.Tenant == id {
 			out = append(out, api.TenantJob{
 				ID: j.ID, Name: j.Name, Cluster: x.cluster.ID, Queue: j.Queue, Class: j.Kind, State: j.State, GPUs: j.GPUs, Nodes: j.Nodes,
-				Submitted: j.Submitted, Started: j.Started, Saved: j.Saved, Slowed: j.Slowed, PausedS: j.PausedS, PauseLeftS: j.PauseLeftS, Why: j.Why,
+				Submitted: j.Submitted, Started: j.Started, Saved: j.Saved, Slowed: j.Slowed, PausedS: j.PausedS, PauseLeftS: j.PauseLeftS, Why: t.why(live, j),
 			})
 		}
 	}
@@ -243,11 +245,11 @@ func (t *Tenants) Availability(id string) (api.AvailabilityView, error) {
 	until := live.At.Truncate(15 * time.Minute).Add(30 * time.Minute)
 	o := api.MoreView{From: live.At, Until: until, PowerW: more, PriceUSD: dearer(live.PriceUSDMWh, worth), Why: "miners rest for what goes beyond the power that is free"}
 	v.Offers = append(v.Offers, o)
-	v.Text = fmt.Sprintf("Up to %s more until %s", unit.Watts(more).Short(), until.In(t.opt.Plant.Zone).Format("15:04"))
+	v.Text = fmt.Sprintf("You could draw %s more until %s", unit.Watts(more).Short(), until.In(t.opt.Plant.Zone).Format("15:04"))
 	if o.PriceUSD != nil {
-		v.Text += fmt.Sprintf(" at %.2f $/MWh", *o.PriceUSD)
+		v.Text += fmt.Sprintf(", at $%.2f/MWh", *o.PriceUSD)
 	}
-	v.Text += "; asked for again then."
+	v.Text += "."
 	return v, nil
 }
 

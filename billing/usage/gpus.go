@@ -33,7 +33,7 @@ type tenantShare struct {
 	evidence        []string // GPUs
 	jobs            []string
 	last, lastJob   string
-	more            int    // GPUs and jobs that stand in neither
+	more            int // GPUs and jobs that stand in neither
 }
 
 // told appends to evidence, or counts what is too much of it.

@@ -167,6 +167,7 @@ func (s *Source) delivery(ctx context.Context, in *invoice.In, stretches []contr
 		}
 		if v.SLA != nil {
 			all = append(all, f)
+			in.Notes = append(in.Notes, f.Notes...)
 		}
 	}
 	in.Service = serviceOf(all, promised)
@@ -195,8 +196,8 @@ func serviceOf(all []sla.Finding, promised unit.Ratio) *invoice.Service {
 			}
 			v.Breaches = append(v.Breaches, strings.TrimSpace(fmt.Sprintf("%s to %s, %s: %s %s", l.Start.UTC().Format(time.RFC3339), l.End.UTC().Format(time.RFC3339), l.Kind, why, l.Ref)))
 		}
-		v.Breaches = append(v.Breaches, f.Notes...)
 	}
+	v.Wanted = max(v.Wanted, v.Delivered) // what was had was wanted, as of an interval that was seen in part
 	if len(all) > 1 {
 		v.Share = 0 // each stretch has its own
 	}
