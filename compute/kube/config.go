@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/kueue/client-go/clientset/versioned"
 
 	"switchyard/clock"
+	"switchyard/compute/kube/transport"
 )
 
 // Defaults of a Config.
@@ -65,8 +66,8 @@ func Open(c Config, k clock.Clock, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := &serverClock{clock: k}
-	rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return dated{next, by} })
+	by := transport.NewServer(k)
+	rc.Wrap(by.Watch)
 	kueue, err := versioned.NewForConfig(rc)
 	if err != nil {
 		return nil, fmt.Errorf("reach cluster %s: %w", c.ID, err)
@@ -83,7 +84,7 @@ func Open(c Config, k clock.Clock, log *slog.Logger) (*Engine, error) {
 	}
 	e, err := open(c, clients{kube: kube, kueue: kueue, ping: ping}, k, log)
 	if err == nil {
-		e.times.server = by
+		e.times = transport.NewTimes(k, by)
 	}
 	return e, err
 }
@@ -132,8 +133,7 @@ func (c Config) rest() (*rest.Config, error) {
 	})
 	if path := rc.BearerTokenFile; path != "" {
 		rc.BearerTokenFile, rc.BearerToken = "", "" // the file's is the newer one
-		file := &tokenFile{path: path}
-		rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return bearer{file, next} })
+		rc.Wrap(transport.NewTokenFile(path).Wrap)
 	}
 	return rc, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"switchyard/clock"
 	"switchyard/compute"
+	"switchyard/compute/kube/transport"
 )
 
 // How the picture is kept, in machine time.
@@ -30,7 +31,7 @@ type Engine struct {
 	config  Config
 	with    clients
 	clock   clock.Clock
-	times   times
+	times   transport.Times
 	log     *slog.Logger
 	notices notices
 	record  record
@@ -69,7 +70,7 @@ var (
 
 func newEngine(c Config, with clients, k clock.Clock, log *slog.Logger) *Engine {
 	e := &Engine{
-		config: c, with: with, clock: k, times: newTimes(k), log: log,
+		config: c, with: with, clock: k, times: transport.NewTimes(k, nil), log: log,
 		slots: make(chan struct{}, maxSlots), dirty: make(chan struct{}, 1),
 	}
 	e.beat.err = errors.New("not heard of yet")

@@ -228,19 +228,19 @@ func (e *Engine) jobOf(w *work) compute.Job {
 	}
 	_, j.Name, _ = strings.Cut(w.id, "/")
 	if w.wl != nil {
-		j.GPUs, j.Submitted, j.Ended = w.wl.gpus, e.times.site(w.wl.created), e.times.site(w.wl.ended)
+		j.GPUs, j.Submitted, j.Ended = w.wl.gpus, e.times.Site(w.wl.created), e.times.Site(w.wl.ended)
 	}
 	if w.job != nil {
-		j.GPUs, j.Submitted = max(j.GPUs, w.job.gpus), e.times.site(w.job.created)
+		j.GPUs, j.Submitted = max(j.GPUs, w.job.gpus), e.times.Site(w.job.created)
 		if w.job.done {
-			j.Ended = e.times.site(w.job.ended)
+			j.Ended = e.times.Site(w.job.ended)
 		}
 	}
 	if !w.wish.saved.IsZero() {
-		j.Saved = site.Some(e.times.site(w.wish.saved))
+		j.Saved = site.Some(e.times.Site(w.wish.saved))
 	}
 	if t, ok := parseTime(w.wish.deadline); ok {
-		j.Deadline = e.times.site(t)
+		j.Deadline = e.times.Site(t)
 	}
 	e.place(&j, w.pods)
 	if w.state != compute.JobDone && w.state != compute.JobFailed {
@@ -262,7 +262,7 @@ func (e *Engine) place(j *compute.Job, pods []podSeen) {
 			continue
 		}
 		at[p.node] += p.gpus
-		if t := e.times.site(p.started); j.Started.IsZero() || t.Before(j.Started) {
+		if t := e.times.Site(p.started); j.Started.IsZero() || t.Before(j.Started) {
 			j.Started = t
 		}
 	}
@@ -270,7 +270,7 @@ func (e *Engine) place(j *compute.Job, pods []podSeen) {
 		j.GPUs = asked
 	}
 	if j.Ended.IsZero() {
-		j.Ended = e.times.site(ended)
+		j.Ended = e.times.Site(ended)
 	}
 	if len(at) == 0 {
 		return

@@ -137,11 +137,11 @@ func (e *Engine) Usage(ctx context.Context, from, to time.Time) ([]compute.Usage
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock() // a pod that ends meanwhile is neither missed nor counted twice
-	all, since := e.record.within(e.times.machine(from))
+	all, since := e.record.within(e.times.Machine(from))
 	if since.IsZero() {
 		return nil, fmt.Errorf("read the record of GPU time: %w: the pods were not listed yet", compute.ErrUnreachable)
 	}
-	end := e.times.machine(to)
+	end := e.times.Machine(to)
 	for _, p := range e.pods.rows {
 		if p.active() {
 			all = append(all, e.stretchOf(p, end))
@@ -149,7 +149,7 @@ func (e *Engine) Usage(ctx context.Context, from, to time.Time) ([]compute.Usage
 	}
 	var out []compute.Usage
 	for _, s := range all {
-		u := compute.Usage{Job: s.job, Account: s.account, Queue: s.queue, GPUs: s.gpus, From: e.times.site(s.from), To: e.times.site(s.to)}
+		u := compute.Usage{Job: s.job, Account: s.account, Queue: s.queue, GPUs: s.gpus, From: e.times.Site(s.from), To: e.times.Site(s.to)}
 		if u.From.Before(from) {
 			u.From = from
 		}
@@ -165,7 +165,7 @@ func (e *Engine) Usage(ctx context.Context, from, to time.Time) ([]compute.Usage
 		return cmp.Or(cmp.Compare(a.Job, b.Job), a.From.Compare(b.From), a.To.Compare(b.To))
 	})
 	v := e.picture.Load().view
-	switch begun := e.times.site(since); {
+	switch begun := e.times.Site(since); {
 	case from.Before(begun):
 		return out, fmt.Errorf("read the record of GPU time: %w: pods that were gone before %s are not in it", ErrIncomplete, begun.Format(time.RFC3339))
 	case !v.Reachable && to.After(v.At):

@@ -110,7 +110,7 @@ func (e *Engine) ask(ctx context.Context, a compute.Act, r ref, k knob, jobs []*
 		return err
 	}
 	asked, _ := parseTime(stamp)
-	e.waits.put(&wait{act: a, ref: r, knob: k, asked: asked, stamp: stamp, until: e.times.site(asked).Add(a.Grace)})
+	e.waits.put(&wait{act: a, ref: r, knob: k, asked: asked, stamp: stamp, until: e.times.Site(asked).Add(a.Grace)})
 	e.poke()
 	for _, w := range jobs {
 		if err := e.askPods(ctx, w, stamp); err != nil {

@@ -1,4 +1,4 @@
-package kube
+package transport
 
 import (
 	"fmt"
@@ -18,10 +18,10 @@ const (
 	tokenFor = 10 * time.Second
 )
 
-// tokenFile puts the token of a file on each request. The file is read again after tokenFor, and
+// TokenFile puts the token of a file on each request. The file is read again after tokenFor, and
 // at once after the server refused the token: client-go itself would wait for a minute. All
 // clients share one.
-type tokenFile struct {
+type TokenFile struct {
 	path string
 
 	mu    sync.Mutex
@@ -31,7 +31,7 @@ type tokenFile struct {
 
 // bearer sends requests with a token of a file.
 type bearer struct {
-	file *tokenFile
+	file *TokenFile
 	next http.RoundTripper
 }
 
@@ -53,7 +53,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-func (t *tokenFile) get() (string, error) {
+func (t *TokenFile) get() (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.token != "" && time.Since(t.read) < tokenFor {
@@ -75,3 +75,9 @@ func (t *tokenFile) get() (string, error) {
 	t.token, t.read = s, time.Now()
 	return s, nil
 }
+
+// NewTokenFile makes one of a path; the file is read with the first request.
+func NewTokenFile(path string) *TokenFile { return &TokenFile{path: path} }
+
+// Wrap returns a transport that sends requests with the file's token.
+func (t *TokenFile) Wrap(next http.RoundTripper) http.RoundTripper { return bearer{t, next} }
