@@ -67,11 +67,11 @@ func (c *control) limiterDevices(r *readings, nameplate, believed []unit.Power) 
 		})
 	}
 	for i := range c.a.clusters.Len() {
-		id, node, full := c.a.clusters.At(i)
+		_, node, full := c.a.clusters.At(i)
 		draw := r.power(node)
 		nameplate[node] += max(full, draw.Or(0))
 		believed[node] += draw.Or(full)
-		out = append(out, limiter.Device{ID: site.DeviceID(id), Node: node, Class: site.Firm, Power: draw.Or(full), At: r.at[node], Max: full})
+		out = append(out, c.a.clusters.Devices(i, draw.Or(full))...)
 	}
 	for i := range c.a.plant.Tenants {
 		t := &c.a.plant.Tenants[i]

@@ -22,6 +22,7 @@ import (
 	"switchyard/compute/shed"
 	"switchyard/dispatch"
 	"switchyard/journal"
+	"switchyard/limiter"
 	"switchyard/market/outlook"
 	"switchyard/site"
 	"switchyard/sitefile/cluster"
@@ -326,4 +327,22 @@ func (c *Clusters) Load(device site.DeviceID) site.LoadID {
 // Has says whether a load is a cluster's.
 func (c *Clusters) Has(load site.LoadID) bool {
 	return slices.ContainsFunc(c.all, func(x *one) bool { return x.firm == load || x.flex == load })
+}
+
+// Devices tells the limiter of the i-th cluster that draws so much: firm power, and what bends by
+// the cluster's own acts, of which some may be on its way out. Its rise is kept room for at the
+// clearing, so none is foreseen here.
+func (c *Clusters) Devices(i int, draw unit.Power) []limiter.Device {
+	x := c.all[i]
+	firm := draw
+	var falling unit.Power
+	if s := x.survey; s != nil && s.Flexible > 0 {
+		firm = min(draw, s.Firm)
+		falling = min(max(draw-s.Firm-(s.Flexible-x.gov.Cut()), 0), draw-firm)
+	}
+	out := []limiter.Device{{ID: site.DeviceID(x.firm), Node: x.node, Class: site.Firm, Power: firm}}
+	if draw > firm {
+		out = append(out, limiter.Device{ID: site.DeviceID(x.flex), Node: x.node, Class: site.Flexible, Power: draw - firm, Falling: falling})
+	}
+	return out
 }

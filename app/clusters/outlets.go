@@ -58,7 +58,7 @@ var errUnfed = errors.New("its outlets have not been read yet")
 
 // outlets adds up what the outlets of a machine say: all of them must have been read within two
 // minutes, since a machine that lost a cord draws more from the other.
-func (g *gauge) outlets(node string) (compute.Reading, error) {
+func (g *gauge) outlets(node string) (compute.Reading, bool) {
 	r := compute.Reading{Node: node, Source: "pdu"}
 	now := g.clk.Now()
 	g.mu.Lock()
@@ -73,7 +73,7 @@ func (g *gauge) outlets(node string) (compute.Reading, error) {
 		}
 		f, ok := g.fed[k]
 		if !ok || !f.power.OK || now.Sub(f.at) > 2*time.Minute {
-			return r, errUnfed
+			return r, false
 		}
 		if n == 0 || f.at.Before(r.At) {
 			r.Asked, r.At = f.asked, f.at
@@ -84,13 +84,13 @@ func (g *gauge) outlets(node string) (compute.Reading, error) {
 		counts = counts && f.energy.OK
 	}
 	if n == 0 {
-		return r, errUnfed
+		return r, false
 	}
 	r.Power = site.Some(power)
 	if counts {
 		r.Energy = site.Some(energy)
 	}
-	return r, nil
+	return r, true
 }
 
 // measure reads a machine; where nothing else tells what all of it draws, its outlets do.
@@ -103,14 +103,12 @@ func (g *gauge) measure(ctx context.Context, node string) (compute.Reading, erro
 	if err == nil && r.Power.OK || len(g.cords) == 0 {
 		return r, err
 	}
-	by, none := g.outlets(node)
+	by, ok := g.outlets(node)
 	switch {
-	case none != nil:
+	case !ok:
 		return r, err
-	case err != nil:
-		return by, nil
+	case err == nil:
+		by.GPUs, by.Lease, by.Source = r.GPUs, r.Lease, r.Source+"+pdu"
 	}
-	r.Power, r.Energy = by.Power, by.Energy
-	r.Source += "+pdu"
-	return r, nil
+	return by, nil //nolint:nilerr // its outlets told what nothing else did
 }

@@ -79,6 +79,9 @@ type tenant struct {
 	of       *cluster.Tenant
 }
 
+// maxOuts bounds the intervals that wait for the disk: a month of them.
+const maxOuts = 31 * 288
+
 const checkpointKey = "tenants.checkpoint"
 
 // Open reads the contracts, opens the record of use and takes up where the last run stopped.
@@ -246,6 +249,9 @@ func (t *Tenants) Close(ctx context.Context, all []Closed) error {
 	for _, c := range all {
 		if !c.Start.After(t.last) {
 			continue
+		}
+		if len(t.outs) >= maxOuts {
+			break // the integrator keeps the rest until the disk takes these
 		}
 		out := t.keeper.Close(usage.Closed{Start: c.Start, Records: c.Records, Price: c.Price, Delivery: c.Delivery})
 		t.outs, t.last = append(t.outs, out), c.Start
