@@ -71,7 +71,7 @@ func Run(ctx context.Context, o demo.Options) error {
 // emergencies come soon and often: this demonstration cannot run faster than life. The hosting
 // tenant draws half of its power, and what is left beside it and its ramp is about two thirds of
 // what the GPUs draw.
-var emergencies = demo.Emergencies{First: 2 * time.Minute, Every: 10 * time.Minute, For: 2 * time.Minute, Ahead: 30 * time.Second, Share: 0.7}
+var emergencies = demo.Emergencies{First: 2 * time.Minute, Every: 10 * time.Minute, For: 2 * time.Minute, Ahead: 30 * time.Second, Share: 0.55}
 
 func watch(c *slurmtest.Cluster) string {
 	return fmt.Sprintf(`what to watch: after two minutes, and then every ten, the grid is short for two minutes. Mining yields first, then
