@@ -69,13 +69,12 @@ func Run(ctx context.Context, o demo.Options) error {
 }
 
 // emergencies come soon and often: this demonstration cannot run faster than life. The hosting
-// tenant draws half of its power, and what is left beside it and its ramp is about two thirds of
-// what the GPUs draw.
+// tenant draws half of its power, and what is left beside it and its ramp carries firm work only.
 var emergencies = demo.Emergencies{First: 2 * time.Minute, Every: 10 * time.Minute, For: 2 * time.Minute, Ahead: 30 * time.Second, Share: 0.55}
 
 func watch(c *slurmtest.Cluster) string {
 	return fmt.Sprintf(`what to watch: after two minutes, and then every ten, the grid is short for two minutes. Mining yields first, then
-the partition flex is closed, its GPUs are capped and jobs are paused after a checkpoint, and all comes back;
+the partition flex is closed, its jobs are paused after a checkpoint and empty nodes powered off, and all comes back;
 the partition firm runs on. The page's Clusters and Events show each step and why. Slurm's own view:
            export SLURM_CONF=%s/etc/slurm.conf; squeue; scontrol show partition flex`, c.Dir())
 }
