@@ -177,7 +177,7 @@ func (e *Engine) publish() {
 	p := e.paint()
 	e.picture.Store(p)
 	if e.everSynced() {
-		e.record.begin(time.Now())
+		e.record.begin(e.byServer(time.Now()))
 	}
 	switch {
 	case was.Reachable && !p.view.Reachable:

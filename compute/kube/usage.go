@@ -107,7 +107,14 @@ func (e *Engine) podLeft(p podSeen, sure bool) {
 		}
 		e.beat.Unlock()
 	}
-	e.record.add(e.stretchOf(p, end))
+	e.record.add(e.stretchOf(p, e.byServer(end)))
+}
+
+// byServer returns a time of this machine's clock by the API server's, which the pods' times are by:
+// another one in a rehearsal, where the server's clock is the site's.
+func (e *Engine) byServer(wall time.Time) time.Time {
+	ago := time.Duration(float64(time.Since(wall)) * e.clock.Speed())
+	return e.times.Machine(e.clock.Now().Add(-ago))
 }
 
 // stretchOf says whose a pod's time is. The tables are locked.
