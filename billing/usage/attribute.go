@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchyard/billing/usage/counting"
+	"switchyard/billing/usage/holding"
 	"switchyard/site"
 	"switchyard/telemetry"
 	"switchyard/unit"
@@ -35,40 +36,15 @@ type ClusterUse struct {
 	Machines []MachineUse // those not here told nothing
 }
 
-// MachineUse is one machine's energy, all of it and its GPUs'.
-type MachineUse struct {
-	Name   string
-	Energy Figure
-	GPUs   []GPUUse
-	// Off says that its power was off for all of the interval and that it told nothing: it counts
-	// with what its inventory says it draws so, and makes nobody's figure worse.
-	Off bool
-}
-
-// GPUUse is one GPU's energy, and who held it for how long.
-type GPUUse struct {
-	Index  int
-	Ref    string // the evidence: "gpu-1/GPU-3f…"
-	Model  string // as the plan's models name it; empty: the machine's
-	Energy Figure
-	Holds  []Hold
-}
+// What a cluster's machines and GPUs used, and who held them, is gathered in the folder holding.
+type (
+	MachineUse = holding.MachineUse
+	GPUUse     = holding.GPUUse
+	Hold       = holding.Hold
+)
 
 // Figure is an energy with how it was come by. Missing: not known, and Energy says nothing.
 type Figure = counting.Figure
-
-// Hold is time for which a tenant's job held a GPU.
-type Hold struct {
-	Tenant string // one that the site does not know counts as the house
-	Job    string // the evidence: "slurm 4711"
-	For    time.Duration
-	Sale   Sale // empty: on-demand
-	// Guessed says that the engine told how many GPUs the job had on the machine and not which.
-	Guessed bool
-	// Assumed says that the engine did not tell of the job for so long that nobody knows whether
-	// it still had the GPU.
-	Assumed bool
-}
 
 // Delivery is what was wanted of a tenant's feeder and not delivered.
 type Delivery struct {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"switchyard/billing/usage/counting"
+	"switchyard/billing/usage/holding"
 	"switchyard/compute"
 	"switchyard/site"
 	"switchyard/telemetry"
@@ -22,6 +23,9 @@ type KeeperCluster struct {
 	// Labels say which model a reading's own name for it is: "NVIDIA H100 80GB HBM3" is "h100".
 	Labels map[string]string
 }
+
+// Owners says whose a job is and how its GPU time is sold.
+type Owners = holding.Owners
 
 // CounterOptions set up how energy is counted between polls.
 type CounterOptions = counting.Options
@@ -40,7 +44,7 @@ type Keeper struct {
 
 type keptCluster struct {
 	counters *counting.Counters
-	holds    *Holds
+	holds    *holding.Holds
 	labels   map[string]string
 
 	mu  sync.Mutex
@@ -54,7 +58,7 @@ func NewKeeper(s *Site, o CounterOptions, clusters ...KeeperCluster) (*Keeper, e
 		if !slices.ContainsFunc(s.clusters, func(x cluster) bool { return x.id == c.ID }) {
 			return nil, fmt.Errorf("keep usage: the site has no cluster %q", c.ID)
 		}
-		k.clusters[c.ID] = &keptCluster{counters: counting.New(o), holds: NewHolds(c.Owners), labels: c.Labels, off: map[string]time.Time{}}
+		k.clusters[c.ID] = &keptCluster{counters: counting.New(o), holds: holding.New(c.Owners), labels: c.Labels, off: map[string]time.Time{}}
 	}
 	return k, nil
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"switchyard/billing/usage/holding"
 	"switchyard/compute"
 	"switchyard/site"
 	"switchyard/unit"
@@ -48,7 +49,8 @@ func view(at float64, jobs ...compute.Job) compute.View {
 }
 
 func TestHoldsFollowTheEnginesTimes(t *testing.T) {
-	h := NewHolds(Owners{Tenants: map[string]string{"a": "red", "b": "blue"}, Sales: map[string]Sale{"q": Interruptible}, Engine: "slurm"})
+	owners := Owners{Tenants: map[string]string{"a": "red", "b": "blue"}, Sales: map[string]Sale{"q": Interruptible}, Engine: "slurm"}
+	h := holding.New(owners)
 	two := compute.Place{Node: "gpu-1", GPUs: 2, Indices: []int{0, 1}}
 	one := compute.Place{Node: "gpu-1", GPUs: 1}
 	h.Observe(view(0))
@@ -59,13 +61,13 @@ func TestHoldsFollowTheEnginesTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h = NewHolds(h.owners)
+	h = holding.New(owners)
 	if err := h.Restore(data); err != nil {
 		t.Fatal(err)
 	}
 	got := h.Close(noon, []MachineUse{{Name: "gpu-1", GPUs: []GPUUse{{Index: 0, Ref: "gpu-1/GPU-a"}}}})
 	hold := func(tenant, id string, seconds float64, guessed bool) Hold {
-		return Hold{tenant, "slurm " + id, time.Duration(seconds * float64(time.Second)), Interruptible, guessed, false}
+		return Hold{Tenant: tenant, Job: "slurm " + id, For: time.Duration(seconds * float64(time.Second)), Sale: Interruptible, Guessed: guessed}
 	}
 	assumed := func(h Hold) Hold { // its last view is three minutes older than the interval's end
 		h.Assumed = true

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"switchyard/billing/usage/holding"
 	"switchyard/compute"
 	"switchyard/site"
 
@@ -35,7 +36,8 @@ func holders(machines []MachineUse) map[int]map[string]float64 {
 // Kubernetes tells how many GPUs a job has of a node; the labels of the GPUs' readings tell which,
 // and what was guessed until then is booked anew.
 func TestLabelsTellWhichGPUsAJobHas(t *testing.T) {
-	h := NewHolds(Owners{Tenants: map[string]string{"a": "red", "b": "blue"}})
+	owners := Owners{Tenants: map[string]string{"a": "red", "b": "blue"}}
+	h := holding.New(owners)
 	two, one := compute.Place{Node: "gpu-1", GPUs: 2}, compute.Place{Node: "gpu-1", GPUs: 1}
 	h.Tell("gpu-1", secs(-5), []compute.GPU{podOn(0, "a", "train-1-old"), podOn(3, "a", "train-1-old")})
 	h.Observe(view(0))
@@ -45,11 +47,11 @@ func TestLabelsTellWhichGPUsAJobHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := NewHolds(h.owners)
+	again := holding.New(owners)
 	if err := again.Restore(data); err != nil {
 		t.Fatal(err)
 	}
-	again.labels = h.labels
+	again.Tell("gpu-1", secs(40), []compute.GPU{podOn(0, "b", "train-x"), podOn(1, "a", "train-1-y"), podOn(2, "a", "train-z"), podOn(3, "a", "train-z")})
 	jobs := []compute.Job{job("a/train", "a", 1, 200, two), job("a/train-1", "a", 2, 0, one), job("b/train", "b", 3, 0, one)}
 	running := jobs[0]
 	running.State, running.Ended = compute.JobRunning, time.Time{}
@@ -70,27 +72,14 @@ func TestLabelsTellWhichGPUsAJobHas(t *testing.T) {
 
 // What only looks like a job's is not believed: another namespace, a count that is not its own.
 func TestLabelsThatDoNotFitAreNotBelieved(t *testing.T) {
-	h := NewHolds(Owners{Tenants: map[string]string{"a": "red", "b": "blue"}})
+	owners := Owners{Tenants: map[string]string{"a": "red", "b": "blue"}}
+	h := holding.New(owners)
 	h.Observe(view(0))
 	h.Tell("gpu-1", secs(5), []compute.GPU{podOn(1, "c", "train-x"), podOn(2, "a", "train-x"), podOn(3, "a", "training-x")})
 	h.Observe(view(10, job("a/train", "a", 0, 0, compute.Place{Node: "gpu-1", GPUs: 2}), job("b/train", "b", 0, 0, compute.Place{Node: "gpu-1", GPUs: 1})))
 	want := map[int]map[string]float64{0: {"a/train?": 300}, 1: {"b/train?": 300}, 2: {"a/train?": 300}}
 	if diff := cmp.Diff(want, holders(h.Close(noon, nil))); diff != "" {
 		t.Error(diff)
-	}
-	for job, l := range map[string]label{
-		"4711":              {job: "4711"},
-		"a/statefulset/web": {space: "a", pod: "web-0"},
-		"a/pod/one":         {space: "a", pod: "one"},
-	} {
-		if !l.of(job) {
-			t.Errorf("%+v is not of %s", l, job)
-		}
-	}
-	for job, l := range map[string]label{"471": {job: "4711"}, "a/web": {space: "a", pod: "webs-0"}, "a/": {space: "a", pod: "x"}, "x": {space: "a", pod: "x"}} {
-		if l.of(job) {
-			t.Errorf("%+v is of %s", l, job)
-		}
 	}
 }
 

@@ -3,6 +3,7 @@ package usage
 import (
 	"time"
 
+	"switchyard/billing/usage/holding"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -46,13 +47,13 @@ type GPUTime struct {
 }
 
 // Sale is how GPU time is bought.
-type Sale string
+type Sale = holding.Sale
 
 // The ways of buying GPU time.
 const (
-	Reserved      Sale = "reserved"
-	OnDemand      Sale = "on-demand"
-	Interruptible Sale = "interruptible"
+	Reserved      = holding.Reserved
+	OnDemand      = holding.OnDemand
+	Interruptible = holding.Interruptible
 )
 
 // Balance is one interval of the whole site at the revenue meter:

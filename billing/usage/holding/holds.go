@@ -1,4 +1,4 @@
-package usage
+package holding
 
 import (
 	"cmp"
@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"switchyard/billing/usage/labels"
 	"switchyard/compute"
 	"switchyard/site"
 	"switchyard/telemetry"
@@ -38,17 +40,11 @@ type Holds struct {
 	owners Owners
 
 	mu     sync.Mutex
-	labels map[string][]label // by node: whose work is on its GPUs
-	at     time.Time          // up to when everything is booked
+	labels *labels.Book // whose work is on which GPU
+	at     time.Time    // up to when everything is booked
 	jobs   map[string]*heldJob
 	spans  map[int64]map[place][]Hold // by interval's start, Unix seconds
 	closed time.Time
-}
-
-// place is one GPU of a machine.
-type place struct {
-	node  string
-	index int
 }
 
 // heldJob is a job as it holds GPUs.
@@ -73,10 +69,10 @@ const (
 	trustedView = 2 * time.Minute
 )
 
-// NewHolds makes Holds that have seen nothing.
-func NewHolds(o Owners) *Holds {
+// New makes Holds that have seen nothing.
+func New(o Owners) *Holds {
 	o.Trusted = cmp.Or(o.Trusted, trustedView)
-	return &Holds{owners: o, labels: map[string][]label{}, jobs: map[string]*heldJob{}, spans: map[int64]map[place][]Hold{}}
+	return &Holds{owners: o, labels: labels.New(), jobs: map[string]*heldJob{}, spans: map[int64]map[place][]Hold{}}
 }
 
 // Observe takes a view. One that is not reachable or older than the last changes nothing.
@@ -119,7 +115,7 @@ func keyOf(j compute.Job) string { return j.ID + "@" + j.Started.UTC().Format(ti
 // that were found before, then of the others.
 func (h *Holds) find(holders []compute.Job) (now map[string]*heldJob, taken map[place]bool) {
 	now, taken = make(map[string]*heldJob, len(holders)), map[place]bool{}
-	owner := h.whose(holders)
+	owner := h.labels.Whose(holders)
 	for _, j := range holders {
 		key := keyOf(j)
 		if told := h.told(j, key, owner); told != nil {
@@ -153,7 +149,7 @@ func (h *Holds) changed(was, is *heldJob) *heldJob {
 		return was
 	}
 	if is.Booked = was.Booked; !was.Booked.IsZero() {
-		from := later(was.Booked, h.at.Add(-maxOpen*length))
+		from := later(was.Booked, h.at.Add(-maxOpen*telemetry.Length))
 		h.book(was, from, h.at, true)
 		h.book(is, from, h.at, false)
 	}
@@ -197,7 +193,7 @@ func holding(s compute.JobState) bool {
 func sortedJobs(jobs []compute.Job) []compute.Job {
 	out := slices.Clone(jobs)
 	slices.SortFunc(out, func(a, b compute.Job) int {
-		return cmp.Or(a.Started.Compare(b.Started), compareText(a.ID, b.ID))
+		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.ID, b.ID))
 	})
 	return out
 }
@@ -227,7 +223,7 @@ func (h *Holds) book(j *heldJob, from, to time.Time, back bool) {
 	tenant := h.owners.Tenants[j.Account]
 	for at := from; at.Before(to); {
 		start := telemetry.Span(at)
-		end := start.Add(length)
+		end := start.Add(telemetry.Length)
 		if end.After(to) {
 			end = to
 		}
@@ -244,7 +240,7 @@ func (h *Holds) book(j *heldJob, from, to time.Time, back bool) {
 			if span == nil {
 				break
 			}
-			p := place{node, j.Indices[i]}
+			p := place{Node: node, Index: j.Indices[i]}
 			span[p] = addHold(span[p], Hold{Tenant: tenant, Job: job, For: held, Sale: sale, Guessed: j.Guessed, Assumed: j.assumed})
 		}
 		at = end
@@ -282,7 +278,7 @@ func (h *Holds) Close(start time.Time, machines []MachineUse) []MachineUse {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	start = start.UTC()
-	end := start.Add(length)
+	end := start.Add(telemetry.Length)
 	if !h.at.IsZero() && end.Sub(h.at) > maxFuture {
 		h.at = start // away for long: what ran meanwhile nobody knows
 	}
@@ -313,19 +309,19 @@ func (h *Holds) Close(start time.Time, machines []MachineUse) []MachineUse {
 	for p := range span {
 		places = append(places, p)
 	}
-	slices.SortFunc(places, func(a, b place) int { return cmp.Or(compareText(a.node, b.node), cmp.Compare(a.index, b.index)) })
+	slices.SortFunc(places, func(a, b place) int { return cmp.Or(strings.Compare(a.Node, b.Node), cmp.Compare(a.Index, b.Index)) })
 	for _, p := range places {
-		i, ok := at[p.node]
+		i, ok := at[p.Node]
 		if !ok {
 			i = len(machines)
-			at[p.node] = i
-			machines = append(machines, MachineUse{Name: p.node, Energy: Figure{Quality: site.Missing}})
+			at[p.Node] = i
+			machines = append(machines, MachineUse{Name: p.Node, Energy: Figure{Quality: site.Missing}})
 		}
 		m := &machines[i]
-		k := slices.IndexFunc(m.GPUs, func(g GPUUse) bool { return g.Index == p.index })
+		k := slices.IndexFunc(m.GPUs, func(g GPUUse) bool { return g.Index == p.Index })
 		if k < 0 {
 			k = len(m.GPUs)
-			m.GPUs = append(m.GPUs, GPUUse{Index: p.index, Ref: fmt.Sprintf("%s/%d", p.node, p.index), Energy: Figure{Quality: site.Missing}})
+			m.GPUs = append(m.GPUs, GPUUse{Index: p.Index, Ref: fmt.Sprintf("%s/%d", p.Node, p.Index), Energy: Figure{Quality: site.Missing}})
 		}
 		m.GPUs[k].Holds = span[p]
 	}
@@ -354,9 +350,11 @@ func (h *Holds) Checkpoint() ([]byte, error) {
 	s := holdsState{Version: 1, At: h.at, Closed: h.closed, Jobs: h.jobs, Spans: map[int64][]placeHolds{}}
 	for start, span := range h.spans {
 		for p, holds := range span {
-			s.Spans[start] = append(s.Spans[start], placeHolds{p.node, p.index, holds})
+			s.Spans[start] = append(s.Spans[start], placeHolds{p.Node, p.Index, holds})
 		}
-		slices.SortFunc(s.Spans[start], func(a, b placeHolds) int { return cmp.Or(compareText(a.Node, b.Node), cmp.Compare(a.Index, b.Index)) })
+		slices.SortFunc(s.Spans[start], func(a, b placeHolds) int {
+			return cmp.Or(strings.Compare(a.Node, b.Node), cmp.Compare(a.Index, b.Index))
+		})
 	}
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -383,7 +381,7 @@ func (h *Holds) Restore(data []byte) error {
 	for start, list := range s.Spans {
 		spans[start] = map[place][]Hold{}
 		for _, p := range list {
-			spans[start][place{p.Node, p.Index}] = p.Holds
+			spans[start][place{Node: p.Node, Index: p.Index}] = p.Holds
 		}
 	}
 	for id, j := range s.Jobs {
