@@ -489,25 +489,3 @@ func (sh *clusterShares) list(s *Site, k int) []Share {
 	}
 	return out
 }
-
-// matters says whether it makes a difference to anybody which of a machine's GPUs those jobs had
-// of which that is guessed. It makes none where all GPUs in question, those guessed or free for a
-// part of the time, were held by one tenant for all of the time, or each by the same jobs for as
-// long: exchanging them changes nobody's sum.
-func (m *machineWork) matters() bool {
-	var first []hold
-	found, full, same := false, true, true
-	for i := range m.gpus {
-		g := &m.gpus[i]
-		mine := m.holds[g.first:g.last]
-		if g.free == 0 && !slices.ContainsFunc(mine, func(h hold) bool { return h.Guessed }) {
-			continue
-		}
-		if !found {
-			first, found = mine, true
-		}
-		full = full && g.free == 0 && len(mine) > 0 && !slices.ContainsFunc(mine, func(h hold) bool { return h.tenant != first[0].tenant })
-		same = same && slices.EqualFunc(mine, first, func(a, b hold) bool { return a.tenant == b.tenant && a.Job == b.Job && a.For == b.For })
-	}
-	return found && !full && !same
-}
