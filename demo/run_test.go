@@ -79,7 +79,7 @@ func TestTheSiteFile(t *testing.T) {
 			if got, want := f.Market.DayAhead != nil, name != "real time alone"; got != want {
 				t.Errorf("day-ahead prices: %v", got)
 			}
-			if len(f.Signals.OpenADR) != 1 || f.Signals.OpenADR[0].Levels[3] != emergencyPower(300) || f.Signals.OpenADR[0].Lost.After != 80*time.Minute {
+			if len(f.Signals.OpenADR) != 1 || f.Signals.OpenADR[0].Levels[3] != emergencyPower(300, true) || f.Signals.OpenADR[0].Lost.After != 80*time.Minute {
 				t.Errorf("signals %+v", f.Signals)
 			}
 			if len(f.Reserves) != 1 || f.Reserves[0].Sold[0].Power != 75*unit.Kilowatt || len(f.Market.Charges.Demand) != 1 || len(f.Limits) != 0 {

@@ -43,9 +43,14 @@ func firmPower(miners int) unit.Power {
 	return roundUp(unit.Power(miners)*tenantPerMiner, 10*unit.Kilowatt)
 }
 
-// emergencyPower is what a grid emergency leaves to the site: the tenant, its ramp and little else.
-func emergencyPower(miners int) unit.Power {
-	return roundUp(firmPower(miners).Scale(1.08), 10*unit.Kilowatt)
+// emergencyPower is what a grid emergency leaves to the site: the tenant, its ramp and little
+// else; with a GPU cluster as much of it as caps and a few pauses reach.
+func emergencyPower(miners int, gpus bool) unit.Power {
+	p := firmPower(miners).Scale(1.08)
+	if gpus {
+		p += clusterPower(miners).Scale(0.62)
+	}
+	return roundUp(p, 10*unit.Kilowatt)
 }
 
 // reserveDays is for how many evenings reserve is sold.
@@ -149,10 +154,9 @@ func Render(p Plan) ([]byte, error) {
 		h.Meter = a.meter(3 + i)
 	}
 	firm := firmPower(p.Miners)
-	limit, emergency := roundUp(unit.Power(p.Miners)*connectionPerMiner, 10*unit.Kilowatt), emergencyPower(p.Miners)
+	limit, emergency := roundUp(unit.Power(p.Miners)*connectionPerMiner, 10*unit.Kilowatt), emergencyPower(p.Miners, p.GPUs != nil)
 	if p.GPUs != nil {
 		limit = roundUp(limit+clusterPower(p.Miners), 10*unit.Kilowatt)
-		emergency = roundUp(emergency+clusterPower(p.Miners).Scale(0.62), 10*unit.Kilowatt)
 	}
 	data := map[string]any{
 		"Plan": p, "Halls": hs, "Firm": firm, "Limit": limit, "Meters": []string{a.meter(0), a.meter(1), a.meter(2), a.meter(9)},

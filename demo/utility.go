@@ -56,7 +56,7 @@ const (
 
 // openUtility finds an address for the VTN and writes the secrets that the site shares with it.
 func (o Options) openUtility() (*utility, error) {
-	u := &utility{limit: emergencyPower(o.Miners), when: o.Emergencies, log: o.Log}
+	u := &utility{limit: emergencyPower(o.Miners, !o.NoGPUs && o.Emergencies.Share == 0), when: o.Emergencies, log: o.Log}
 	if u.when.Share > 0 {
 		u.limit = u.limit.Scale(float64(u.when.Share))
 	}

@@ -45,6 +45,11 @@ func TestTheUtilityIsObeyed(t *testing.T) { // not beside another: both would lo
 		t.Fatal(err)
 	}
 	defer func() { _ = site.Close() }()
+	cluster, err := o.openGPUs(context.Background(), f, clk, site.World())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cluster.Close() }()
 	if err := o.play(context.Background(), f, clk, site, u); err != nil {
 		t.Fatal(err)
 	}
