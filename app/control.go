@@ -307,7 +307,7 @@ func (c *control) clear(now time.Time, r *readings, bounds []unit.Power) {
 	d := c.decider.Decide(round)
 	c.result, c.offers = d.Result, d.Offers
 	c.newPlan(now, h)
-	c.a.clusters.Awarded(now, c.plan, c.awards, bounds)
+	c.a.clusters.Awarded(now, c.plan, c.awards, bounds, c.yielding)
 	c.a.recorder.Round(now, c.plan, round, d.Awards)
 }
 

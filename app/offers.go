@@ -227,3 +227,17 @@ func (c *control) clusterOffers(now time.Time, r *readings, round *dispatch.Roun
 	round.Firm = append(round.Firm, firm...)
 	round.Flexible = flexible
 }
+
+// yielding is what miners at a node and below it were told to give up and still draw.
+func (c *control) yielding(node site.NodeID) (p unit.Power) {
+	top, ok := c.a.plant.Tree.Index(node)
+	if !ok {
+		return 0
+	}
+	for j := range c.status {
+		if c.a.plant.Tree.Below(c.a.plant.Miners[j].Node, top) {
+			p += c.status[j].Falling
+		}
+	}
+	return p
+}

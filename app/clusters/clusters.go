@@ -283,15 +283,17 @@ func (x *one) rested(now time.Time, v *compute.View) func(string) bool {
 	}
 }
 
-// Awarded tells each cluster what it was given. bounds are of the nodes, negative where there is none.
-func (c *Clusters) Awarded(now time.Time, plan site.PlanID, awards map[site.LoadID]site.Award, bounds []unit.Power) {
+// Awarded tells each cluster what it was given. bounds are of the nodes, negative where
+// there is none; yielding is what miners below a node are giving up just now: the cluster need not
+// give it up in their place.
+func (c *Clusters) Awarded(now time.Time, plan site.PlanID, awards map[site.LoadID]site.Award, bounds []unit.Power, yielding func(site.NodeID) unit.Power) {
 	for _, x := range c.all {
 		a, ok := awards[x.flex]
 		if !ok || x.survey == nil {
 			continue
 		}
 		effects := x.runner.Effects()
-		allowed, short := x.gov.Allowed(&x.c, now, x.survey, a, effects)
+		allowed, short := x.gov.Allowed(&x.c, now, x.survey, a, effects, yielding(a.Reason.Node))
 		d := x.survey.Decide(allowed, short)
 		x.runner.Want(now, plan, shed.Reason(a, d.Stage), d.Wants)
 		c.told(x, now, plan, a, d, effects)

@@ -19,9 +19,10 @@ type Governor struct {
 
 // Allowed returns what the flexible part may draw at now, of what it asks for, and whether it is
 // power that is short and not the price that is high. What is falling was awarded to nobody
-// else, so until its deadline the cut need not grow for it; from then on it must.
-func (g *Governor) Allowed(c *Cluster, now time.Time, s *Survey, award site.Award, effects map[string]Effect) (unit.Power, bool) {
-	wanted := max(award.Full-award.Power, 0)
+// else, so until its deadline the cut need not grow for it; from then on it must. others is what
+// others on the same path are giving up just now: it need not be given up in their place.
+func (g *Governor) Allowed(c *Cluster, now time.Time, s *Survey, award site.Award, effects map[string]Effect, others unit.Power) (unit.Power, bool) {
+	wanted := max(award.Full-award.Power-max(others, 0), 0)
 	if now.Before(latest(effects)) {
 		wanted = max(wanted-s.Falling, 0)
 	}

@@ -285,7 +285,7 @@ func (l *loop) run(d time.Duration, limit unit.Power) *Survey {
 			a.Reason = site.Reason{Code: site.ReasonLimit, Text: "the limit"}
 		}
 		effects := l.r.Effects()
-		allowed, short := l.gov.Allowed(l.c, now, s, a, effects)
+		allowed, short := l.gov.Allowed(l.c, now, s, a, effects, 0)
 		d := s.Decide(allowed, short)
 		l.stage = d.Stage
 		l.r.Want(now, 1, a.Reason, d.Wants)
