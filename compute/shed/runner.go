@@ -67,6 +67,7 @@ type Runner struct {
 	err     error                // of the store
 	busy    map[string]bool      // acts under way beside the rounds
 	woken   map[string]time.Time // machines that were given their power back, site time
+	retell  []Effect             // of the last run, whose record may have died with it
 	again   map[string]bool      // pauses that the last run left, and that may be half done
 	slow    sync.WaitGroup
 }
@@ -108,12 +109,35 @@ func Open(ctx context.Context, c *Cluster, t Tools, db *store.DB, clk clock.Cloc
 		r.tools.Lease = 2 * time.Minute
 	}
 	r.effects, r.spans, err = k.load(ctx, clk.Now().Add(-mostPer))
+	r.retell = newest(r.effects)
 	for k, e := range r.effects {
 		if (e.Act.Verb == compute.Stop || e.Act.Verb == compute.Drain) && !e.Done.IsZero() && e.Undoing.IsZero() {
 			r.again[k] = true
 		}
 	}
 	return r, err
+}
+
+// unwritten is how far the record of what was done may be behind the acts when a process dies.
+const unwritten = 10 * time.Second
+
+// newest returns the effects that were in force in the last moments of which the last run left word.
+func newest(effects map[string]Effect) (out []Effect) {
+	var last time.Time
+	for _, e := range effects {
+		for _, t := range []time.Time{e.Since, e.Done, e.Undoing} {
+			if t.After(last) {
+				last = t
+			}
+		}
+	}
+	for _, e := range effects {
+		if at := last.Add(-unwritten); e.Undoing.IsZero() && (e.Since.After(at) || e.Done.After(at)) {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b Effect) int { return a.Since.Compare(b.Since) })
+	return out
 }
 
 // Want says what should be in force from now on, and why; the newest replaces all before.
@@ -199,6 +223,14 @@ func (r *Runner) Idle() bool {
 // and the leases of caps see to the rest. It blocks.
 func (r *Runner) Run(ctx context.Context) {
 	defer r.slow.Wait()
+	for i := range r.retell {
+		e := &r.retell[i]
+		r.event(EventDo, e, "%s: %s; in force since before the start", e.Act, e.Why.Text)
+		if !e.Done.IsZero() {
+			r.event(EventDone, e, "%s was acknowledged before the start", e.Act)
+		}
+	}
+	r.retell = nil
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for {

@@ -377,3 +377,32 @@ func TestStory(t *testing.T) {
 		})
 	}
 }
+
+// What was in force in the last moments before a crash is told again: its record may have died
+// with the process, and nobody could say why a node is capped.
+func TestActsOfTheLastMomentsAreToldAgain(t *testing.T) {
+	db := openStore(t)
+	synctest.Test(t, func(t *testing.T) {
+		c, f := site4()
+		l := newLoop(t, db, c, f)
+		l.run(10*time.Second, 19*unit.Kilowatt)
+		l.kill()
+		l = newLoop(t, db, c, f)
+		synctest.Wait()
+		told := map[string]bool{}
+		for _, e := range l.notes {
+			if e.Kind == EventDo && e.Why.Text != "" {
+				told[e.Act.Key()] = true
+			}
+		}
+		if len(l.keys()) == 0 {
+			t.Fatal("nothing is in force")
+		}
+		for _, k := range l.keys() {
+			if !told[k] {
+				t.Errorf("%s is in force and not told: %v", k, told)
+			}
+		}
+		l.kill()
+	})
+}
