@@ -70,7 +70,7 @@ test-go: web/dist/index.html peers
 
 # A real Kubernetes with Kueue, and what is tested on it: the adapter, and the tests of other
 # packages whose names begin with TestKube.
-KUBE_PACKAGES ?= ./compute/kube/...
+KUBE_PACKAGES ?= ./compute/kube/... ./demo/story
 KUBE_TESTS ?= ^(TestReal|TestKube)
 
 engines:
