@@ -66,7 +66,7 @@ tools/prism/node_modules/.done: tools/prism/package-lock.json
 test-go: web/dist/index.html peers
 	@echo "== testing the Go packages"
 	$(GO) vet $(PACKAGES)
-	$(GO) test -timeout 20m $(PACKAGES)
+	SWITCHYARD_ENGINES=off $(GO) test -timeout 20m $(PACKAGES)
 
 # A real Kubernetes with Kueue, and what is tested on it: the adapter, and the tests of other
 # packages whose names begin with TestKube.

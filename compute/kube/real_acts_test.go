@@ -261,6 +261,10 @@ func realPerson(t *testing.T, r real) {
 	r.until(t, "a note says so", noted)
 	// A person held it before us.
 	set("Hold")
+	r.until(t, "the person's Hold is seen", func() bool { // originals come from the watches
+		o, err := r.e.Original(ctx, compute.Act{Verb: compute.Close, Target: "flex"})
+		return err == nil && strings.Contains(string(o), `"Hold"`)
+	})
 	undo = r.act(t, compute.Act{Verb: compute.Close, Target: "flex"})
 	undo()
 	if p := policy(); p != "Hold" {

@@ -96,12 +96,15 @@ func ports(t testing.TB, n int) []int {
 var binaries = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kueue", "kwok"}
 
 // Binaries returns the folder of the engines' programs: SWITCHYARD_ENGINES, or .tools/engines of
-// the source tree. The test is skipped where one of them is missing.
+// the source tree. The test is skipped where one of them is missing, or SWITCHYARD_ENGINES is "off".
 func Binaries(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("SWITCHYARD_ENGINES")
 	if dir == "" {
 		dir = filepath.Join(root(t), ".tools", "engines")
+	}
+	if dir == "off" {
+		t.Skip("what needs a real Kubernetes is tested by make test-kube")
 	}
 	for _, b := range binaries {
 		if _, err := os.Stat(filepath.Join(dir, b)); errors.Is(err, os.ErrNotExist) {
