@@ -14,7 +14,8 @@ type Governor struct {
 	cut   unit.Power // what is kept back now
 	room  time.Time  // since when less would do; zero: it would not
 	at    time.Time
-	short bool // the cut began with a limit, not with the price
+	until time.Time // after a start: until when what falls is on its way by the last run's acts
+	short bool      // the cut began with a limit, not with the price
 }
 
 // Allowed returns what the flexible part may draw at now, of what it asks for, and whether it is
@@ -23,11 +24,12 @@ type Governor struct {
 // others on the same path are giving up just now: it need not be given up in their place.
 func (g *Governor) Allowed(c *Cluster, now time.Time, s *Survey, award site.Award, effects map[string]Effect, others unit.Power) (unit.Power, bool) {
 	wanted := max(award.Full-award.Power-max(others, 0), 0)
-	if now.Before(latest(effects)) {
-		wanted = max(wanted-s.Falling, 0)
-	}
 	if g.at.IsZero() && len(effects) > 0 { // after a restart: what is kept back came from a shortage
 		g.at, g.cut, g.short = now, Saved(effects), true
+		g.until = now.Add(c.Effect + longestGrace(effects)) // what was half done is done again now
+	}
+	if now.Before(latest(effects)) || now.Before(g.until) {
+		wanted = max(wanted-s.Falling, 0)
 	}
 	passed := now.Sub(g.at)
 	g.at = now
@@ -48,6 +50,16 @@ func (g *Governor) Allowed(c *Cluster, now time.Time, s *Survey, award site.Awar
 
 // Cut is what is kept back now.
 func (g *Governor) Cut() unit.Power { return g.cut }
+
+// longestGrace is the longest time that one of the acts in force gives to jobs.
+func longestGrace(effects map[string]Effect) (d time.Duration) {
+	for _, e := range effects {
+		if e.Undoing.IsZero() {
+			d = max(d, e.Act.Grace)
+		}
+	}
+	return d
+}
 
 // latest is the last deadline of the acts in force, for the meter to show them.
 func latest(effects map[string]Effect) (t time.Time) {

@@ -247,3 +247,24 @@ func TestAMachineOnItsWayDownStaysTold(t *testing.T) {
 		}
 	}
 }
+
+// After a start in the middle of a shed, what falls by the last run's acts is not shed once more;
+// from their deadline on it is.
+func TestAStartInTheMiddleShedsNothingTwice(t *testing.T) {
+	c, f := site4()
+	stop := compute.Act{Verb: compute.Stop, Target: "job-3", Grace: 20 * time.Second}
+	effects := map[string]Effect{stop.Key(): {Act: stop, Since: time.Now(), Saves: 6 * unit.Kilowatt}} // told, and nobody knows whether it was heard
+	s := look(c, f, func(in *Input) { in.Effects = effects })
+	if s.Falling <= 0 {
+		t.Fatal("nothing falls")
+	}
+	short := site.Award{Full: s.Flexible, Power: s.Flexible - 6*unit.Kilowatt - s.Falling, Reason: site.Reason{Code: site.ReasonLimit}}
+	var g Governor
+	now := time.Now()
+	if allowed, _ := g.Allowed(c, now, s, short, effects); allowed != s.Flexible-6*unit.Kilowatt {
+		t.Errorf("%s of %s at once, with %s falling", allowed, s.Flexible, s.Falling)
+	}
+	if allowed, _ := g.Allowed(c, now.Add(c.Effect+stop.Grace), s, short, effects); allowed != short.Power {
+		t.Errorf("%s of %s at the deadline, with %s falling", allowed, s.Flexible, s.Falling)
+	}
+}
