@@ -32,4 +32,5 @@ type (
 	ClusterQueue     = tenancy.ClusterQueue
 	ClusterJob       = tenancy.ClusterJob
 	NodeHold         = tenancy.NodeHold
+	Announcement     = tenancy.Announcement
 )

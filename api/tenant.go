@@ -121,6 +121,17 @@ func (s Site) last(from, to time.Time, length, most time.Duration) (time.Time, t
 
 // bills registers what a tenant was metered and billed.
 func (s Site) bills(a huma.API) {
+	type announced struct {
+		Tenant string `path:"tenant" maxLength:"48"`
+		Body   Announcement
+	}
+	change(s, a, operation(http.MethodPost, "/api/v1/tenants/{tenant}/events", "announce", "Keep an announced maintenance, or a curtailment that the tenant consented to", Operates),
+		func(in *announced) string {
+			return fmt.Sprintf("%s of %s from %s to %s", in.Body.Kind, in.Tenant, in.Body.From.Format(time.RFC3339), in.Body.To.Format(time.RFC3339))
+		},
+		func(ctx context.Context, who string, in *announced) (TenantEvent, error) {
+			return s.Bills.Announce(ctx, who, in.Tenant, in.Body)
+		})
 	usage := func(ctx context.Context, who string, from, to time.Time, line string) (UsageView, error) {
 		from, to, err := s.last(from, to, 24*time.Hour, maxUsage)
 		if err != nil {

@@ -64,6 +64,10 @@ func (h house) Invoice(_ context.Context, who, number, format string) (Document,
 	return Document{Type: "application/pdf", Name: number + "." + format, Body: []byte("%PDF of " + who)}, h.asked("invoice as "+format, who)
 }
 
+func (h house) Announce(_ context.Context, by, who string, r Announcement) (TenantEvent, error) {
+	return TenantEvent{Kind: r.Kind}, h.tell("%s announces %s to %s", by, r.Kind, who)
+}
+
 func (h house) Clusters() []ClusterView { return []ClusterView{{ID: "gpu", Headline: "of all"}} }
 
 func (h house) ClusterJobs(id string) ([]ClusterJob, error) {

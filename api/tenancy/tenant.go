@@ -35,6 +35,24 @@ type Bills interface {
 	Invoices(ctx context.Context, tenant string) ([]InvoiceView, error)
 	// Invoice returns one as a document: "json", "pdf" or "csv".
 	Invoice(ctx context.Context, tenant, number, format string) (Document, error)
+	// Announce keeps a maintenance that is told to a tenant ahead, or a curtailment that it
+	// consented to: what the promise then excludes.
+	Announce(ctx context.Context, who, tenant string, r Announcement) (TenantEvent, error)
+}
+
+// Announcement is time in which power is taken from a tenant with its knowledge.
+// POST /api/v1/tenants/{tenant}/events (operator)
+type Announcement struct {
+	Kind string    `json:"kind" enum:"maintenance,curtailment"`
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// PowerW is how much is taken; nothing where it is not known.
+	PowerW float64 `json:"power_w,omitempty" minimum:"0"`
+	// Consent names the right or the consent that a curtailment rests on: a clause, a letter.
+	Consent string `json:"consent,omitempty" maxLength:"200"`
+	// Announced is when a maintenance was told; it cannot lie in the future. Default: now.
+	Announced time.Time `json:"announced,omitzero"`
+	Why       string    `json:"why" minLength:"1" maxLength:"500"` // one sentence for the tenant
 }
 
 // TenantName is a tenant's id and the name that people know it by. GET /api/v1/tenants

@@ -16,6 +16,7 @@ import (
 	"switchyard/billing/usage"
 	"switchyard/site"
 	"switchyard/telemetry"
+	"switchyard/unit"
 )
 
 // Bills are the tenants' answers from the disk: what was measured of them and what they were billed.
@@ -242,3 +243,40 @@ func (t *Tenants) look(ctx context.Context) {
 	t.promises = next
 	t.mu.Unlock()
 }
+
+// Announce keeps a maintenance that is told ahead, or a curtailment that a tenant consented to.
+// Nobody can tell of it later that it was told earlier.
+func (b Bills) Announce(ctx context.Context, who, id string, r api.Announcement) (api.TenantEvent, error) {
+	if _, err := b.find(id); err != nil {
+		return api.TenantEvent{}, err
+	}
+	now := b.opt.Clock.Now().UTC().Truncate(time.Second)
+	e := usage.Event{
+		Tenant: id, Kind: usage.EventKind(r.Kind), From: r.From.UTC(), To: r.To.UTC(), Power: unit.Watts(r.PowerW), Why: r.Why, Consented: r.Consent,
+		Ref: "by " + who + " at " + now.Format(time.RFC3339),
+	}
+	switch {
+	case !r.From.Before(r.To):
+		return api.TenantEvent{}, fmt.Errorf("%w: it must begin before it ends", api.ErrInvalid)
+	case r.To.Sub(r.From) > maxSpan:
+		return api.TenantEvent{}, fmt.Errorf("%w: it lasts more than a month; write it month by month", api.ErrInvalid)
+	case e.Kind == usage.Curtailment && r.Consent == "":
+		return api.TenantEvent{}, fmt.Errorf("%w: name the right or the consent that the curtailment rests on, in consent", api.ErrInvalid)
+	case e.Kind == usage.Maintenance && r.Announced.After(now):
+		return api.TenantEvent{}, fmt.Errorf("%w: it cannot have been announced in the future", api.ErrInvalid)
+	case e.Kind == usage.Maintenance && !r.Announced.IsZero() && r.Announced.Before(now.Add(-backdate)):
+		return api.TenantEvent{}, fmt.Errorf("%w: write it down within a day of announcing it; the record counts the announcement from when it was kept", api.ErrInvalid)
+	}
+	if e.Kind == usage.Maintenance {
+		if e.Announced = now; !r.Announced.IsZero() {
+			e.Announced = r.Announced.UTC()
+		}
+	}
+	if _, err := b.record.PutEvents(ctx, []usage.Event{e}); err != nil {
+		return api.TenantEvent{}, fmt.Errorf("%w: keep the announcement: %w", api.ErrUnavailable, err)
+	}
+	return viewOf(e), nil
+}
+
+// backdate is how long after it was announced a maintenance may be written down.
+const backdate = 24 * time.Hour
