@@ -261,10 +261,10 @@ func TestAStartInTheMiddleShedsNothingTwice(t *testing.T) {
 	short := site.Award{Full: s.Flexible, Power: s.Flexible - 6*unit.Kilowatt - s.Falling, Reason: site.Reason{Code: site.ReasonLimit}}
 	var g Governor
 	now := time.Now()
-	if allowed, _ := g.Allowed(c, now, s, short, effects); allowed != s.Flexible-6*unit.Kilowatt {
+	if allowed, _ := g.Allowed(c, now, s, short, effects, 0); allowed != s.Flexible-6*unit.Kilowatt {
 		t.Errorf("%s of %s at once, with %s falling", allowed, s.Flexible, s.Falling)
 	}
-	if allowed, _ := g.Allowed(c, now.Add(c.Effect+stop.Grace), s, short, effects); allowed != short.Power {
+	if allowed, _ := g.Allowed(c, now.Add(c.Effect+stop.Grace), s, short, effects, 0); allowed != short.Power {
 		t.Errorf("%s of %s at the deadline, with %s falling", allowed, s.Flexible, s.Falling)
 	}
 }
