@@ -163,7 +163,7 @@ func (m marker) inForce(j job) bool {
 
 // savedSince says that the job saved its work after it was asked to.
 func (m marker) savedSince(saved site.Opt[time.Time]) bool {
-	return saved.OK && saved.V.After(m.Had) && !saved.V.Before(m.Asked.Truncate(time.Second))
+	return saved.OK && !m.Asked.IsZero() && saved.V.After(m.Had) && !saved.V.Before(m.Asked.Truncate(time.Second))
 }
 
 func (m marker) with(by string) marker {

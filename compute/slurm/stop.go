@@ -16,6 +16,7 @@ import (
 type stop struct {
 	by    string
 	until time.Time // machine time
+	asked marker    // as it was asked: a picture may be older than the question
 	tries int
 	err   string // why it did not work, last time
 }
@@ -75,7 +76,7 @@ func (e *Engine) stop(ctx context.Context, id, by string, a compute.Act) error {
 		until = time.Now() // it was to be stopped when we died
 	}
 	e.mu.Lock()
-	e.stops[id] = &stop{by: by, until: until}
+	e.stops[id] = &stop{by: by, until: until, asked: m}
 	e.mu.Unlock()
 	return nil
 }
@@ -165,7 +166,7 @@ func (e *Engine) due(p *picture) []func(context.Context) {
 		case j == nil || j.over() || j.Held && !j.is("RUNNING", "SUSPENDED"):
 			delete(e.stops, id)
 		case s.tries >= mostTries:
-		case !now.Before(s.until) || readMarker(j.AdminComment).savedSince(savedOf(*j)):
+		case !now.Before(s.until) || s.asked.savedSince(savedOf(*j)):
 			out = append(out, func(ctx context.Context) { e.finish(ctx, id) })
 		}
 	}
