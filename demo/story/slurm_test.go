@@ -123,7 +123,15 @@ func (e *slurmEngine) words() string {
 	out, _ := e.c.Command("sinfo", "-N", "-o", "%N %P %T %E")
 	for _, f := range []string{"power.log", "slurmctld.log", "slurmd.gpu3.log", "slurmd.gpu4.log"} {
 		b, _ := os.ReadFile(filepath.Join(e.c.Dir(), "log", f))
-		out += fmt.Sprintf("-- %s\n%s\n", f, b[max(0, len(b)-2500):])
+		out += fmt.Sprintf("-- %s\n%s\n", f, b[max(0, len(b)-12_000):])
+	}
+	for _, name := range flex {
+		b, _ := os.ReadFile(filepath.Join(e.c.Dir(), "work", e.ids[name]+".log"))
+		for line := range strings.Lines(string(b)) {
+			if !strings.HasPrefix(line, "step") {
+				out += "job " + name + " " + line
+			}
+		}
 	}
 	return out
 }

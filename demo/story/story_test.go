@@ -333,6 +333,9 @@ func (r *rig) losses() {
 		}
 		r.t.Logf("job %-4s %3d steps done, %d lost in %d stops, at most %d after a checkpoint, longest gap %.1f s", name, w.Done, w.Lost, w.Runs-1, w.After, w.Gap.Seconds())
 	}
+	if r.t.Failed() {
+		r.t.Log(r.scene())
+	}
 	w := r.eng.work("firm")
 	r.t.Logf("job firm %3d steps done, longest gap %.1f s", w.Done, w.Gap.Seconds())
 }
