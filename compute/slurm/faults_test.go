@@ -28,7 +28,7 @@ func TestFaults(t *testing.T) {
 		// seconds, which is the accounting's fault and not what is asked here.
 		c := begin(t, slurmtest.Options{Nodes: 2, Accounting: true})
 		cfg := c.Config()
-		cfg.Timeout = 3 * time.Second
+		cfg.Timeout = 10 * time.Second // a new slurmctld answers slowly at first
 		e, stop := open(t, cfg)
 		defer stop()
 		testController(t, c, e)
