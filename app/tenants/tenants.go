@@ -4,8 +4,8 @@
 //
 // It never measures, never decides who gets power, and never lets one tenant see another's.
 //
-// Concurrency: all methods are safe for concurrent use. Reading, View and Close work in memory
-// and on the disk, off the control loop; Step belongs to the loop and never blocks.
+// Concurrency: all methods are safe for concurrent use. Reading and View work in memory and never
+// block for long; Close, Keep and what Bills answers block on the disk and belong off the control loop.
 package tenants
 
 import (
@@ -250,8 +250,10 @@ func (t *Tenants) Close(ctx context.Context, all []Closed) error {
 		if !c.Start.After(t.last) {
 			continue
 		}
-		if len(t.outs) >= maxOuts {
-			break // the integrator keeps the rest until the disk takes these
+		if len(t.outs) >= maxOuts { // the integrator keeps the rest until the disk takes these
+			if err := t.keep(ctx); err != nil {
+				return err
+			}
 		}
 		out := t.keeper.Close(usage.Closed{Start: c.Start, Records: c.Records, Price: c.Price, Delivery: c.Delivery})
 		t.outs, t.last = append(t.outs, out), c.Start

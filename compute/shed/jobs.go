@@ -184,6 +184,13 @@ func (s *Survey) settle() {
 	}
 }
 
+// byValue returns the blocks with the best first.
+func (s *Survey) byValue() []block {
+	out := slices.Clone(s.blocks)
+	slices.SortStableFunc(out, func(a, b block) int { return cmp.Compare(b.value, a.value) })
+	return out
+}
+
 // mostBlocks is how many blocks an offer has at the most.
 const mostBlocks = 16
 
@@ -201,9 +208,7 @@ func (s *Survey) Offers(firm, flexible site.LoadID, node int) (site.Offer, site.
 		}
 		power, worth = 0, 0
 	}
-	byValue := slices.Clone(s.blocks)
-	slices.SortStableFunc(byValue, func(a, b block) int { return cmp.Compare(b.value, a.value) })
-	for _, k := range byValue {
+	for _, k := range s.byValue() {
 		if power >= per {
 			flush()
 		}
@@ -224,8 +229,7 @@ type Part struct {
 
 // Parts lists the flexible blocks, best value first.
 func (s *Survey) Parts() []Part {
-	byValue := slices.Clone(s.blocks)
-	slices.SortStableFunc(byValue, func(a, b block) int { return cmp.Compare(b.value, a.value) })
+	byValue := s.byValue()
 	out := make([]Part, 0, len(byValue))
 	for i := range byValue {
 		b := &byValue[i]

@@ -30,12 +30,11 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventDo      EventKind = "do"       // decided and written down; it is on its way
-	EventDone    EventKind = "done"     // acknowledged
-	EventFailed  EventKind = "failed"   // it did not work; another way is chosen
-	EventUndo    EventKind = "undo"     // no longer wanted; on its way back
-	EventUndone  EventKind = "undone"   // as it was before
-	EventNoSight EventKind = "no-sight" // its deadline passed and the meter does not show it
+	EventDo     EventKind = "do"     // decided and written down; it is on its way
+	EventDone   EventKind = "done"   // acknowledged
+	EventFailed EventKind = "failed" // it did not work; another way is chosen
+	EventUndo   EventKind = "undo"   // no longer wanted; on its way back
+	EventUndone EventKind = "undone" // as it was before
 )
 
 // Event is something that happened to an act.
@@ -283,7 +282,16 @@ func (r *Runner) work() (take []Effect, give []Effect) {
 
 // verbRank is the order in which acts of different kinds are done; undone in reverse.
 func verbRank(v compute.Verb) int {
-	return map[compute.Verb]int{compute.Close: 0, compute.Hold: 1, compute.Stop: 1, compute.Drain: 1, compute.Fence: 2, compute.Off: 3}[v]
+	switch v {
+	case compute.Close:
+		return 0
+	case compute.Fence:
+		return 2
+	case compute.Off:
+		return 3
+	default:
+		return 1
+	}
 }
 
 // pass does one round: takes what is to be taken, then gives back what is no longer wanted.

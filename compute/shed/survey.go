@@ -35,8 +35,8 @@ type block struct {
 type Survey struct {
 	c  *Cluster
 	in Input
-	// Base is drawn by machines that are awake, without work; Firm by work that is never shed, with
-	// the margin for its growth; Flexible by all else that runs or would like to, uncapped.
+	// Base is drawn by machines that are awake, without work; Firm by them and by work that is never
+	// shed; Flexible by all else that runs or would like to, uncapped.
 	Base, Firm, Flexible unit.Power
 	// Expected is what the cluster should draw under the acts in force; Falling what it draws
 	// beyond that: jobs on their way out.

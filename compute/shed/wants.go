@@ -1,7 +1,6 @@
 package shed
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,8 +20,6 @@ type Want struct {
 // Decision is what follows from an award.
 type Decision struct {
 	Wants []Want
-	// Left is flexible power that runs on because nothing more can be given up.
-	Left unit.Power
 	// Stage says in a few words how far it went: "running", "closed", "capped", "paused", "firm only".
 	Stage string
 }
@@ -36,12 +33,11 @@ func (s *Survey) Decide(allowed unit.Power, short bool) Decision {
 	}
 	order := slices.Clone(s.blocks)
 	if !short {
-		slices.SortStableFunc(order, func(a, b block) int { return cmp.Compare(b.value, a.value) })
+		order = s.byValue()
 	}
 	var d Decision
 	over := s.Flexible - max(allowed, 0)
 	var gone [kindStart + 1]int
-	caps := map[string]unit.Power{} // by node: what its cap was counted to save
 	for i := len(order) - 1; i >= 0 && over > 0; i-- {
 		b := &order[i]
 		if b.kind == kindKept {
@@ -51,11 +47,10 @@ func (s *Survey) Decide(allowed unit.Power, short bool) Decision {
 		gone[b.kind]++
 		switch b.kind {
 		case kindStart:
-			d.close(s, b)
+			d.closeQueue(b.job.Queue)
 		case kindIdle, kindEmpty:
 			d.Wants = append(d.Wants, Want{Act: compute.Act{Verb: compute.Fence, Target: b.act.Target}, Why: "to take its power"}, Want{Act: b.act, Saves: b.power, Why: "it has no work"})
 		case kindCap:
-			caps[b.act.Target] = b.power
 			d.Wants = append(d.Wants, Want{Act: b.act, Saves: b.power, Why: fmt.Sprintf("it costs %.0f $ for a MWh saved", b.value.DollarsPerMWh())})
 		case kindPause:
 			d.Wants = append(d.Wants, Want{Act: b.act, Saves: b.power, Why: fmt.Sprintf("worth %.0f $/MWh, the least of what runs", b.value.DollarsPerMWh())})
@@ -65,7 +60,6 @@ func (s *Survey) Decide(allowed unit.Power, short bool) Decision {
 	if len(d.Wants) > 0 && (short || gone[kindPause] > 0) {
 		d.closeAll(s) // what waits, or comes, must not take what was given up
 	}
-	d.Left = max(over, 0)
 	d.Stage = stage(gone, s)
 	d.dropCapsOfStopped(s)
 	for name, fence := range s.in.Held {
@@ -89,14 +83,6 @@ func (s *Survey) keepAll() Decision {
 	}
 	slices.SortFunc(d.Wants, func(a, b Want) int { return strings.Compare(a.Act.Key(), b.Act.Key()) })
 	return d
-}
-
-func (d *Decision) close(s *Survey, b *block) {
-	t := s.c.terms(b.job, s.byQueue)
-	if t.Class == compute.Firm {
-		return
-	}
-	d.closeQueue(b.job.Queue)
 }
 
 func (d *Decision) closeAll(s *Survey) {
