@@ -79,6 +79,9 @@ func (x *crash) judgeLimits(rec plant.Record) {
 	}
 }
 
+// flight is how long an order may be on its way, in site time: a third of a real second.
+const flight = 20 * time.Second
+
 // judgeOrders: every order that a device received stands in the journal as a command, in the
 // newest mode that it was commanded; only what the person did does not.
 func (x *crash) judgeOrders(ctx context.Context, db *store.DB, asleep map[string]time.Time, held string) {
@@ -105,13 +108,15 @@ func (x *crash) judgeOrders(ctx context.Context, db *store.DB, asleep map[string
 			continue // the person
 		}
 		ordered++
-		last := ""
+		last, passing := "", false
 		for _, c := range byDevice[o.Device] {
 			if !c.At.After(o.At.Add(time.Second)) && o.At.Sub(c.At) < 6*time.Minute {
+				// An order on the wire when the next command is written still arrives.
+				passing = o.At.Sub(c.At) < flight && last == o.Mode.String()
 				last = commanded(t, c)
 			}
 		}
-		if last == "" || last != o.Mode.String() && (!known || was != o.Mode) {
+		if last == "" || last != o.Mode.String() && !passing && (!known || was != o.Mode) {
 			t.Errorf("%s was told %s at %s and the journal's newest command then is %q", o.Device, o.Mode, o.At.Format(time.TimeOnly), last)
 		}
 	}
