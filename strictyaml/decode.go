@@ -181,11 +181,16 @@ func (d *decoder) structure(path string, node ast.Node, v reflect.Value, depth i
 	fields := map[string]int{}
 	var names []string
 	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		if name != "" && name != "-" {
-			fields[name] = i
-			names = append(names, name)
+		name, extra, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		if name == "" || name == "-" {
+			continue
 		}
+		if _, pairs := pairsOf(node); extra == "short" && !pairs {
+			d.decode(path, node, v.Field(i), depth+1)
+			return
+		}
+		fields[name] = i
+		names = append(names, name)
 	}
 	d.mapping(path, node, "keys with values", func(key, child string, value ast.Node) {
 		if i, ok := fields[key]; ok {

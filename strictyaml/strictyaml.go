@@ -80,7 +80,8 @@ func parent(path string) string {
 
 // Decode reads data, the content of the file so called, into the struct that into points
 // to. Fields are found by their yaml tag; values are read by encoding.TextUnmarshaler where
-// the type has it. A key that has no value leaves a struct, list, map or pointer as it is
+// the type has it. A struct with a field tagged "name,short" may be written as that field's
+// value alone. A key that has no value leaves a struct, list, map or pointer as it is
 // and is a fault elsewhere. With faults, what was sound is in into all the same, for
 // further checks; it is not to be used. The Doc is never nil.
 func Decode(file string, data []byte, into any) (*Doc, Faults) {

@@ -258,3 +258,34 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
+
+func TestDecodeShortForm(t *testing.T) {
+	type sourced struct {
+		Is     colour `yaml:"is,short"`
+		Source string `yaml:"source"`
+	}
+	var v struct {
+		Wall struct {
+			A sourced   `yaml:"a"`
+			B sourced   `yaml:"b"`
+			C *sourced  `yaml:"c"`
+			D []sourced `yaml:"d"`
+		} `yaml:"wall"`
+	}
+	_, fs := Decode("f.yaml", []byte("wall:\n  a: red\n  b: {is: red, source: the painter}\n  c: red\n  d: [red, {is: red}]\n"), &v)
+	if len(fs) > 0 {
+		t.Fatal(fs)
+	}
+	if w := v.Wall; w.A.Is != "red" || w.B.Source != "the painter" || w.C == nil || w.C.Is != "red" || len(w.D) != 2 || w.D[0].Is != "red" {
+		t.Errorf("read %+v", w)
+	}
+	for text, want := range map[string]string{
+		"wall:\n  a: pink\n":                   "f.yaml:2:3: wall.a: ",
+		"wall:\n  a: [red]\n":                  "f.yaml:2:3: wall.a: there must be one value, not a list",
+		"wall:\n  b: {is: red, sauce: none}\n": "wall.b.sauce: unknown key",
+	} {
+		if _, fs := Decode("f.yaml", []byte(text), &v); len(fs) != 1 || !strings.Contains(fs[0].Error(), want) {
+			t.Errorf("%q: %v, want %q", text, fs, want)
+		}
+	}
+}
