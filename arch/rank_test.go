@@ -8,7 +8,7 @@ var rank = map[string]int{
 	"query": 2, "estimate": 2, "health": 2,
 	"fleet": 3, "telemetry": 3, "market": 3, "journal": 3, "ledger": 3,
 	"discover": 3, "rollout": 3, "notify": 3, "signal": 3, "compute": 3,
-	"billing": 4, "backtest": 4,
+	"billing": 4, "backtest": 4, "study": 4,
 	"api": 5, "web": 5,
 	"care":    6,
 	"emulate": 6,

@@ -1,0 +1,76 @@
+package finance
+
+import "switchyard/study/flow"
+
+// Terms are those of a loan, the tax and the owners, as plain numbers. Rates are per year; a month
+// bears a twelfth.
+type Terms struct {
+	LoanToCost, Rate, BuildRate, Upfront, Commitment float64
+	Sculpted                                         bool // else level
+	Target, Covenant                                 float64
+	Tenor, DSRA                                      int // months
+	Sweep                                            float64
+	Notes                                            *NotesTerms
+
+	TaxRate, LossLimit float64
+	// Building and Machines are what tax law lets one write off in the first, second … year.
+	Building, Machines         []float64
+	BookBuilding, BookMachines int // months, straight-line
+
+	Discount, EquityDiscount float64
+}
+
+// NotesTerms are of convertible notes.
+type NotesTerms struct {
+	Amount, Coupon float64
+	InKind         bool
+	Term           int // months from the first month of construction
+	Convert, Share float64
+}
+
+// Loan is a term loan as the lender's case sized it. Service is what is due in the first, second …
+// month of operation: interest and scheduled principal, of which Principal is the latter.
+type Loan struct {
+	Amount             float64
+	Capacity           float64 // what the DSCR alone would allow
+	Service, Principal []float64
+	Why                string // what bound it: "loan to cost", "DSCR", "no cash flow to lend on"
+}
+
+// Rate is an internal rate of return a year, or why there is none.
+type Rate struct {
+	Is   float64
+	None string // "no money is put in", "it never comes back", "more than one rate"
+}
+
+// Finding is something that a reader must not miss.
+type Finding struct {
+	Kind  string // "cash", "covenant", "irr", "loan", "tax"
+	Month int    // -1: of the whole
+	Text  string
+}
+
+// Result is a project's statements and what is read from them. Row[r][t] is row r in month t.
+type Result struct {
+	Row      [Rows][]float64
+	NPV      float64 // of Free at Discount, to the beginning of month 0
+	NPVOwner float64 // of ToEquity at EquityDiscount
+	IRR      Rate    // of Free
+	IRROwner Rate    // of ToEquity
+	// Payback is in how many months from Begin Free has paid back what was put in; -1: never.
+	Payback int
+	// MinDSCR, MeanDSCR and LLCR (present value of CFADS over the tenor at the loan's rate, over
+	// the loan, at the start of operation) are NaN without a loan.
+	MinDSCR, MeanDSCR, LLCR float64
+	Debt, PeakEquity, Capex float64 // the loan; the most equity that was in at a time; all capex
+	Findings                []Finding
+}
+
+// Project is what Run takes.
+type Project struct {
+	Flows *flow.Flows
+	Terms *Terms
+	Loan  *Loan // nil: equity only
+	// Quick leaves out internal rates and findings, as a random path needs neither.
+	Quick bool
+}
