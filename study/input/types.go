@@ -270,6 +270,8 @@ type Lease struct {
 	ReletRate Ratio        `yaml:"relet_rate"` // default 80 %
 	// Warrants given to the tenant or its backer: their value, a cost to the owners at signing.
 	Warrants Money `yaml:"warrants"`
+	// Exit is what the hall is sold for at the study's end, as a multiple of the last 12 months' EBITDA; nil: nothing.
+	Exit Number `yaml:"exit_multiple"`
 }
 
 // Extension is an option of the tenant to stay.
@@ -297,7 +299,8 @@ type Cloud struct {
 	// GPUs at most, whatever the hall would carry; zero: as many as it carries.
 	GPUs int `yaml:"gpus"`
 	// Prepaid share of GPU capex by the customer at commencement, credited as a lease's.
-	Volatility Ratio `yaml:"price_volatility"` // of Rate a year, about its decay
+	Volatility Ratio  `yaml:"price_volatility"` // of Rate a year, about its decay
+	Exit       Number `yaml:"exit_multiple"`    // as a lease's
 }
 
 // Sale is the way out: of the hall with its power, or of its power alone.
@@ -321,6 +324,7 @@ type Greenfield struct {
 	Land     Money                         `yaml:"land"`
 	Lease    string                        `yaml:"lease"`
 	PUE      Number                        `yaml:"pue"`
+	Exit     Number                        `yaml:"exit_multiple"` // as a lease's; default the lease's
 }
 
 // Financing is how a project is paid for.
