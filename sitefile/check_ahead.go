@@ -2,6 +2,7 @@ package sitefile
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"switchyard/sitefile/check"
@@ -135,11 +136,30 @@ func (c *checker) coincidentCharge(path string, d *CoincidentCharge, names map[s
 	}
 	check.Between(c.Check, path+".count", d.Count, 1, 20)
 	c.interval(path+".interval", d.Interval)
+	c.settled(path, d)
 	switch {
 	case c.doc.Has(path + ".load"):
 		c.aheadSeries(path+".load", d.Load)
 	case c.f.Market.Load == nil:
 		c.Fault(path, "name its source here as load, or for all as market.load", "the grid's load is not known, so nobody can tell when it peaks")
+	}
+}
+
+// settled checks the published peaks: in the charge's months, each once, no more than it has.
+func (c *checker) settled(path string, d *CoincidentCharge) {
+	seen := map[string]int{}
+	for i, t := range d.Settled {
+		at, local := fmt.Sprintf("%s.settled[%d]", path, i), t.In(c.f.Location())
+		if len(d.Months) > 0 && !slices.Contains(d.Months, int(local.Month())) {
+			c.Fault(at, fmt.Sprintf("the charge's months are %v", d.Months), "%s is in no month of this charge", local.Format("2006-01-02 15:04"))
+		}
+		if slices.ContainsFunc(d.Settled[:i], t.Equal) {
+			c.Fault(at, "remove one of them", "the peak stands twice")
+		}
+		month := local.Format("2006-01")
+		if seen[month]++; seen[month] == max(d.Count, 1)+1 {
+			c.Fault(at, "write as many peaks as count says", "%s has more than %d settled peaks", month, max(d.Count, 1))
+		}
 	}
 }
 

@@ -56,6 +56,9 @@ func TestAheadIsChecked(t *testing.T) {
 		t.Errorf("warnings: %v", f.Warnings)
 	}
 	for _, c := range []struct{ old, with, says string }{
+		{"{name: 4cp, rate: 5 $/kW-month}", "{name: 4cp, rate: 5 $/kW-month, settled: [\"2026-06-17T22:00:00Z\", \"2026-10-02T22:00:00Z\"]}", "market.charges.coincident[0].settled[1]: 2026-10-02 22:00 is in no month of this charge"},
+		{"{name: 4cp, rate: 5 $/kW-month}", "{name: 4cp, rate: 5 $/kW-month, settled: [\"2026-06-17T22:00:00Z\", \"2026-06-17T22:00:00Z\"]}", "the peak stands twice"},
+		{"{name: 4cp, rate: 5 $/kW-month}", "{name: 4cp, rate: 5 $/kW-month, settled: [\"2026-06-17T22:00:00Z\", \"2026-06-18T22:00:00Z\"]}", "2026-06 has more than 1 settled peaks"},
 		{"every: 10m", "every: 1s", "1s is out of range"},
 		{"horizon: 30h", "horizon: 3h", "it can be from 24h to 48h"},
 		{"name: summer, ", "", "name is missing"},

@@ -43,6 +43,9 @@ type CoincidentCharge struct {
 	Count    int               `yaml:"count"`    // peaks a month, on different days; default 1
 	Interval time.Duration     `yaml:"interval"` // default 15m
 	Load     *Series           `yaml:"load"`     // the grid's load, MW
+	// Settled lists the peaks as the grid's operator published them, by their first moment: a month
+	// is billed to tenants once all of its peaks, Count of them, are here.
+	Settled []time.Time `yaml:"settled"`
 }
 
 // Purchase is power bought ahead.

@@ -49,12 +49,9 @@ func (s *Source) power(ctx context.Context, in *invoice.In, stretches []contract
 		if !counts(c.Months, in.Period.From.In(s.zone)) {
 			continue
 		}
-		var at []time.Time
-		known := false
-		if s.peaks != nil {
-			if at, known, err = s.peaks(ctx, c, in.Period.From, in.Period.To); err != nil {
-				return err
-			}
+		at, known, err := s.peaks(ctx, c, in.Period.From, in.Period.To)
+		if err != nil {
+			return err
 		}
 		if !known {
 			in.Notes = append(in.Notes, fmt.Sprintf("The month's peaks of %s are not settled: its share follows on a later invoice.", c.Name))
@@ -118,6 +115,16 @@ func highest(c sitefile.DemandCharge, zone *time.Location, list []usage.Balance,
 		}
 	}
 	return peak, at
+}
+
+// Settled returns the peaks in [from, to) that the site file lists; known once all are there.
+func Settled(_ context.Context, c sitefile.CoincidentCharge, from, to time.Time) (at []time.Time, known bool, err error) {
+	for _, t := range c.Settled {
+		if !t.Before(from) && t.Before(to) {
+			at = append(at, t)
+		}
+	}
+	return at, len(at) >= max(c.Count, 1), nil
 }
 
 // Coincident is what the site owes for each of a month's peaks: the year's rate is on the mean

@@ -47,8 +47,11 @@ type kept struct {
 }
 
 // New opens the months of a site over its record of usage. It reads the contract files; all
-// their faults are reported together. now is site time; peaks may be nil: no peak is known.
+// their faults are reported together. now is site time; peaks may be nil: those that the site file lists as settled.
 func New(db *store.DB, f *sitefile.File, now func() time.Time, peaks Peaks) (*Source, error) {
+	if peaks == nil {
+		peaks = Settled
+	}
 	s := &Source{
 		record: usage.OpenReader(db), contracts: map[string]*contract.Contract{}, charges: f.Market.Charges, zone: f.Location(), now: now, peaks: peaks,
 	}

@@ -98,6 +98,19 @@ func TestCoincident(t *testing.T) {
 	}
 }
 
+// A month's peaks are known once all of them are published.
+func TestSettled(t *testing.T) {
+	p, _, _ := week(t)
+	c := sitefile.CoincidentCharge{Count: 2, Settled: []time.Time{p.From.Add(-time.Hour), p.From, p.To}}
+	if at, known, err := Settled(t.Context(), c, p.From, p.To); known || err != nil || len(at) != 1 {
+		t.Errorf("one of two peaks: %v, %v, %v", at, known, err)
+	}
+	c.Settled = append(c.Settled, p.From.Add(30*time.Hour))
+	if at, known, err := Settled(t.Context(), c, p.From, p.To); !known || err != nil || len(at) != 2 {
+		t.Errorf("two of two peaks: %v, %v, %v", at, known, err)
+	}
+}
+
 func TestService(t *testing.T) {
 	p, _, _ := week(t)
 	f := sla.Assess(sla.Input{
