@@ -155,6 +155,7 @@ func (c *checker) settled(path string, d *CoincidentCharge) {
 		}
 		if slices.ContainsFunc(d.Settled[:i], t.Equal) {
 			c.Fault(at, "remove one of them", "the peak stands twice")
+			continue
 		}
 		month := local.Format("2006-01")
 		if seen[month]++; seen[month] == max(d.Count, 1)+1 {
