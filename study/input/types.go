@@ -63,6 +63,8 @@ type File struct {
 	Curve [12][]float64 `yaml:"-"`
 	// Backtest is what a backtest's report says of curtailment; nil without one.
 	Backtest *Backtest `yaml:"-"`
+	// Name is the file's, and Hash the SHA-256 in hexadecimal of it and of all that it reads.
+	Name, Hash string `yaml:"-"`
 }
 
 // Provenance is one figure and where it comes from.
@@ -164,6 +166,7 @@ type Tariff struct {
 	// Prices is a CSV of hourly prices beside the study file, or Flat one price; with neither an
 	// assumption is used and said.
 	Prices string        `yaml:"prices"`
+	Column string        `yaml:"prices_column"` // of the price; default: as a backtest finds it
 	Origin figure.Origin `yaml:"from"`
 	Source string        `yaml:"source"`
 	Flat   Price         `yaml:"flat"`
@@ -298,7 +301,9 @@ type Cloud struct {
 	Property Ratio                             `yaml:"property_tax_insurance"`
 	// GPUs at most, whatever the hall would carry; zero: as many as it carries.
 	GPUs int `yaml:"gpus"`
-	// Prepaid share of GPU capex by the customer at commencement, credited as a lease's.
+	// Prepaid is the share of GPU capex that the customer pays at commencement, credited as a lease's.
+	Prepaid   Ratio `yaml:"prepaid"`
+	CreditCap Ratio `yaml:"credit_cap"` // default 50 %
 	Volatility Ratio  `yaml:"price_volatility"` // of Rate a year, about its decay
 	Exit       Number `yaml:"exit_multiple"`    // as a lease's
 }
