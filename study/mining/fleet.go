@@ -1,13 +1,8 @@
 package mining
 
 import (
-	"math"
-	"slices"
-
-	"switchyard/study/flow"
 	"switchyard/study/input"
 	"switchyard/study/power"
-	"switchyard/study/world"
 )
 
 // Month is what a hall's mining brings in a month: $ as its flow lines have them, money in above zero.
@@ -23,7 +18,7 @@ type Month struct {
 	Resale     float64 // of the machines that they replace
 	MWh        float64 // from the grid, cooling included
 	BTC        float64 // before the pool's fee
-	Share      float64 // MWh over those of the whole fleet in all hours, from 0 to 1
+	Share      float64 // MWh over those of the whole fleet in all hours that uptime leaves, from 0 to 1
 }
 
 // Net is all money of the month.
@@ -35,54 +30,69 @@ func (m *Month) Net() float64 {
 type Fleet struct {
 	tariff  *power.Tariff
 	share   float64 // of the site's fixed-price blocks
-	capture float64
+	capture float64 // of what perfect curtailment gains over running always
 	month   []when
-	stage   []stage
-	resale  []float64
+	stages  []stage
+	resale  []float64 // of what is in place when a month begins
 }
 
 // when is what New knows of a month.
 type when struct {
-	stage                     int
-	hours, programmes, charge float64 // the latter two per MW of full draw, $
-	covered                   float64 // MW
-	upkeep, renewal, sold     float64
+	stage                 int
+	hours, days           float64
+	programmes            float64 // $ per MW that runs all month
+	charge                float64 // demand and peaks, $ per MW of full draw
+	covered               float64 // MW of blocks without resale
+	upkeep, renewal, sold float64 // as Month has them
 }
 
 // stage is the time between two renewals of anything in the hall.
 type stage struct {
-	blocks   []block // best first
-	mw, hash float64 // MW from the grid and PH/s as uptime leaves them
-	full     float64 // MW from the grid when all work
+	blocks   []block // worth most a MWh first
+	mw, hash float64 // all of them: MW and PH/s as uptime leaves them
+	full     float64 // MW when all work
 }
 
-// block is a part of the machines that is worth running, or not, as one.
+// block is a part of the machines that is worth running, or not, as one. MW are drawn from the grid.
 type block struct {
-	mw, full, hash float64 // as in stage
-	fee            float64
-	value          float64 // of a MWh from the grid, $ for each $/PH/day of hashprice
+	mw, full, hash, fee float64
+	worth               float64 // of a MWh after the pool's fee, $ for each $/PH/day of hashprice
 }
 
 // New compiles the fleet of a hall of a file that Load has read.
 func New(f *input.File, hall int, tariff *power.Tariff) *Fleet {
+	h := &f.Halls[hall]
 	n := 12 * f.Years
-	return &Fleet{tariff: tariff, share: tariff.Share(hall), capture: 1, month: make([]when, n), resale: make([]float64, n+1)}
-}
-
-// Months fills out, a month each from the study's first, with what the hall earns by mining on path p.
-func (f *Fleet) Months(p *world.Path, out []Month) { clear(out) }
-
-// Resale is what the machines in place at the beginning of month t fetch when all are sold, $; those
-// that a renewal in t would bring are not bought.
-func (f *Fleet) Resale(t int) float64 { return f.resale[min(t, len(f.resale)-1)] }
-
-// Draw is the full draw from the grid in month t, cooling included, MW.
-func (f *Fleet) Draw(t int) float64 { return 0 }
-
-// Hash is the hashrate in month t that uptime leaves, PH/s.
-func (f *Fleet) Hash(t int) float64 { return 0 }
-
-// Add adds months from up to and without to, as mining brought them, to a project's flows.
-func (f *Fleet) Add(from, to int, m []Month, into *flow.Flows) {
-	_, _ = math.Inf, slices.Max[[]float64]
+	out := &Fleet{tariff: tariff, share: tariff.Share(hall), capture: capture(f), month: make([]when, n), resale: make([]float64, n+1)}
+	pue := is(f.Site.MiningPUE, 1.03)
+	groups := groupsOf(f, h, pue)
+	for t := range out.month {
+		w := &out.month[t]
+		w.hours, w.days = tariff.Hours(t), tariff.Hours(t)/24
+		w.programmes = programmes(f)
+		w.charge = tariff.Demand(t) + float64(tariff.Coincident(t)*(1-float64(is(f.Power.Avoided, 0))))
+		w.covered = tariff.Covered(t, out.share)
+		if len(groups) > 0 {
+			w.upkeep = -upkeep(f, h, t)
+		}
+		changed := t == 0
+		for i := range groups {
+			g := &groups[i]
+			worth := g.resale(t)
+			out.resale[t] += worth
+			if g.due(t) {
+				w.sold += worth
+				w.renewal -= g.renew(t)
+				changed = true
+			}
+		}
+		if changed {
+			out.stages = append(out.stages, stageOf(groups))
+		}
+		w.stage = len(out.stages) - 1
+	}
+	for i := range groups {
+		out.resale[n] += groups[i].resale(n)
+	}
+	return out
 }

@@ -1,12 +1,12 @@
 package power
 
 import (
-	"math"
 	"slices"
 
 	"switchyard/study/figure"
 	"switchyard/study/input"
 	"switchyard/study/world"
+	"switchyard/study/world/exact"
 )
 
 // Tariff is a site's power, compiled from a study file. Prices are $/MWh, and those called all-in
@@ -69,7 +69,7 @@ func (t *Tariff) of(f *input.File, k int) month {
 	at := f.Start + figure.Month(k)
 	grown := 1.0
 	if f.Power.Growth != nil {
-		grown = math.Pow(1+float64(f.Power.Growth.Is), float64(k)/12)
+		grown = exact.Pow(1+float64(f.Power.Growth.Is), float64(k)/12)
 	}
 	m := month{curve: int(at.Calendar()) - 1, hours: at.Hours(), calm: 1}
 	if f.Power.Adder != nil {
