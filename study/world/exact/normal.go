@@ -92,7 +92,7 @@ func Phi(z float64) float64 {
 		v = wing(a)
 	}
 	// The square is taken in two parts, as its rounding would tell in the exponential.
-	head := math.Floor(float64(a*16)) / 16
+	head := float64(math.Floor(float64(a*16)) / 16)
 	rest := float64((a - head) * (a + head))
 	v = float64(float64(Exp(float64(float64(-0.5*head)*head))*Exp(float64(-0.5*rest))) * v)
 	if z > 0 {
