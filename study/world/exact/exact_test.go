@@ -23,7 +23,7 @@ func ulps(v, want float64) float64 {
 // argument made good.
 func lower(z float64) float64 {
 	const root = 1 / math.Sqrt2
-	var hi float64 = root
+	hi := float64(root)
 	const low = 0.7071067811865475244008443621048490392848 - 0x1.6a09e667f3bcdp-1
 	x := -z * hi
 	lost := math.FMA(-z, hi, -x) - z*low

@@ -45,7 +45,7 @@ func TestGoldenWithFMA(t *testing.T) {
 	if err != nil || runtime.GOARCH != "amd64" || !regexp.MustCompile(`\bfma\b`).Match(info) || !regexp.MustCompile(`\bbmi2\b`).Match(info) {
 		t.Skip("needs an amd64 processor with FMA")
 	}
-	if out := goTool(t, "GOAMD64=v3", "test", "-count=1", "-run", "^TestGolden$", "switchyard/study/world/exact", "-digest"); !strings.Contains(out, "digest "+golden) {
+	if out := goTool(t, "GOAMD64=v3", "test", "-v", "-count=1", "-run", "^TestGolden$", "switchyard/study/world/exact", "-digest"); !strings.Contains(out, "digest "+golden) {
 		t.Errorf("a build with FMA says %s", out)
 	}
 }
