@@ -6,7 +6,7 @@ const (
 	NeverBack   = "it never comes back"
 	SeveralFit  = "more than one rate"
 	BringsFirst = "it brings money before it costs any"
-	OutOfReach  = "no rate from -99.9 % to 10^14 % a year fits"
+	OutOfReach  = "no rate within reach fits"
 )
 
 // IRR is the internal rate of return of monthly flows as an effective rate a year, (1+monthly)^12 - 1.
@@ -64,7 +64,8 @@ func PeriodIRR(flows []float64) Rate {
 	return Rate{None: SeveralFit}
 }
 
-// The growth factors a period between which rates are sought: lost by half a month, and tenfold.
+// The growth factors a period between which rates are sought: a month in which 45 % is lost, and one
+// in which money grows fifteenfold.
 const lowest, highest = 0.55, 15.0
 
 // trimmed leaves out zeros at either end, and says how often the sign changes.

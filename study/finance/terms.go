@@ -72,8 +72,13 @@ type Result struct {
 	Debt, PeakEquity, Capex float64 // the loan at its height; the most equity that was in at a time; all capex
 	Findings                []Finding
 
-	scratch Scratch
-	owner   discount
+	scratch   Scratch
+	owner     discount
+	idc, book writeOff
+
+	// What findings are made of.
+	shortMonths, shortFirst, breachMonths, breachFirst int
+	shortSum                                           float64
 }
 
 // Project is what Run takes.
