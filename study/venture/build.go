@@ -24,12 +24,12 @@ type curve struct {
 }
 
 // Draw is the share of capex drawn in each tenth of the time of building under a financing; without
-// one, or where it does not say, the S of 3x^2 - 2x^3.
+// one, or where it does not say, an S: slowly, fast, slowly.
 func Draw(fin *input.Financing) [10]float64 {
 	if fin != nil && len(fin.Draw) == 10 {
 		return [10]float64(fin.Draw)
 	}
-	return [10]float64{0.028, 0.076, 0.112, 0.136, 0.148, 0.148, 0.136, 0.112, 0.076, 0.028}
+	return [10]float64{0.03, 0.06, 0.10, 0.14, 0.17, 0.17, 0.14, 0.10, 0.06, 0.03} // as Load fills it in
 }
 
 func curveOf(tenth [10]float64) curve {
@@ -42,11 +42,12 @@ func curveOf(tenth [10]float64) curve {
 
 // at is what is drawn when x of the time is over, from 0 to 1; within a tenth evenly.
 func (c *curve) at(x float64) float64 {
-	i := int(x * 10)
+	x = float64(x * 10)
+	i := int(x)
 	if i >= 10 {
 		return c.upTo[10]
 	}
-	return c.upTo[i] + float64((x*10-float64(i))*c.tenth[i])
+	return c.upTo[i] + float64((x-float64(i))*c.tenth[i])
 }
 
 // month is the share that falls into month j of so many; all of it where nothing takes time.

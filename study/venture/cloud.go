@@ -56,15 +56,11 @@ func (c *cloud) gpus(critical float64) float64 {
 func (s *Site) cloud(c *cloud, pr *project, draw *curve, p *world.Path, v *flow.Flows) {
 	s.construct(pr, draw, 0, v)
 	s.blocks(pr.begin, pr.share, p, v)
-	if pr.operates >= s.months && s.waits {
-		return // nobody buys GPUs for a hall without power
+	if pr.operates >= s.months {
+		return // nobody buys GPUs for a hall that has no power, or is not ready, within the study
 	}
 	n := c.gpus(pr.critical)
-	buy := max(pr.begin, pr.operates-1)
-	if buy >= s.months {
-		return
-	}
-	paid := s.buys(c, n, buy, p, v)
+	paid := s.buys(c, n, max(pr.begin, pr.operates-1), p, v)
 	end := pr.operates + c.life
 	var debt owed
 	for t := pr.operates; t < s.months; t++ {

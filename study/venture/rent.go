@@ -75,7 +75,7 @@ func (s *Site) leaseOf(in *input.Lease) (*lease, error) {
 			l.step = append(l.step, exact.Pow(1+float64(is(in.Escalator, 0)), float64(k/12)))
 		}
 		if n := len(in.Default); n > 0 {
-			stays *= exact.Pow(1-float64(in.Default[min(k/12, n-1)]), 1.0/12)
+			stays = float64(stays * exact.Pow(1-float64(in.Default[min(k/12, n-1)]), 1.0/12))
 		}
 		l.failed = append(l.failed, 1-stays)
 	}
