@@ -16,7 +16,7 @@ type Path struct {
 	Hashprice  []float64 // $/PH/day: subsidy and fees over difficulty, times price
 	Level      []float64 // factor on the hourly prices of the calendar month, growth included
 	Spike      []float64 // $/MWh added in the month's dearest hours, as many as the file says
-	GPU        []float64 // factor on the GPU rate, its expected decay included
+	GPU        []float64 // factor on the GPU rate about its expected decay, which is the cloud's own: 1 in the expected case
 
 	// By hall: standard normal numbers for the cost and the duration of building, and uniform
 	// numbers from 0 to 1 for the tenant's failure, its extensions and (one for the site) the grid's.
