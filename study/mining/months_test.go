@@ -52,10 +52,15 @@ func TestMonthByHand(t *testing.T) {
 // run always is worth it too, and not when it earns 40 $.
 func TestCapture(t *testing.T) {
 	for _, c := range []struct{ worth, capture, share, paid float64 }{
-		{60, 1, 0.5, 0.5 * 10}, {60, 0, 1, 50}, {60, 0.8, 0.8*0.5 + 0.2, 0.8*0.5*10 + 0.2*50},
-		{40, 1, 0.5, 0.5 * 10}, {40, 0, 0, 0}, {40, 0.8, 0.4, 0.8 * 0.5 * 10},
+		{60, 1, 0.5, 0.5 * 10},
+		{60, 0, 1, 50},
+		{60, 0.8, 0.8*0.5 + 0.2, 0.8*0.5*10 + 0.2*50},
+		{40, 1, 0.5, 0.5 * 10},
+		{40, 0, 0, 0},
+		{40, 0.8, 0.4, 0.8 * 0.5 * 10},
 		{50, 0, 1, 50}, // worth just its cost: it runs
-		{5, 0.8, 0, 0}, {95, 0.3, 1, 50},
+		{5, 0.8, 0, 0},
+		{95, 0.3, 1, 50},
 	} {
 		f := file([]float64{10, 90}, machines(1000, 100, 2500)) // 25 J/TH: 0.6 $/MWh for each $/PH/day below
 		f.Power.Capture = ratio(c.capture)
@@ -140,6 +145,13 @@ func TestBlockWithoutResale(t *testing.T) {
 	m = mine(f, path(f, 24))[0]
 	near(t, "MWh of the better ones alone", m.MWh, 744*2.5)
 	near(t, "blocks still", m.Blocks, -744*4*35)
+	// What is not covered runs in the hours that are cheap with the adder: 1 MW in half of them.
+	for k := range f.Curve {
+		f.Curve[k] = []float64{-20, 60}
+	}
+	m = mine(f, path(f, 24))[0]
+	near(t, "MWh at cheap hours", m.MWh, 744*(2.5+1*0.5))
+	near(t, "energy at cheap hours", m.Energy, -744*(2.5*30+1*0.5*10))
 }
 
 // A block of machines that would not earn its month's demand charge rests and does not owe it: 1 MW at
@@ -190,17 +202,17 @@ func TestRenewal(t *testing.T) {
 	th, price := 150_000/better, 15*better
 	for k, m := range out {
 		bought, sold, hash := 0.0, 0.0, 100.0
-		switch {
-		case k == 18:
+		switch k {
+		case 18:
 			bought, sold = -th*price, 100_000*6*math.Exp(-0.4*1.5)
-		case k == 36:
+		case 36:
 			bought, sold = -150_000*15, th*price*math.Exp(-0.4*1.5) // price falls as hash rises
 		}
 		if k >= 18 {
 			hash = th / 1000
 		}
 		if k >= 36 {
-			hash = 150 / math.Pow(0.8, 3)
+			hash = 150 / 0.512
 		}
 		near(t, "renewal", m.Renewal, bought)
 		near(t, "old machines", m.Resale, sold)
