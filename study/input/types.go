@@ -88,7 +88,10 @@ type Backtest struct {
 
 // Site is the grid connection and what all halls share.
 type Site struct {
-	Name string `yaml:"name"`
+	// From and Source are those of the figures below that have none of their own; so wherever they stand.
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
+	Name   string        `yaml:"name"`
 	// Utility is the connection's power; Ramp brings it by and by (empty: all from Start).
 	Utility Power      `yaml:"utility"`
 	Ramp    []RampStep `yaml:"ramp"`
@@ -114,9 +117,11 @@ type RampStep struct {
 
 // Hall is a part of the site that is decided on as one.
 type Hall struct {
-	ID string `yaml:"id"`
+	ID     string        `yaml:"id"`
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
 	// Power is utility power for the hall, cooling included; Critical the AI load that it carries
-	// once converted, default Power over PUE.
+	// once converted, default Power over PUE; nil where it is not convertible.
 	Power    Power `yaml:"power"`
 	Critical Power `yaml:"critical"`
 	// Convertible says that it can be made an AI hall.
@@ -133,10 +138,12 @@ type Hall struct {
 
 // Machines are miners of one model.
 type Machines struct {
-	Model string        `yaml:"model"` // a model of the table gives hashrate and power
-	Count int           `yaml:"count"`
-	Hash  unit.Hashrate `yaml:"hashrate"` // of one, at its full power
-	Power unit.Power    `yaml:"power"`    // of one, at the wall
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
+	Model  string        `yaml:"model"` // a model of the table gives hashrate and power
+	Count  int           `yaml:"count"`
+	Hash   unit.Hashrate `yaml:"hashrate"` // of one, at its full power
+	Power  unit.Power    `yaml:"power"`    // of one, at the wall
 	// Curve lists lower modes of one machine, the weakest first; the full one is not among them.
 	Curve  []Mode                       `yaml:"curve"`
 	Uptime Ratio                        `yaml:"uptime"` // default 96 %
@@ -208,6 +215,8 @@ type Block struct {
 
 // Bitcoin is the coin and its network.
 type Bitcoin struct {
+	From       figure.Origin                 `yaml:"from"`
+	Source     string                        `yaml:"source"`
 	Price      Money                         `yaml:"price"`      // at Start
 	Difficulty Number                        `yaml:"difficulty"` // at Start; or
 	Network    *figure.Figure[unit.Hashrate] `yaml:"network"`
@@ -240,8 +249,10 @@ type ForwardPoint struct {
 
 // Lease is what a hosting tenant would sign.
 type Lease struct {
-	ID     string `yaml:"id"`
-	Tenant string `yaml:"tenant"`
+	ID     string        `yaml:"id"`
+	Tenant string        `yaml:"tenant"`
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
 	// Kind says who bears what: "gross" (all the landlord's), "modified" (the tenant pays power), "net"
 	// (the tenant pays power, upkeep, property tax and insurance).
 	Kind      string `yaml:"kind"`
@@ -286,6 +297,8 @@ type Extension struct {
 // Cloud is GPUs of our own for rent.
 type Cloud struct {
 	ID       string                            `yaml:"id"`
+	From     figure.Origin                     `yaml:"from"`
+	Source   string                            `yaml:"source"`
 	Model    string                            `yaml:"gpu"`
 	PerGPU   Power                             `yaml:"power_per_gpu"` // critical, with its share of server and network
 	Capex    *figure.Figure[figure.PerGPU]     `yaml:"capex"`
@@ -302,15 +315,17 @@ type Cloud struct {
 	// GPUs at most, whatever the hall would carry; zero: as many as it carries.
 	GPUs int `yaml:"gpus"`
 	// Prepaid is the share of GPU capex that the customer pays at commencement, credited as a lease's.
-	Prepaid   Ratio `yaml:"prepaid"`
-	CreditCap Ratio `yaml:"credit_cap"` // default 50 %
+	Prepaid    Ratio  `yaml:"prepaid"`
+	CreditCap  Ratio  `yaml:"credit_cap"`       // default 50 %
 	Volatility Ratio  `yaml:"price_volatility"` // of Rate a year, about its decay
 	Exit       Number `yaml:"exit_multiple"`    // as a lease's
 }
 
 // Sale is the way out: of the hall with its power, or of its power alone.
 type Sale struct {
-	ID string `yaml:"id"`
+	ID     string        `yaml:"id"`
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
 	// Of is "site" (the hall's share: land, shell, connection) or "power" (the fixed-price blocks
 	// are resold in the market, machines sold, the shell kept).
 	Of    string                       `yaml:"of"`
@@ -323,6 +338,8 @@ type Sale struct {
 // Greenfield is the same business built from nothing elsewhere, while the hall mines on.
 type Greenfield struct {
 	ID       string                        `yaml:"id"`
+	From     figure.Origin                 `yaml:"from"`
+	Source   string                        `yaml:"source"`
 	Critical Power                         `yaml:"critical"`
 	Capex    *figure.Spread[figure.PerMW]  `yaml:"capex"`
 	Build    *figure.Spread[figure.Months] `yaml:"build"` // with the queue for power
@@ -334,7 +351,9 @@ type Greenfield struct {
 
 // Financing is how a project is paid for.
 type Financing struct {
-	ID string `yaml:"id"`
+	ID     string        `yaml:"id"`
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
 	// LoanToCost of capex, interest and fees during construction. Draw is the share of capex by
 	// tenth of the construction time, ten figures that sum to one; default an S.
 	LoanToCost Ratio     `yaml:"loan_to_cost"`
@@ -356,11 +375,13 @@ type Financing struct {
 
 // Notes are convertible: of the owners, junior to the loan.
 type Notes struct {
-	Amount  Money  `yaml:"amount"`
-	Coupon  Ratio  `yaml:"coupon"`
-	InKind  bool   `yaml:"paid_in_kind"`
-	Term    Months `yaml:"term"`
-	Convert Money  `yaml:"conversion_price"` // of a share
+	From    figure.Origin `yaml:"from"`
+	Source  string        `yaml:"source"`
+	Amount  Money         `yaml:"amount"`
+	Coupon  Ratio         `yaml:"coupon"`
+	InKind  bool          `yaml:"paid_in_kind"`
+	Term    Months        `yaml:"term"`
+	Convert Money         `yaml:"conversion_price"` // of a share
 	// Share is the expected price of a share at maturity: above Convert the notes are converted, and
 	// their owners get shares worth more than the debt.
 	Share Money `yaml:"share_price"`
@@ -368,7 +389,9 @@ type Notes struct {
 
 // Tax is what the state takes.
 type Tax struct {
-	Rate Ratio `yaml:"rate"` // of profit, all levels together
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
+	Rate   Ratio         `yaml:"rate"` // of profit, all levels together
 	// Building, Machines: "macrs-5", "macrs-7", "macrs-15", "macrs-20", or "line-39" for years; what
 	// tax law lets us write off. Books are straight-line over BookBuilding and BookMachines.
 	Building     string `yaml:"building"`
@@ -398,10 +421,12 @@ type Option struct {
 
 // Limits bind the halls together.
 type Limits struct {
-	Capex  Money `yaml:"capex"`  // of all conversions
-	Equity Money `yaml:"equity"` // at any time
-	Crew   Power `yaml:"crew"`   // critical load under construction at one time
-	Halls  int   `yaml:"halls_at_once"`
+	From   figure.Origin `yaml:"from"`
+	Source string        `yaml:"source"`
+	Capex  Money         `yaml:"capex"`  // of all conversions
+	Equity Money         `yaml:"equity"` // at any time
+	Crew   Power         `yaml:"crew"`   // critical load under construction at one time
+	Halls  int           `yaml:"halls_at_once"`
 }
 
 // Scenario is a world to compare the options in: factors on the deterministic case, 1 where left out.
