@@ -5,12 +5,12 @@ import "switchyard/market"
 // Hashprice is what a PH/s is expected to earn in a day, $, before the pool's fee, when a block pays
 // reward bitcoin (subsidy and fees) of price dollars each. Zero where the difficulty is not positive.
 func Hashprice(difficulty, reward, price float64) float64 {
-	return market.BTCPerPHDay(difficulty, reward) * price
+	return float64(market.BTCPerPHDay(difficulty, reward) * price)
 }
 
 // ExpectedBTC is how many bitcoin hash PH/s are expected to find in so many days, before the pool's fee.
 func ExpectedBTC(hash, days, difficulty, reward float64) float64 {
-	return hash * days * market.BTCPerPHDay(difficulty, reward)
+	return float64(hash * days * market.BTCPerPHDay(difficulty, reward))
 }
 
 // PaidBTC is what a pool of full pay-per-share pays for hash PH/s in so many days, less its fee (a share):

@@ -47,7 +47,7 @@ func upkeep(f *input.File, h *input.Hall, t int) float64 {
 		return 0
 	}
 	prices := exact.Pow(1+float64(is(f.Inflation, 0)), float64(t/12))
-	return h.Upkeep.Is.DollarsPerKWMonth() * 1000 * h.Power.Is.Megawatts() * prices
+	return float64(h.Upkeep.Is.DollarsPerKWMonth() * 1000 * h.Power.Is.Megawatts() * prices)
 }
 
 // group is machines of one model as they change over the study.
@@ -131,12 +131,12 @@ func (g *group) due(t int) bool { return g.every > 0 && t > 0 && t%g.every == 0 
 func (g *group) renew(t int) float64 {
 	better := exact.Pow(1-g.improving, float64(t)/12)
 	g.since, g.price, g.th = t, g.newPrice*better, g.newTH/better
-	return g.price * g.th
+	return float64(g.price * g.th)
 }
 
 // resale is what the group fetches in month t, $: its price when it was new, or at Start, decayed since.
 func (g *group) resale(t int) float64 {
-	return g.price * g.th * exact.Exp(-g.decay*float64(t-g.since)/12)
+	return float64(g.price * g.th * exact.Exp(-g.decay*float64(t-g.since)/12))
 }
 
 func stageOf(groups []group) stage {
@@ -144,7 +144,7 @@ func stageOf(groups []group) stage {
 	for i := range groups {
 		g := &groups[i]
 		for _, k := range g.steps {
-			b := block{mw: g.mw * k.power, full: g.full * k.power, hash: g.th * g.uptime * k.hash / 1000, fee: g.fee}
+			b := block{mw: float64(g.mw * k.power), full: float64(g.full * k.power), hash: g.th * g.uptime * k.hash / 1000, fee: g.fee}
 			if b.mw <= 0 {
 				continue
 			}

@@ -29,8 +29,8 @@ func (f *Fleet) mine(t int, p *world.Path, out *Month) {
 		covered -= free
 		worth := p.Hashprice[t] * b.worth
 		share, price := f.tariff.Below(t, p, worth)
-		share *= f.capture
-		paid := share * price
+		share = float64(share * f.capture)
+		paid := float64(share * price)
 		if worth >= mean {
 			share += 1 - f.capture
 			paid += float64((1 - f.capture) * mean)
@@ -40,8 +40,8 @@ func (f *Fleet) mine(t int, p *world.Path, out *Month) {
 			mw += free
 			cost += float64(free * adder)
 		}
-		cost *= w.hours
-		revenue := p.Hashprice[t] * w.days * b.hash * (mw / b.mw)
+		cost = float64(cost * w.hours)
+		revenue := float64(p.Hashprice[t] * w.days * b.hash * (mw / b.mw))
 		fee, programmes, charge := float64(revenue*b.fee), float64(mw*w.programmes), float64(b.full*w.charge)
 		if mw <= 0 || revenue-fee-cost+programmes-charge < 0 {
 			continue

@@ -148,13 +148,11 @@ func (t *Tariff) Below(m int, p *world.Path, threshold float64) (share, mean flo
 	if spike != 0 && share > k.calm {
 		// Of the hours above the calm ones only those count that stay below with their spike. They
 		// are a stretch of the same ascending curve, for the spike is the same in all of them.
-		calm := c.sum(k.calm)
 		high, highSum := c.upTo(bid - spike/level)
 		if high > k.calm {
-			share, sum = high, highSum
-			sum += float64(spike/level) * (share - k.calm)
+			share, sum = high, highSum+float64(spike/level*(high-k.calm))
 		} else {
-			share, sum = k.calm, calm
+			share, sum = k.calm, c.sum(k.calm)
 		}
 	}
 	if share <= 0 {
@@ -173,19 +171,19 @@ func (t *Tariff) Blocks(m int, p *world.Path, share float64) float64 {
 	if k.resold == 0 && k.paid == 0 {
 		return 0
 	}
-	return k.hours * share * (float64(k.resold*t.Market(m, p)) - k.settled - k.paid)
+	return float64(k.hours * share * (float64(k.resold*t.Market(m, p)) - k.settled - k.paid))
 }
 
 // Covered is the power of the blocks without resale that a hall with that share of them may draw in
 // month m, MW: at the adder alone, in all hours.
-func (t *Tariff) Covered(m int, share float64) float64 { return t.month[m].covered * share }
+func (t *Tariff) Covered(m int, share float64) float64 { return float64(t.month[m].covered * share) }
 
 // Energy is what a hall with that share of the blocks pays for drawing mw in all hours of month m, $,
 // as a cost below zero; Blocks are apart.
 func (t *Tariff) Energy(m int, p *world.Path, mw, share float64) float64 {
 	k := &t.month[m]
 	free := min(t.Covered(m, share), mw)
-	return -k.hours * (float64(free*k.adder) + float64((mw-free)*t.Mean(m, p)))
+	return float64(-k.hours * (float64(free*k.adder) + float64((mw-free)*t.Mean(m, p))))
 }
 
 // Demand is the demand charge of month m per MW of a hall's full draw, $, above zero.
