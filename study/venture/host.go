@@ -22,6 +22,7 @@ func (s *Site) host(l *lease, pr *project, c *curve, p *world.Path, v *flow.Flow
 	for t := pr.begin; t < s.months; t++ {
 		k := t - pr.operates
 		if k >= who.leaves {
+			v.Line[flow.TenantPut][t] = 0 // who fails in the month in which it should pay does not
 			break
 		}
 		// What the tenant paid by the end of the month before bears interest.

@@ -70,8 +70,14 @@ func mined(f *input.File) []mining.Month {
 	return out
 }
 
+// fataler is a test or a property.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 // plan is what Plan fills for the option.
-func plan(t testing.TB, f *input.File, o *input.Option, hall, month int, p *world.Path) (before, venture *flow.Flows) {
+func plan(t fataler, f *input.File, o *input.Option, hall, month int, p *world.Path) (before, venture *flow.Flows) {
 	t.Helper()
 	s, err := New(f)
 	if err != nil {
