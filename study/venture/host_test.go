@@ -241,3 +241,40 @@ func TestInflation(t *testing.T) {
 	want(t, v, flow.Property, 40, -420_000*1.331)
 	want(t, v, flow.Rent, 40, 7.5e6) // a rate is nominal
 }
+
+func TestWhoComesAfterwards(t *testing.T) {
+	l := core42()
+	l.Term, l.Relet, l.Prepaid = months(24), months(6), nil
+	f := hosted(l)
+	f.Halls[0].Build.P50 = 0
+	// The tenant fails in the 19th month of 24 and the next comes six months later, when the term is over:
+	// it stays. Had it failed a month earlier, the next would come for one month and leave.
+	for fails, empty := range map[int][2]int{19: {18, 24}, 20: {19, 25}, 18: {24, 30}} {
+		p := calm(f)
+		p.FailsAt = fails
+		_, v := plan(t, f, hosting, 0, 0, p)
+		for k := 18; k < 36; k++ {
+			want := k >= empty[0] && k < empty[1] || fails == 18 && k < 23
+			if (v.MW[k] == 0) != want {
+				t.Errorf("failed in month %d: empty in %d is %v", fails, k, !want)
+			}
+		}
+	}
+}
+
+func TestPUEByMonth(t *testing.T) {
+	f := hosted(core42())
+	f.Site.PUE = nil
+	f.Site.PUEByMonth = []float64{1.1, 1.1, 1.2, 1.2, 1.3, 1.4, 1.5, 1.5, 1.4, 1.3, 1.2, 1.1}
+	f.Halls[1].Build.P50 = 0
+	s, err := New(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, v := flow.New(144), flow.New(144)
+	s.Plan(hosting, 1, 0, calm(f), mined(f), before, v)
+	// Their mean is 15.3 / 12 = 1.275, and 25 MW / 1.275 the critical load, of which 80 % are drawn.
+	near(t, "critical load", v.MW[0], 25/1.275, 1e-12)
+	near(t, "January", v.MWh[12], 25/1.275*0.8*1.1*744, 1e-12)
+	near(t, "July", v.MWh[18], 25/1.275*0.8*1.5*744, 1e-12)
+}

@@ -35,8 +35,12 @@ func everything() *input.File {
 	f.Power.Blocks = []input.Block{{Power: mw(40), Price: of(unit.Price(25e6))}}
 	f.Power.Demand = kw(5)
 	f.Options = []input.Option{
-		{ID: "mine", Kind: "mine"}, {ID: "host", Kind: "host", With: "core42"}, {ID: "cloud", Kind: "cloud", With: "gpus"},
-		{ID: "site", Kind: "sell", With: "site"}, {ID: "power", Kind: "sell", With: "power"}, {ID: "green", Kind: "greenfield", With: "new"},
+		{ID: "mine", Kind: "mine"},
+		{ID: "host", Kind: "host", With: "core42"},
+		{ID: "cloud", Kind: "cloud", With: "gpus"},
+		{ID: "site", Kind: "sell", With: "site"},
+		{ID: "power", Kind: "sell", With: "power"},
+		{ID: "green", Kind: "greenfield", With: "new"},
 	}
 	return f
 }

@@ -73,7 +73,8 @@ func TestGPUsAreRenewed(t *testing.T) {
 	if v.Line[flow.Machines][108] == 0 || v.End != 144 {
 		t.Error("they are not renewed in month 108")
 	}
-	near(t, "sold", v.Line[flow.Resale][60], 0.1*-v.Line[flow.Machines][11], 1e-12)
+	near(t, "the first, sold", v.Line[flow.Resale][60], 0.1*-v.Line[flow.Machines][11], 1e-12)
+	near(t, "the second, sold", v.Line[flow.Resale][108], 0.1*-v.Line[flow.Machines][60], 1e-12)
 	// January 2028: 10,000 x 75 % x 744 h x $2 x 0.8 x 0.5 of the path.
 	want(t, v, flow.Cloud, 12, 4_464_000)
 	want(t, v, flow.Prepaid, 12, -0.2*v.Line[flow.Machines][11]-2_232_000)
@@ -97,6 +98,15 @@ func TestGPUsAreNotRenewedForShort(t *testing.T) {
 	_, v = plan(t, f, renting, 0, 50, calm(f))
 	if v.End != 132 || v.Line[flow.Machines][122] == 0 || v.Line[flow.Sale][131] == 0 {
 		t.Errorf("with an exit it ends in %d", v.End)
+	}
+}
+
+func TestWholeGPUs(t *testing.T) {
+	c := cloud{each: 0.0003} // MW; 0.9 over it is a little below 3,000
+	for critical, n := range map[float64]float64{0.9: 3000, 0.9002: 3000, 0.9003: 3001, 0.0002: 0} {
+		if got := c.gpus(critical); got != n {
+			t.Errorf("%g MW carry %g GPUs, not %g", critical, got, n)
+		}
 	}
 }
 
@@ -177,6 +187,14 @@ func TestGreenfield(t *testing.T) {
 	want(t, v, flow.Property, 52, -1.1e6) // of the building, not of the land
 	want(t, v, flow.Energy, 52, -100*0.8*1.2*744*50)
 	empty(t, v, flow.Blocks, 0, 144)
+	empty(t, v, flow.Sale, 0, 144)
+	f.Greenfields[0].Exit, f.Leases[0].Exit = of(8.0), of(10.0) // the greenfield's counts
+	_, v = plan(t, f, &input.Option{Kind: "greenfield", With: "new"}, 1, 12, calm(f))
+	year := 0.0
+	for m := 132; m < 144; m++ {
+		year += v.EBITDA(m)
+	}
+	near(t, "its exit", v.Line[flow.Sale][143], 8*year, 1e-12)
 }
 
 func TestMineOn(t *testing.T) {
