@@ -67,7 +67,7 @@ func (s *Site) cloud(c *cloud, pr *project, draw *curve, p *world.Path, v *flow.
 		if t == end {
 			v.Line[flow.Resale][t] += float64(paid * c.salvage)
 			if !c.again(t, s.months) {
-				v.End = t
+				v.End = t + 1 // their sale is the last of it; the hall stands idle
 				break
 			}
 			paid = s.buys(c, n, t, p, v)

@@ -89,8 +89,8 @@ func TestNothingOutsideItsTime(t *testing.T) {
 					t.Fatalf("%s: %s of month %d is %g and %g", o.ID, l.Key(), m, x, y)
 				}
 				early := m < v.Begin || m < v.Operate && l.Operating() && l != flow.Blocks
-				// A site's blocks are its halls' while nothing runs in them, and GPUs are sold at the end.
-				late := m >= v.End && l != flow.Blocks && (l != flow.Resale || m > v.End)
+				// A site's blocks are its halls' even when nothing runs in them.
+				late := m >= v.End && l != flow.Blocks
 				if x != 0 && (early || late) || y != 0 && m >= before.End {
 					t.Fatalf("%s: %s of month %d is %g and before %g; operates %d, ends %d", o.ID, l.Key(), m, x, y, v.Operate, v.End)
 				}
