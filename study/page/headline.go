@@ -1,0 +1,193 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"switchyard/study"
+)
+
+// advice is what the page says first: what to do, what it is worth, what it takes, what it risks.
+type advice struct {
+	Do                  string
+	Worth, Takes, Risks string
+}
+
+func adviceOf(r *study.Report) advice {
+	return advice{Do: whatToDo(r), Worth: whatItIsWorth(r), Takes: whatItTakes(r), Risks: whatItRisks(r)}
+}
+
+// value is a figure's mean over the paths, or its expected case where no path was drawn.
+func value(r *study.Report, d study.Dist, expected float64) float64 {
+	if r.Paths == 0 && d.Mean == 0 {
+		return expected
+	}
+	return d.Mean
+}
+
+// gain is what the portfolio is worth over mining on.
+func gain(r *study.Report) float64 {
+	return value(r, r.Portfolio.NPV, r.Portfolio.Expected) - r.Portfolio.MiningOn.Mean
+}
+
+// whatToDo names the choices, halls that do the same together: "Host for X from 2027-07 in H1 and
+// H2; mine on in H3."
+func whatToDo(r *study.Report) string {
+	var titles []string
+	halls := map[string][]string{}
+	for _, b := range r.Best {
+		title := b.Title
+		if title == "" {
+			title = b.Option
+		}
+		if !slices.Contains(titles, title) {
+			titles = append(titles, title)
+		}
+		halls[title] = append(halls[title], b.Hall)
+	}
+	if len(titles) == 0 {
+		return "No combination of options fits the limits of this study."
+	}
+	parts := make([]string, len(titles))
+	for k, t := range titles {
+		name := t
+		if k > 0 {
+			name = lower(t)
+		}
+		parts[k] = name + " in " + list(halls[t])
+	}
+	return strings.Join(parts, "; ") + "."
+}
+
+// lower begins a title as it stands within a sentence; an abbreviation keeps its capitals.
+func lower(s string) string {
+	r := []rune(s)
+	if len(r) > 1 && unicode.IsUpper(r[0]) && unicode.IsLower(r[1]) {
+		r[0] = unicode.ToLower(r[0])
+	}
+	return string(r)
+}
+
+func whatItIsWorth(r *study.Report) string {
+	p := r.Portfolio
+	v, g := value(r, p.NPV, p.Expected), gain(r)
+	s := fmt.Sprintf("Together this is worth %s today", money(v))
+	switch {
+	case g >= 500:
+		s += fmt.Sprintf(", %s more than mining on everywhere", money(g))
+	case g <= -500:
+		s += fmt.Sprintf(", %s less than mining on everywhere", money(-g))
+	default:
+		s += ", as much as mining on everywhere"
+	}
+	if r.Paths == 0 {
+		return s + ", in the expected case. No random futures were drawn, so this study does not say how sure that is."
+	}
+	return s + fmt.Sprintf(": the mean over %s futures. One future in ten brings less than %s, one in ten more than %s.", group(float64(r.Paths), 0), money(p.NPV.P10), money(p.NPV.P90))
+}
+
+func whatItTakes(r *study.Report) string {
+	p := r.Portfolio
+	if p.Capex == 0 {
+		return "Nothing is built for it."
+	}
+	s := fmt.Sprintf("It takes %s of building and machines", money(abs(p.Capex)))
+	if p.Debt > 0 {
+		s += fmt.Sprintf(", %s of it borrowed", money(p.Debt))
+	} else {
+		s += ", none of it borrowed"
+	}
+	s += fmt.Sprintf("; the owners have at most %s in it at a time.", money(p.PeakEquity))
+	if len(p.Bound) > 0 {
+		s += " What binds: " + list(p.Bound) + "."
+	}
+	return s
+}
+
+func abs(v float64) float64 { return max(v, -v) }
+
+// whatItRisks says how often each choice is the wrong one, and what the lender would see.
+func whatItRisks(r *study.Report) string {
+	var out []string
+	for _, b := range r.Best {
+		o := optionOf(r, b.Hall, b.Option)
+		if r.Paths == 0 || o == nil || o.Kind == "mine" {
+			continue
+		}
+		s := fmt.Sprintf("in %s of futures %s would have done better by mining on", chance(1-o.BeatsMining), b.Hall)
+		if o.Loses > 0 {
+			s += fmt.Sprintf(", in %s it is worth less than nothing", chance(o.Loses))
+		}
+		if o.Breach != nil && *o.Breach > 0 {
+			s += fmt.Sprintf(", in %s it breaks the lender's covenant", chance(*o.Breach))
+		}
+		out = append(out, s)
+	}
+	if d := r.Portfolio.MinDSCR; d != nil {
+		out = append(out, fmt.Sprintf("in the expected case the debt service is covered %s times at its tightest", ratio(*d)))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	s := strings.Join(out, "; ") + "."
+	return "The risk: " + s
+}
+
+func optionOf(r *study.Report, hall, name string) *study.Option {
+	for k := range r.Options {
+		if o := &r.Options[k]; o.Hall == hall && o.Name == name {
+			return o
+		}
+	}
+	return nil
+}
+
+// finding is one or several findings that say the same.
+type finding struct {
+	Class, Kind, Text string
+	Where             []string
+}
+
+// gravity is the order in which findings are read, the gravest first.
+func gravity() []string {
+	return []string{"cash", "covenant", "irr", "loan", "limit", "tax", "input"}
+}
+
+// findingsOf puts the gravest first, and together what is said of several halls or months.
+func findingsOf(fs []study.Finding) (out []finding) {
+	rank := func(kind string) int {
+		if k := slices.Index(gravity(), kind); k >= 0 {
+			return k
+		}
+		return len(gravity())
+	}
+	names := map[string]string{"cash": "cash", "covenant": "covenant", "irr": "no rate of return", "loan": "loan", "limit": "limit", "tax": "tax", "input": "input"}
+	for _, f := range fs {
+		var where []string
+		for _, s := range []string{f.Hall, f.Option, f.Month} {
+			if s != "" {
+				where = append(where, s)
+			}
+		}
+		at := slices.IndexFunc(out, func(o finding) bool { return o.Kind == f.Kind && o.Text == f.Text })
+		if at < 0 {
+			class := "warn"
+			if f.Kind == "cash" || f.Kind == "covenant" {
+				class = "grave"
+			}
+			out, at = append(out, finding{Class: class, Kind: f.Kind, Text: f.Text}), len(out)
+		}
+		if w := strings.Join(where, ", "); w != "" {
+			out[at].Where = append(out[at].Where, w)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b finding) int { return rank(a.Kind) - rank(b.Kind) })
+	for k := range out {
+		if n, ok := names[out[k].Kind]; ok {
+			out[k].Kind = n
+		}
+	}
+	return out
+}

@@ -1,0 +1,180 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+
+	"switchyard/study"
+)
+
+// hallRows are the options of one hall in the tables.
+type hallRows struct {
+	Hall string
+	Rows []optionRow
+}
+
+// optionRow is one option in the tables.
+type optionRow struct {
+	ID, Title, Start, Operates, Class string
+	Chosen                            bool
+	P10, Mean, P90, Over, Beats, Lose string
+	Strip                             template.HTML
+	ProjectIRR, EquityIRR             rate
+	Payback                           string
+
+	Capex, Debt, DebtWhy, PeakEquity         string
+	MinDSCR, LowDSCR, Breach, LLCR, MW       string
+	Power, Rent, Hashprice, Owners, Expected string
+}
+
+// rate is a rate of return or why there is none.
+type rate struct{ Pct, None string }
+
+func rateOf(r study.Rate, share *float64, none string) rate {
+	switch {
+	case r.Pct != nil && finite(*r.Pct):
+		return rate{Pct: group(*r.Pct, 1) + " %"}
+	case share != nil && finite(*share):
+		return rate{Pct: percent(*share)}
+	case r.None != "":
+		return rate{None: r.None}
+	case none != "":
+		return rate{None: none}
+	}
+	return rate{None: "not told"}
+}
+
+// optionID is the anchor of an option's own section; names may hold anything, a number does not.
+func optionID(k int) string { return fmt.Sprintf("o%d", k+1) }
+
+// optionsOf gathers the tables: halls in the order in which they come.
+func optionsOf(r *study.Report) (out []hallRows) {
+	lo, hi := 0.0, 0.0
+	for _, o := range r.Options {
+		d := spread(r, o)
+		for _, v := range []float64{d.P10, d.P90, d.Mean} {
+			if finite(v) {
+				lo, hi = math.Min(lo, v), math.Max(hi, v)
+			}
+		}
+	}
+	for k, o := range r.Options {
+		at := slices.IndexFunc(out, func(h hallRows) bool { return h.Hall == o.Hall })
+		if at < 0 {
+			out, at = append(out, hallRows{Hall: o.Hall}), len(out)
+		}
+		row := rowOf(r, o)
+		row.ID = optionID(k)
+		row.Strip = strip(spread(r, o), lo, hi, row.Chosen)
+		out[at].Rows = append(out[at].Rows, row)
+	}
+	return out
+}
+
+// spread is an option's value over the paths; without paths the expected case alone.
+func spread(r *study.Report, o study.Option) study.Dist {
+	if r.Paths == 0 {
+		return study.Dist{Mean: o.Expected, P10: o.Expected, P50: o.Expected, P90: o.Expected}
+	}
+	return o.NPV
+}
+
+func rowOf(r *study.Report, o study.Option) optionRow {
+	d := spread(r, o)
+	x := optionRow{
+		Title: o.Title, Start: o.Start, Operates: o.Operates,
+		P10: million(d.P10), Mean: million(d.Mean), P90: million(d.P90), Over: million(o.Over.Mean), Beats: chance(o.BeatsMining), Lose: chance(o.Loses),
+		ProjectIRR: rateOf(o.ProjectIRR, o.IRR, o.NoIRR), EquityIRR: rateOf(o.EquityIRR, o.IRROwners, o.NoIRR),
+		Capex: million(abs(o.Capex)), Debt: million(o.Debt), DebtWhy: o.DebtWhy, PeakEquity: million(o.PeakEquity),
+		MinDSCR: optional(o.MinDSCR, ratio), LowDSCR: none, Breach: optional(o.Breach, chance), LLCR: optional(o.LLCR, ratio), MW: group(o.MW, 1),
+		Power: optional(o.BreakevenPower, cents), Rent: optional(o.BreakevenRent, cents), Hashprice: optional(o.BreakevenHashprice, cents),
+		Owners: million(o.Owners), Expected: million(o.Expected), Payback: none,
+	}
+	if x.Title == "" {
+		x.Title = o.Name
+	}
+	if o.Payback != nil {
+		x.Payback = years(*o.Payback)
+	}
+	if o.PathDSCR != nil {
+		x.LowDSCR = ratio(o.PathDSCR.P10)
+	}
+	if r.Paths == 0 {
+		x.P10, x.P90, x.Beats, x.Lose = none, none, none, none
+	}
+	if o.Kind == "mine" {
+		x.Over, x.Beats = none, none
+	}
+	if o.Debt == 0 {
+		x.Debt = none
+	}
+	if o.Capex == 0 {
+		x.Capex = none
+	}
+	for _, b := range r.Best {
+		if b.Hall == o.Hall && b.Option == o.Name {
+			x.Chosen, x.Class = true, "chosen"
+			if b.Start != "" && b.Start != o.Start {
+				x.Start = o.Start + "; chosen from " + b.Start
+			}
+		}
+	}
+	return x
+}
+
+func cents(v float64) string { return group(v, 2) }
+
+// choice is one hall of the decision.
+type choice struct {
+	Hall, ID, Title, Start, Mean, P10, P90, Over, Alone string
+}
+
+func choicesOf(r *study.Report) (out []choice) {
+	for _, b := range r.Best {
+		c := choice{Hall: b.Hall, Title: b.Title, Start: b.Start, Mean: million(b.NPV.Mean), P10: million(b.NPV.P10), P90: million(b.NPV.P90), Over: million(b.Over), Alone: b.Alone}
+		if c.Title == "" {
+			c.Title = b.Option
+		}
+		for k, o := range r.Options {
+			if o.Hall == b.Hall && o.Name == b.Option {
+				c.ID = optionID(k)
+				if o.Kind == "mine" {
+					c.Over = none
+				}
+				if r.Paths == 0 && b.NPV.Mean == 0 {
+					c.Mean = million(o.Expected)
+				}
+			}
+		}
+		if r.Paths == 0 {
+			c.P10, c.P90 = none, none
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// card is one large figure.
+type card struct{ Value, What, Link string }
+
+func cardsOf(r *study.Report) []card {
+	p := r.Portfolio
+	out := []card{{money(value(r, p.NPV, p.Expected)), "net present value, after tax", "m-npv"}}
+	if r.Paths > 0 {
+		out = append(out, card{money(p.NPV.P10) + " to " + money(p.NPV.P90), "P10 to P90: eight futures in ten", "m-paths"})
+	}
+	out = append(out, card{money(gain(r)), "over mining on everywhere", "m-npv"},
+		card{rateCard(rateOf(p.ProjectIRR, nil, "")), "project IRR", "m-irr"}, card{rateCard(rateOf(p.EquityIRR, nil, "")), "equity IRR", "m-irr"},
+		card{money(abs(p.Capex)), "to build", "m-tax"}, card{money(p.PeakEquity), "owners' money, at most", "m-irr"}, card{money(p.Debt), "borrowed", "m-debt"},
+		card{optional(p.MinDSCR, ratio), "lowest debt service cover, expected case", "m-dscr"})
+	return out
+}
+
+func rateCard(r rate) string {
+	if r.Pct == "" {
+		return "none"
+	}
+	return r.Pct
+}

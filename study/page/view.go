@@ -1,0 +1,308 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+
+	"switchyard/study"
+	"switchyard/study/figure"
+)
+
+// view is what the page shows.
+type view struct {
+	*study.Report
+	Span       string
+	Advice     advice
+	Cards      []card
+	Choices    []choice
+	Findings   []finding
+	Halls      []hallRows
+	HasDebt    bool
+	Legend     []source
+	Shades     []shade
+	Covenant   string
+	Scenarios  []scenario
+	Columns    []string // of the scenarios: hall and option
+	Regrets    []regret
+	Waits      []wait
+	Statements []statement
+	Deals      []dealRow
+	Energies   []energy
+	Given      []inputGroup
+	Assumed    []inputRow
+	Origins    []origin
+	Command    string
+
+	Cash, Timing, Fan, Histogram, Debt, Tornado, Deal template.HTML
+	Worlds                                            []chart
+}
+
+// chart is a drawing with its name.
+type chart struct {
+	Name, Note string
+	Draw       template.HTML
+}
+
+// scenario is one world and what each option is worth there.
+type scenario struct {
+	Name, Portfolio, MinDSCR string
+	Cells                    []string
+}
+
+// regret is what one decision falls short by in each scenario.
+type regret struct {
+	Decision, Worst, Class string
+	Least                  bool
+	Cells                  []heat
+}
+
+// heat is a cell that is shaded by how bad it is.
+type heat struct{ Text, Class string }
+
+// wait is what waiting is worth to one hall.
+type wait struct {
+	Hall, Value, Error, Committed, Option, Today, Never string
+	Chart                                               template.HTML
+	Legend                                              []shade
+}
+
+// dealRow is a lease in the sector's table.
+type dealRow struct {
+	Name, Date, MW, Years, USD, RateText, Kind, Note, Source, Class string
+	Rate                                                            float64
+	Ours                                                            bool
+}
+
+// energy is a row of energy in perspective.
+type energy struct{ What, Method, Range, Share, Site, Source string }
+
+func viewOf(r *study.Report) view {
+	v := view{
+		Report: r, Advice: adviceOf(r), Cards: cardsOf(r), Choices: choicesOf(r), Findings: findingsOf(r.Findings), Halls: optionsOf(r),
+		Legend: used(r.Portfolio.Years), Given: inputsOf(r.Given), Origins: originsOf(r.Given, r.Assumed), Columns: columnsOf(r), Scenarios: scenariosOf(r),
+		Regrets: regretsOf(r.Regret), Energies: energiesOf(r.Energy), Deals: dealsOf(r.Sector), Waits: waitsOf(r), Command: commandOf(r.File),
+	}
+	v.Span = spanOf(r)
+	for _, p := range r.Assumed {
+		v.Assumed = append(v.Assumed, inputRowOf(p))
+	}
+	v.Statements = statementsOf(r, v.Given)
+	v.draw(r)
+	return v
+}
+
+func spanOf(r *study.Report) string {
+	first, ok := monthOf(r.Start)
+	if !ok || r.Months < 1 {
+		return r.Start
+	}
+	return fmt.Sprintf("%s to %s", first, first+figure.Month(r.Months-1))
+}
+
+// draw makes the charts; one without anything to show is left out.
+func (v *view) draw(r *study.Report) {
+	p := r.Portfolio
+	if len(p.Years) > 0 {
+		v.Cash = both(func(w float64) template.HTML { return cash(w, p.Years) })
+	}
+	if m := timingOf(r); len(m.rows) > 0 && len(m.months) > 0 {
+		v.Timing, v.Shades = both(m.draw), m.legend()
+	}
+	if len(p.Fan) > 0 {
+		l := look{title: "Net cash by year", desc: "Fan of the portfolio's net cash of each year after tax and before financing, from P10 to P90 of all futures.", high: 280, print: money, tick: short, start: r.Start}
+		v.Fan = pair(func(w float64) template.HTML { return fan(w, p.Fan, l) })
+	}
+	if len(p.Histogram) > 0 {
+		v.Histogram = pair(func(w float64) template.HTML { return histogram(w, p) })
+	}
+	covenant := covenantOf(r)
+	if covenant > 0 {
+		v.Covenant = ratio(covenant)
+	}
+	if slices.ContainsFunc(p.Months.Debt, func(d float64) bool { return d > 0 }) {
+		v.Debt = both(func(w float64) template.HTML { return debt(w, p.Months, covenant) })
+	}
+	if len(r.Tornado) > 0 {
+		v.Tornado = both(func(w float64) template.HTML { return tornado(w, r.Tornado, p.Expected) })
+	}
+	if slices.ContainsFunc(v.Deals, dealRow.compares) {
+		v.Deal = both(func(w float64) template.HTML { return deals(w, v.Deals) })
+	}
+	v.Worlds = worldsOf(r)
+}
+
+func worldsOf(r *study.Report) (out []chart) {
+	for _, c := range []struct {
+		name, note, unit string
+		fans             []study.Fan
+		log              bool
+		marks            []string
+		expected         []float64
+	}{
+		{"Price of bitcoin, $", "logarithmic", "$", r.World.Price, true, r.World.Halvings, nil},
+		{"Hashprice, $/PH/day", "logarithmic", "$/PH/day", r.World.Hashprice, true, r.World.Halvings, r.World.Expected},
+		{"Difficulty", "logarithmic", "", r.World.Difficulty, true, r.World.Halvings, nil},
+		{"Price of power, $/MWh", "the year's mean", "$/MWh", r.World.Power, false, nil, nil},
+	} {
+		if len(c.fans) == 0 {
+			continue
+		}
+		l := look{title: c.name, desc: c.name + ": fan by year, from P10 to P90 of all futures.", high: 240, log: c.log, tick: plain, start: r.Start, marks: c.marks, expected: c.expected}
+		l.print = func(v float64) string { return strings.TrimSpace(plain(v) + " " + c.unit) }
+		out = append(out, chart{c.name, c.note, pair(func(w float64) template.HTML { return fan(w, c.fans, l) })})
+	}
+	return out
+}
+
+// columnsOf are the options that some scenario tells of, each once.
+func columnsOf(r *study.Report) (out []string) {
+	for _, s := range r.Scenarios {
+		for _, o := range s.Options {
+			if name := o.Hall + ": " + o.Name; !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
+}
+
+func scenariosOf(r *study.Report) (out []scenario) {
+	columns := columnsOf(r)
+	for _, s := range r.Scenarios {
+		x := scenario{Name: s.Name, Portfolio: million(s.Portfolio), MinDSCR: optional(s.MinDSCR, ratio), Cells: make([]string, len(columns))}
+		for k, c := range columns {
+			x.Cells[k] = none
+			for _, o := range s.Options {
+				if o.Hall+": "+o.Name == c {
+					x.Cells[k] = million(o.NPV)
+				}
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func regretsOf(r study.Regret) (out []regret) {
+	most := 0.0
+	for _, row := range r.USD {
+		for _, v := range row {
+			most = max(most, number(v))
+		}
+	}
+	for k, d := range r.Decisions {
+		x := regret{Decision: d, Worst: none, Least: k == r.Least}
+		if x.Least {
+			x.Class = "chosen"
+		}
+		if k < len(r.Worst) {
+			x.Worst = million(r.Worst[k])
+		}
+		for s := range r.Scenarios {
+			cell := heat{none, "h0"}
+			if k < len(r.USD) && s < len(r.USD[k]) {
+				v := r.USD[k][s]
+				cell = heat{million(v), fmt.Sprintf("h%d", int(min(4, number(v)/max(most, 1)*4+0.999)))}
+			}
+			x.Cells = append(x.Cells, cell)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func waitsOf(r *study.Report) (out []wait) {
+	for _, f := range r.Flexible {
+		w := wait{Hall: f.Hall, Value: million(f.Value), Error: million(f.Error), Committed: million(f.Committed), Option: million(f.Option), Today: f.Today, Never: chance(f.Never)}
+		if len(f.Dates) > 0 {
+			w.Chart = both(func(width float64) template.HTML { return waiting(width, f, r) })
+			for k, o := range exercised(f) {
+				w.Legend = append(w.Legend, shade{fmt.Sprintf("e%d", k%series), o})
+			}
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+func (d dealRow) compares() bool { return d.Kind != cloudKind && d.Rate > 0 && finite(d.Rate) }
+
+// cloudKind is the kind of deal that brings the GPUs with it: its rate is not one of space and power.
+const cloudKind = "gpu cloud"
+
+// dealsOf lays out leases by kind, ours first among their like.
+func dealsOf(s study.Sector) (out []dealRow) {
+	var kinds []string
+	for _, all := range [][]study.Deal{s.Ours, s.Deals} {
+		for _, d := range all {
+			if !slices.Contains(kinds, d.Kind) {
+				kinds = append(kinds, d.Kind)
+			}
+		}
+	}
+	for _, kind := range kinds {
+		for k, all := range [][]study.Deal{s.Ours, s.Deals} {
+			for _, d := range all {
+				if d.Kind == kind {
+					out = append(out, dealRowOf(d, k == 0))
+				}
+			}
+		}
+	}
+	return out
+}
+
+func dealRowOf(d study.Deal, ours bool) dealRow {
+	x := dealRow{Name: d.Name, Date: d.Date, MW: none, Years: none, USD: none, RateText: none, Kind: d.Kind, Note: d.Note, Source: d.Source, Rate: d.Rate, Ours: ours}
+	if ours {
+		x.Class = "chosen"
+	}
+	if d.MW > 0 {
+		x.MW = trim1(d.MW)
+	}
+	if d.Years > 0 {
+		x.Years = trim1(d.Years)
+	}
+	if d.Rate > 0 {
+		x.RateText = group(d.Rate, 1)
+	}
+	if d.USD != nil {
+		x.USD = group(*d.USD/1e6, 0)
+	}
+	return x
+}
+
+func energiesOf(es []study.Energy) (out []energy) {
+	for _, e := range es {
+		x := energy{What: e.What, Method: e.Method, Range: trim(e.Low), Share: small(e.Share), Site: group(e.SiteMWh/1e6, 3), Source: e.Source}
+		if e.High != e.Low {
+			x.Range += " to " + trim(e.High)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// small prints a share of one that may be very little: "0.42 %", "0.0031 %".
+func small(v float64) string {
+	if !finite(v) {
+		return none
+	}
+	if a := abs(v) * 100; a > 0 && a < 0.1 {
+		return fmt.Sprintf("%.2g %%", v*100)
+	}
+	return group(v*100, 2) + " %"
+}
+
+// commandOf is how the report is made again.
+func commandOf(file string) string {
+	plainName := strings.IndexFunc(file, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("./_-", r)
+	}) < 0
+	if !plainName || file == "" {
+		file = "'" + strings.ReplaceAll(file, "'", `'\''`) + "'"
+	}
+	return "switchyard study " + file + " -o html"
+}
