@@ -64,9 +64,10 @@ type Hall struct {
 type Machines struct {
 	Model       string
 	Count       int
-	Hash, Power string // of one, "200 TH/s", "3.5 kW"; empty: the table of models knows
-	Fee         Value  // the pool's
-	How         string // where Hash and Power come from
+	Hash, Power string        // of one, "200 TH/s", "3.5 kW"; empty: the table of models knows
+	Fee         Value         // the pool's
+	From        figure.Origin // of Hash and Power, and
+	How         string        // in words
 }
 
 // Power is what energy costs.

@@ -34,7 +34,7 @@ func whole() Site {
 				ID: "hall-a", Power: Assumed("30 MW", "limit of hall-a in site.yaml"),
 				Notes: []string{"Metered: 24.1 MW in the mean, 28.8 MW in the twentieth part of the time that was highest."},
 				Fleet: []Machines{
-					{Model: "S21", Count: 8000, Hash: "199.3 TH/s", Power: "3533 W", Fee: by("1.5 %", figure.Contract, "pool_fee of s21 in site.yaml"), How: "Measured: 28.3 MW over 8000 machines."},
+					{Model: "S21", Count: 8000, Hash: "199.3 TH/s", Power: "3533 W", Fee: by("1.5 %", figure.Contract, "pool_fee of s21 in site.yaml"), From: figure.Measured, How: "28.3 MW over 8000 machines, at their most"},
 				},
 			},
 			{ID: "hall: \"b\" #2", Power: Assumed("30 MW", "limit"), Fleet: []Machines{{Model: "S19 XP", Count: 100}}},
@@ -60,7 +60,7 @@ func whole() Site {
 func bare() Site {
 	return Site{
 		Name: "Bare", Start: figure.MonthOf(2026, 12), Utility: Value{Is: "5 MW", From: figure.Contract},
-		Halls: []Hall{{ID: "hall", Power: Assumed("4 MW", "nameplate"), Fleet: []Machines{{Model: "S21", Count: 1000, Hash: "200 TH/s", Power: "3500 W"}}}},
+		Halls: []Hall{{ID: "hall", Power: Assumed("4 MW", "nameplate"), Fleet: []Machines{{Model: "S21", Count: 1000, Hash: "200 TH/s", Power: "3500 W", From: figure.Published, How: "nameplate"}}}},
 	}
 }
 
@@ -102,7 +102,7 @@ func TestTheDraftIsAStudyFile(t *testing.T) {
 	}
 	f := read(t, whole())
 	a := f.Halls[0]
-	if a.Fleet[0].Hash.TH() != 199.3 || a.Fleet[0].Power.Watts() != 3533 || a.Fleet[0].Count != 8000 || a.Fleet[0].Fee.From != figure.Contract || a.Fleet[0].Uptime.From != figure.Assumption {
+	if a.Fleet[0].Hash.TH() != 199.3 || a.Fleet[0].Power.Watts() != 3533 || a.Fleet[0].Count != 8000 || a.Fleet[0].Fee.From != figure.Contract || a.Fleet[0].From != figure.Measured || a.Fleet[0].Uptime.From != figure.Assumption {
 		t.Errorf("fleet %+v", a.Fleet[0])
 	}
 	if f.Site.MiningPUE.Is != 1.0213 || f.Site.MiningPUE.From != figure.Measured || f.Site.Utility.From != figure.Contract {

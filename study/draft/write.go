@@ -41,7 +41,6 @@ func (s Site) filled() Site {
 	}
 	b := &s.Bitcoin
 	b.Price = b.Price.Or(Assumed("90 $k", "believed; write today's price"))
-	b.Fees = b.Fees.Or(Assumed("0.05", "BTC a block, believed"))
 	b.Difficulty = b.Difficulty.Or(Assumed("1.5e14", "believed; write today's difficulty"))
 	if b.Height == 0 {
 		b.Height, b.HeightFrom = HeightAt(s.Start), "assumption: a block in ten minutes since block 840,000 of 2024-04-20"
@@ -58,7 +57,6 @@ func (s Site) filled() Site {
 	for i, l := range s.Leases {
 		l.Escalator = l.Escalator.Or(Assumed("0 %", "the contract names none"))
 		l.Term = l.Term.Or(Assumed("10 years", "believed: the contract names no end"))
-		l.Upkeep = l.Upkeep.Or(Assumed("9 $/kW-month", "staff and repair of an AI hall, believed"))
 		leases[i] = l
 	}
 	s.Leases = leases
