@@ -15,12 +15,13 @@ import (
 
 const folder = "../../docs/studies"
 
-// prices stands in for the hourly prices that a reader makes: a year of hours.
+// prices stands in for the hourly prices that a reader makes, in the form that lake-mariner.md gives
+// them: a year of hours.
 func prices() []byte {
 	var b strings.Builder
-	b.WriteString("interval_start,da_price_usd_per_mwh\n")
-	for t := time.Date(2017, 1, 1, 5, 0, 0, 0, time.UTC); t.Year() < 2018 || t.Hour() < 5; t = t.Add(time.Hour) {
-		fmt.Fprintf(&b, "%s,%d\n", t.Format(time.RFC3339), 10+t.Hour()+int(t.Month()))
+	b.WriteString("interval_start,price_usd_per_mwh\n")
+	for at := time.Date(2017, 1, 1, 0, 0, 0, 0, time.FixedZone("", -5*3600)); at.Year() < 2018; at = at.Add(time.Hour) {
+		fmt.Fprintf(&b, "%s,%d\n", at.Format(time.RFC3339), 10+at.Hour()+int(at.Month()))
 	}
 	return []byte(b.String())
 }
