@@ -139,12 +139,11 @@ func (r *runner) lend(m int, operating bool) (due, interest float64) {
 	interest = float64(r.owed * r.terms.Rate / 12)
 	k := m - r.fl.Operate
 	due = r.planned(k)
-	if k >= len(r.loan.Service)-1 || due > r.owed+interest {
-		due = r.owed + interest
-	}
-	principal := min(r.owed, due-interest)
-	if k >= len(r.loan.Service)-1 {
-		principal = r.owed
+	principal := due - interest
+	// Less than a cent that rounding leaves is no month of debt service.
+	const cent = 0.01
+	if k >= len(r.loan.Service)-1 || due > r.owed+interest-cent {
+		due, principal = r.owed+interest, r.owed
 	}
 	r.owed -= principal
 	row[LoanInterest][m], row[LoanPrincipal][m], row[Due][m] = -interest, -principal, due

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"strconv"
 	"strings"
 
 	"switchyard/study/figure"
@@ -105,6 +106,9 @@ func (l *loader) optionDefaults() {
 		o, p := &f.Options[i], at("options", i)
 		if o.ID == "" && !l.doc.Has(p+"id") {
 			o.ID = strings.TrimSuffix(o.Kind+"-"+o.With, "-")
+		}
+		if o.ID == "" && !l.doc.Has(p+"kind") {
+			o.ID = strconv.Itoa(i) // the missing kind is fault enough
 		}
 		if len(o.Halls) == 0 {
 			o.Halls = l.hallsFor(o.Kind)

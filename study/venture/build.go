@@ -72,11 +72,11 @@ func (s *Site) convert(i, month int, p *world.Path) project {
 	pr := project{hall: i, begin: month, critical: h.critical, share: h.share, pue: s.pue}
 	takes := p.Longer
 	if h.build != nil {
-		takes += int(at(h.build, p.Delay[i]) + 0.5)
+		takes += int(world.At(h.build, p.Delay[i]))
 	}
 	pr.built = month + max(takes, 0)
 	if h.capex != nil {
-		pr.cost = h.critical * at(h.capex, p.Cost[i]) * p.CapexFactor
+		pr.cost = float64(h.critical * float64(world.At(h.capex, p.Cost[i])) * p.CapexFactor)
 	}
 	pr.operates = s.powered(pr.built, p)
 	return pr

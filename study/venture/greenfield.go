@@ -39,9 +39,9 @@ func (s *Site) fieldOf(in *input.Greenfield) (*field, error) {
 // begun is a greenfield begun in a month on a path: its power comes with its building, whatever the
 // site waits for, and the site's fixed-price blocks are not for it.
 func (g *field) begun(hall, month int, p *world.Path) project {
-	built := month + max(int(at(g.build, p.Delay[hall])+0.5)+p.Longer, 0)
+	built := month + max(int(world.At(g.build, p.Delay[hall]))+p.Longer, 0)
 	return project{
 		hall: hall, begin: month, built: built, operates: built, critical: g.critical, pue: g.pue,
-		cost: g.critical * at(g.capex, p.Cost[hall]) * p.CapexFactor, land: g.land * p.CapexFactor,
+		cost: float64(g.critical * float64(world.At(g.capex, p.Cost[hall])) * p.CapexFactor), land: float64(g.land * p.CapexFactor),
 	}
 }

@@ -40,5 +40,5 @@ func (s *Site) sell(w *sale, hall, closing int, p *world.Path, v *flow.Flows) {
 		return
 	}
 	v.End = closing + 1
-	v.Line[flow.Sale][closing] = float64(h.mw * at(w.price, p.Cost[hall]) * w.keeps)
+	v.Line[flow.Sale][closing] = float64(h.mw * float64(world.At(w.price, p.Cost[hall])) * w.keeps)
 }

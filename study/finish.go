@@ -1,0 +1,157 @@
+package study
+
+import (
+	"fmt"
+	"math"
+
+	"switchyard/study/finance"
+	"switchyard/study/sector"
+	"switchyard/study/world"
+)
+
+// finish writes what the expected case and the paths found into the report.
+func (x *expectation) finish(r *Report) {
+	e := x.e
+	for i := range x.all {
+		v := &x.all[i].out
+		if r.Paths == 0 {
+			v.NPV, v.Over = sure(v.Expected), sure(v.Expected-x.mining(x.all[i].hall))
+		}
+		if i < x.listed() {
+			r.Options = append(r.Options, *v)
+		}
+		if i < x.listed() || x.chosen(i) {
+			r.Findings = append(r.Findings, e.findings(x.w, &x.all[i])...)
+		}
+	}
+	for h, i := range x.at {
+		v := &x.all[i].out
+		c := Choice{Hall: v.Hall, Option: v.Name, Title: v.Title, Start: v.Start, NPV: v.NPV, Over: v.Over.Mean}
+		if x.alone[h] != x.best[h] {
+			c.Alone = e.title(x.alone[h])
+		}
+		r.Best = append(r.Best, c)
+	}
+	for _, w := range e.f.Warnings {
+		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error()})
+	}
+	x.money(r)
+	e.tellWorld(x.w, r)
+	e.compare(x, r)
+}
+
+// listed is how many of all are options as the file lists them; beyond are choices that limits moved.
+func (x *expectation) listed() int {
+	n := 0
+	for _, list := range x.e.cands {
+		last := math.MinInt
+		for _, c := range list {
+			if c.option != last {
+				n, last = n+1, c.option
+			}
+		}
+	}
+	return n
+}
+
+func (x *expectation) chosen(i int) bool {
+	for _, k := range x.at {
+		if k == i {
+			return true
+		}
+	}
+	return false
+}
+
+// mining is the expected value of a hall that mines on.
+func (x *expectation) mining(hall int) float64 {
+	for i := range x.all {
+		if x.all[i].candidate == x.e.cands[hall][0] {
+			return x.all[i].out.Expected
+		}
+	}
+	return 0
+}
+
+// money fills in the portfolio's statements, ratios and months.
+func (x *expectation) money(r *Report) {
+	e, p := x.e, &r.Portfolio
+	p.Years = e.years(x.site)
+	if r.Paths == 0 {
+		on := x.fixed
+		for h := range e.cands {
+			on += x.mining(h)
+		}
+		p.NPV, p.MiningOn = sure(p.Expected), sure(on)
+	}
+	p.ProjectIRR = rateOf(finance.IRR(x.site.rows[finance.Free]))
+	p.EquityIRR = rateOf(finance.IRR(x.site.rows[finance.ToEquity]))
+	in := 0.0
+	for _, v := range x.site.rows[finance.ToEquity] {
+		in -= v
+		p.PeakEquity = math.Max(p.PeakEquity, in)
+	}
+	low := math.Inf(1)
+	for _, i := range x.at {
+		p.Debt += x.all[i].out.Debt
+		p.Capex += x.all[i].out.Capex
+		if m := x.all[i].out.MinDSCR; m != nil {
+			low = math.Min(low, *m)
+		}
+	}
+	p.MinDSCR = some(low)
+	for t := range e.months {
+		m := &p.Months
+		m.Labels = append(m.Labels, e.month(t))
+		m.Debt = append(m.Debt, x.site.rows[finance.LoanOwed][t]+x.site.rows[finance.NotesOwed][t])
+		m.Service = append(m.Service, x.site.rows[finance.Due][t])
+		m.CFADS = append(m.CFADS, x.site.rows[finance.CFADS][t])
+		m.Cash = append(m.Cash, x.site.rows[finance.Cash][t]+x.site.rows[finance.Reserve][t])
+		var cover *float64
+		if v := x.site.rows[finance.Cover][t]; v != 0 {
+			cover = some(v)
+		}
+		m.DSCR = append(m.DSCR, cover)
+	}
+}
+
+// tellWorld tells the expected hashprice by year and the halvings.
+func (e *engine) tellWorld(w *worker, r *Report) {
+	w.expected()
+	for y := range e.f.Years {
+		r.World.Expected = append(r.World.Expected, total(w.path.Hashprice[12*y:12*y+12])/12)
+	}
+	for _, m := range world.Halvings(e.f) {
+		r.World.Halvings = append(r.World.Halvings, m.String())
+	}
+}
+
+// compare puts the study's leases among public ones, and its energy beside the world's.
+func (e *engine) compare(x *expectation, r *Report) {
+	r.Sector.AsOf = sector.AsOf()
+	for _, d := range sector.Deals() {
+		r.Sector.Deals = append(r.Sector.Deals, Deal(d))
+	}
+	for i := range e.f.Leases {
+		l := &e.f.Leases[i]
+		name := l.ID
+		if l.Tenant != "" {
+			name = l.Tenant + " (" + l.ID + ")"
+		}
+		r.Sector.Ours = append(r.Sector.Ours, Deal{
+			Name: name, Date: e.f.Start.String(), Years: float64(l.Term.Is) / 12, Rate: l.Rate.Is.DollarsPerKWMonth(), Kind: l.Kind,
+			Note: fmt.Sprintf("%s a year", l.Escalator.Is), Source: l.Rate.Source,
+		})
+	}
+	mwh := 0.0
+	for h := range e.cands {
+		for i := range x.all {
+			if x.all[i].candidate == e.cands[h][0] {
+				mwh += total(x.all[i].total.flows.MWh[:min(12, e.months)])
+			}
+		}
+	}
+	for _, s := range sector.Energy(mwh) {
+		r.Energy = append(r.Energy, Energy(s))
+	}
+}

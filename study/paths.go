@@ -1,0 +1,199 @@
+package study
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"switchyard/study/finance"
+)
+
+// chunk is how many paths a worker takes at once.
+const chunk = 64
+
+// draws is what the Monte Carlo keeps: by column (a candidate), then by path.
+type draws struct {
+	cols  []candidate
+	loans []*finance.Loan
+	n     int
+	npv   [][]float64
+	cover [][]float64 // the lowest DSCR; NaN without a loan
+	year  [][]float64 // [column][year*n+path]: net cash after tax, before financing
+	world [4][]float64
+}
+
+// The world's figures that are kept by year, [year*n+path].
+const (
+	worldPrice = iota
+	worldHashprice
+	worldPower
+	worldDifficulty
+)
+
+// each runs f for every path in [0, n), each with its worker's world drawn and mined; f keeps what
+// it computes in places of its own path, so that the number of workers changes nothing.
+func (e *engine) each(ctx context.Context, n, workers int, seed uint64, done func(int), f func(w *worker, path int)) error {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var next, finished atomic.Int64
+	var wait sync.WaitGroup
+	for range workers {
+		wait.Go(func() {
+			w := e.worker()
+			for ctx.Err() == nil {
+				from := int(next.Add(chunk)) - chunk
+				if from >= n {
+					return
+				}
+				to := min(from+chunk, n)
+				for i := from; i < to; i++ {
+					e.model.Draw(seed, i, w.path)
+					w.mine()
+					f(w, i)
+				}
+				if done != nil {
+					done(int(finished.Add(int64(to - from))))
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return ctx.Err()
+}
+
+func (e *engine) newDraws(cols []candidate, loans []*finance.Loan, n int) *draws {
+	d := &draws{cols: cols, loans: loans, n: n}
+	for range cols {
+		d.npv = append(d.npv, make([]float64, n))
+		d.cover = append(d.cover, make([]float64, n))
+		d.year = append(d.year, make([]float64, n*e.f.Years))
+	}
+	for i := range d.world {
+		d.world[i] = make([]float64, n*e.f.Years)
+	}
+	return d
+}
+
+// draw values every column on the worker's path.
+func (d *draws) draw(w *worker, path int) {
+	e := w.e
+	for k, c := range d.cols {
+		w.run(c, d.loans[k], true)
+		d.npv[k][path] = w.res.NPV + w.rest.NPV
+		d.cover[k][path] = w.res.MinDSCR
+		for y := range e.f.Years {
+			sum := 0.0
+			for t := 12 * y; t < 12*y+12; t++ {
+				sum += w.res.Row[finance.Free][t] + w.rest.Row[finance.Free][t]
+			}
+			d.year[k][y*d.n+path] = sum
+		}
+	}
+	for y := range e.f.Years {
+		var s [4]float64
+		for t := 12 * y; t < 12*y+12; t++ {
+			s[worldPrice] += w.path.Price[t]
+			s[worldHashprice] += w.path.Hashprice[t]
+			s[worldPower] += e.tariff.Mean(t, w.path)
+			s[worldDifficulty] += w.path.Difficulty[t]
+		}
+		for i := range s {
+			d.world[i][y*d.n+path] = s[i] / 12
+		}
+	}
+}
+
+// column returns which column is of c; -1: none.
+func (d *draws) column(c candidate) int { return slices.Index(d.cols, c) }
+
+// distOf sums up a figure over all paths; the values stay in their order.
+func distOf(v []float64) Dist {
+	if len(v) == 0 {
+		return Dist{}
+	}
+	mean, n := 0.0, float64(len(v))
+	for _, x := range v {
+		mean += x
+	}
+	mean /= n
+	square := 0.0
+	for _, x := range v {
+		square += float64((x - mean) * (x - mean))
+	}
+	sorted := slices.Clone(v)
+	slices.Sort(sorted)
+	return Dist{Mean: mean, P10: quantile(sorted, 0.1), P50: quantile(sorted, 0.5), P90: quantile(sorted, 0.9), Error: math.Sqrt(square/math.Max(n-1, 1)) / math.Sqrt(n)}
+}
+
+// quantile interpolates between the sorted values.
+func quantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 >= len(sorted) {
+		return sorted[len(sorted)-1]
+	}
+	part := at - float64(i)
+	return sorted[i] + float64(part*(sorted[i+1]-sorted[i]))
+}
+
+// sure is the distribution of a figure without chance.
+func sure(v float64) Dist { return Dist{Mean: v, P10: v, P50: v, P90: v} }
+
+// fanOf sums up a figure by year; v is [year*n+path].
+func (e *engine) fanOf(v []float64, n int) []Fan {
+	var out []Fan
+	for y := range e.f.Years {
+		sorted := slices.Clone(v[y*n : (y+1)*n])
+		slices.Sort(sorted)
+		out = append(out, Fan{
+			Label: e.year(y), P10: quantile(sorted, 0.1), P25: quantile(sorted, 0.25), P50: quantile(sorted, 0.5),
+			P75: quantile(sorted, 0.75), P90: quantile(sorted, 0.9),
+		})
+	}
+	return out
+}
+
+// histogram counts values in at most 40 bins of a round width.
+func histogram(v []float64) []Bin {
+	if len(v) == 0 {
+		return nil
+	}
+	lo, hi := slices.Min(v), slices.Max(v)
+	width := roundUp((hi - lo) / 30)
+	if width <= 0 {
+		return []Bin{{From: lo, To: lo, Paths: len(v)}}
+	}
+	from := math.Floor(lo/width) * width
+	bins := make([]Bin, int((hi-from)/width)+1)
+	for i := range bins {
+		bins[i] = Bin{From: from + float64(float64(i)*width), To: from + float64(float64(i+1)*width)}
+	}
+	for _, x := range v {
+		bins[min(int((x-from)/width), len(bins)-1)].Paths++
+	}
+	return bins
+}
+
+// roundUp returns the next 1, 2 or 5 times a power of ten.
+func roundUp(v float64) float64 {
+	if v <= 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0
+	}
+	ten := 1.0
+	for ten*10 <= v {
+		ten *= 10
+	}
+	for ten > v {
+		ten /= 10
+	}
+	for _, k := range []float64{1, 2, 5} {
+		if k*ten >= v {
+			return k * ten
+		}
+	}
+	return 10 * ten
+}

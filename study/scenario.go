@@ -1,0 +1,107 @@
+package study
+
+import (
+	"fmt"
+	"math"
+
+	"switchyard/study/input"
+)
+
+// choices are one candidate a hall.
+type choices []candidate
+
+// worth is the value of choices in the world that w holds, the site's costs apart.
+func (w *worker) worth(c choices) float64 {
+	sum := 0.0
+	for _, x := range c {
+		sum += w.value(x)
+	}
+	return sum
+}
+
+// scenarios values each option at its expected case's best month in every world of the file, and
+// tells how much each way to decide for the whole site would regret there.
+func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
+	worlds := append([]input.Scenario{{Name: "expected"}}, e.f.Scenarios...)
+	names, ways := e.ways(all, best)
+	r.Regret = Regret{Decisions: names, USD: make([][]float64, len(ways)), Worst: make([]float64, len(ways))}
+	for i := range worlds {
+		e.model.Expected(w.path)
+		if i > 0 {
+			e.model.Apply(&worlds[i], w.path)
+		}
+		w.mine()
+		sc := Scenario{Name: worlds[i].Name, Portfolio: w.worth(best)}
+		for k := range all {
+			sc.Options = append(sc.Options, ScenarioOption{Hall: all[k].out.Hall, Name: all[k].out.Name, NPV: w.value(all[k].candidate)})
+		}
+		_, top, _ := e.searchOf(w).solve()
+		for k, way := range ways {
+			gap := math.Max(0, top-w.worth(way))
+			r.Regret.USD[k] = append(r.Regret.USD[k], gap)
+			r.Regret.Worst[k] = math.Max(r.Regret.Worst[k], gap)
+		}
+		sc.MinDSCR = e.leastCover(w, all, best)
+		sc.Portfolio += e.fixed(w, nil)
+		r.Regret.Scenarios = append(r.Regret.Scenarios, worlds[i].Name)
+		r.Scenarios = append(r.Scenarios, sc)
+	}
+	for k, v := range r.Regret.Worst {
+		if v < r.Regret.Worst[r.Regret.Least] {
+			r.Regret.Least = k
+		}
+	}
+	w.expected()
+}
+
+// leastCover is the lowest DSCR of the chosen projects with the loans that the expected case sized.
+func (e *engine) leastCover(w *worker, all []future, best choices) *float64 {
+	low := math.Inf(1)
+	for _, c := range best {
+		for k := range all {
+			if all[k].candidate != c || all[k].loan == nil {
+				continue
+			}
+			w.run(c, all[k].loan, true)
+			if v := w.res.MinDSCR; v < low {
+				low = v
+			}
+		}
+	}
+	return some(low)
+}
+
+// ways are the decisions for the whole site that are compared: the best choices, to mine on
+// everywhere, and each option wherever it can be taken.
+func (e *engine) ways(all []future, best choices) (names []string, ways []choices) {
+	names, ways = []string{"the study's choice"}, []choices{best}
+	on := make(choices, len(e.cands))
+	for h := range on {
+		on[h] = e.cands[h][0]
+	}
+	names, ways = append(names, "mine on everywhere"), append(ways, on)
+	for i := range e.f.Options {
+		o := &e.f.Options[i]
+		if o.Kind == mine {
+			continue
+		}
+		way, n := append(choices(nil), on...), 0
+		for k := range all {
+			if all[k].option == i && (o.Kind != "greenfield" || n == 0) {
+				way[all[k].hall] = all[k].candidate
+				n++
+			}
+		}
+		if n > 0 {
+			names, ways = append(names, fmt.Sprintf("%s in %s", o.ID, counted(n, "hall", "halls"))), append(ways, way)
+		}
+	}
+	return names, ways
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,125 @@
+package study
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"switchyard/study/finance"
+	"switchyard/study/world"
+)
+
+// z90 is the standard normal's upper tenth.
+const z90 = 1.2815515655446004
+
+// lean is one input that the tornado moves, from low to high.
+type lean struct {
+	input, low, high, basis string
+	set                     func(p *world.Path, high bool)
+	terms                   func(t *finance.Terms, high bool)
+}
+
+// times makes a lean by a factor either way.
+func times(input string, part float64, f func(p *world.Path, k float64)) lean {
+	return lean{
+		input: input, low: fmt.Sprintf("-%.0f %%", part*100), high: fmt.Sprintf("+%.0f %%", part*100), basis: fmt.Sprintf("%.0f %% either way, all months", part*100),
+		set: func(p *world.Path, high bool) {
+			if high {
+				f(p, 1+part)
+			} else {
+				f(p, 1-part)
+			}
+		},
+	}
+}
+
+// tenths makes a lean from the P10 to the P90 of the file.
+func tenths(input string, f func(p *world.Path, z float64)) lean {
+	return lean{input: input, low: "P10", high: "P90", basis: "P10 and P90 of the file", set: func(p *world.Path, high bool) {
+		if high {
+			f(p, z90)
+		} else {
+			f(p, -z90)
+		}
+	}}
+}
+
+func leans() []lean {
+	fill := func(v []float64, z float64) {
+		for i := range v {
+			v[i] = z
+		}
+	}
+	rate := func(input string, f func(t *finance.Terms, by float64)) lean {
+		return lean{input: input, low: "-2 points", high: "+2 points", basis: "two points either way", terms: func(t *finance.Terms, high bool) {
+			if high {
+				f(t, 0.02)
+			} else {
+				f(t, -0.02)
+			}
+		}}
+	}
+	return []lean{
+		times("Price of bitcoin, difficulty as it is", 0.25, func(p *world.Path, k float64) { scale(p.Price, k); scale(p.Hashprice, k) }),
+		times("Difficulty", 0.25, func(p *world.Path, k float64) { scale(p.Difficulty, k); scale(p.Hashprice, 1/k) }),
+		times("Price of power", 0.25, func(p *world.Path, k float64) { scale(p.Level, k) }),
+		times("Rent", 0.1, func(p *world.Path, k float64) { p.RentFactor *= k }),
+		times("GPU rate", 0.25, func(p *world.Path, k float64) { scale(p.GPU, k) }),
+		tenths("Cost of building", func(p *world.Path, z float64) { fill(p.Cost, z) }),
+		tenths("Time to build", func(p *world.Path, z float64) { fill(p.Delay, z) }),
+		{
+			input: "Tenants fail in month 36 of the term", low: "they fail", high: "they stay", basis: "one way",
+			set: func(p *world.Path, high bool) {
+				if !high {
+					p.FailsAt = 36
+				}
+			},
+		},
+		rate("Discount rate", func(t *finance.Terms, by float64) { t.Discount = math.Max(0, t.Discount+by) }),
+		{
+			input: "Tax rate", low: "-5 points", high: "+5 points", basis: "five points either way",
+			terms: func(t *finance.Terms, high bool) {
+				if high {
+					t.TaxRate += 0.05
+				} else {
+					t.TaxRate = math.Max(0, t.TaxRate-0.05)
+				}
+			},
+		},
+	}
+}
+
+// tornado moves one input at a time and values the choices, all else as expected.
+func (e *engine) tornado(w *worker, best choices, base float64) []Bar {
+	var out []Bar
+	for _, l := range leans() {
+		bar := Bar{Input: l.input, Low: l.low, High: l.high, Basis: l.basis, NPVLow: e.leaned(best, l, false), NPVHigh: e.leaned(best, l, true)}
+		if math.Abs(bar.NPVLow-base)+math.Abs(bar.NPVHigh-base) > 1 {
+			out = append(out, bar)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Bar) int {
+		return cmp.Compare(math.Abs(b.NPVHigh-b.NPVLow), math.Abs(a.NPVHigh-a.NPVLow))
+	})
+	w.expected()
+	return out
+}
+
+func (e *engine) leaned(best choices, l lean, high bool) float64 {
+	moved := *e
+	if l.terms != nil {
+		moved.terms = slices.Clone(e.terms)
+		for i := range moved.terms {
+			l.terms(&moved.terms[i], high)
+		}
+		l.terms(&moved.owners, high)
+	}
+	w := moved.worker()
+	e.model.Expected(w.path)
+	if l.set != nil {
+		l.set(w.path, high)
+	}
+	w.mine()
+	return w.worth(best) + moved.fixed(w, nil)
+}
