@@ -26,14 +26,19 @@ func (l *loader) gather() {
 	if len(bare) == 0 {
 		return
 	}
+	const right = "write from: and source: beside it, or once in the mapping about it"
+	if len(bare) == 1 {
+		l.warn(bare[0], right, "a figure says not where it comes from and counts as an assumption: %s", bare[0])
+		return
+	}
 	shown := strings.Join(bare[:min(len(bare), 5)], ", ")
 	if more := len(bare) - 5; more > 0 {
 		shown += fmt.Sprintf(" and %d more", more)
 	}
-	l.warn("", "write from: and source: beside each, or once in the mapping about them", "%d figures say not where they come from and count as assumptions: %s", len(bare), shown)
+	l.warn("", right, "%d figures say not where they come from and count as assumptions: %s", len(bare), shown)
 }
 
-// decisions are keys whose figures are no facts: what is to be tried, and the study's own size.
+// decision says of a key that its figures are no facts but what is to be tried, or the study's own size.
 func decision(path string) bool {
 	return slices.Contains([]string{"options", "scenarios", "years", "paths", "seed", "start"}, path)
 }
