@@ -3,23 +3,18 @@ package finance
 import "switchyard/study/flow"
 
 // construct is the cash of a month before operation: what capex, fees and interest ask for beyond
-// the loan is the owners', once cash is used up. Cash stays in the project. In construction's last
-// month the reserve is filled.
+// the loan is the owners', once cash is used up. Cash stays in the project.
 func (r *runner) construct(m int, interest, coupon float64, settle bool) {
 	row := &r.r.Row
 	row[CFADS][m], row[BeforeCash][m] = 0, r.b.cash[m]
-	target := 0.0
-	if m == r.fl.Operate-1 {
-		target = r.target(m, settle)
-	}
 	rest := r.cash + r.b.cash[m] + row[SaleCash][m] + row[TaxPaid][m] + row[Capex][m] +
-		row[LoanDrawn][m] + row[LoanFees][m] - interest + r.reserve - target
+		row[LoanDrawn][m] + row[LoanFees][m] - interest
 	swept := 0.0
 	if settle {
 		swept = r.owed
 		r.balloon += r.owed
 	}
-	r.settle(m, target, rest-swept, swept, coupon, settle)
+	r.settle(m, 0, rest-swept, swept, coupon)
 	r.cash = 0
 	if rest = row[Cash][m]; settle {
 		row[Dividends][m], row[Cash][m] = -rest, 0
@@ -29,17 +24,20 @@ func (r *runner) construct(m int, interest, coupon float64, settle bool) {
 }
 
 // operate is the cash of a month of operation, in the order in which it is owed: costs and tax,
-// debt service, the reserve, capex, the sweep, the notes, the owners.
+// debt service, the reserve, capex, the sweep, the notes, the owners. In the first month the owners
+// see to it that the reserve is full.
 func (r *runner) operate(m int, due, coupon float64, settle bool) {
 	row := &r.r.Row
 	row[CFADS][m], row[BeforeCash][m] = r.b.cash[m], 0
 	rest := r.cash + r.b.cash[m] + row[SaleCash][m] + row[TaxPaid][m] - due + r.reserve
-	held := max(0, min(r.target(m, settle), rest))
-	rest -= held
 	if rest < 0 {
 		r.short(m, -rest)
 	}
-	rest += row[Capex][m]
+	held := r.target(m, settle)
+	if m > r.fl.Operate {
+		held = max(0, min(held, rest))
+	}
+	rest += row[Capex][m] - held
 	swept := min(r.owed, float64(r.terms.Sweep*max(0, rest)))
 	if settle {
 		swept = r.owed
@@ -47,7 +45,7 @@ func (r *runner) operate(m int, due, coupon float64, settle bool) {
 			r.balloon += swept
 		}
 	}
-	r.settle(m, held, rest-swept, swept, coupon, settle)
+	r.settle(m, held, rest-swept, swept, coupon)
 	rest = row[Cash][m]
 	row[Dividends][m], row[Cash][m], r.cash = -rest, 0, 0
 }
@@ -66,7 +64,7 @@ func (r *runner) short(m int, amount float64) {
 }
 
 // settle pays the notes and leaves what remains in Cash, or has the owners pay what lacks.
-func (r *runner) settle(m int, reserve, rest, swept, coupon float64, settle bool) {
+func (r *runner) settle(m int, reserve, rest, swept, coupon float64) {
 	row := &r.r.Row
 	move := r.noteCash(m, coupon)
 	rest += move

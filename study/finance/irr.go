@@ -125,7 +125,7 @@ func bracketed(flows []float64, low, high float64) Rate {
 			high = mid
 		}
 	}
-	return Rate{Is: (low+high)/2 - 1}
+	return Rate{Is: float64((low+high)/2) - 1}
 }
 
 // rootsOf samples the profile of present value, closely about the rates that people quote, and

@@ -305,11 +305,8 @@ func (s *sheet) serve(fl *flow.Flows, x *finance.Terms, t, last int, amount floa
 func (s *sheet) cash(fl *flow.Flows, x *finance.Terms, t, last int, amount float64, service column) {
 	c, settle := &s.col, t == last || fl.Line[flow.Sale][t] != 0
 	owed := s.at(finance.LoanOwed, t-1) + c[finance.LoanPrincipal][t]
-	if t < fl.Operate {
-		owed = c[finance.LoanOwed][t]
-	}
 	target := 0.0
-	if t >= fl.Operate-1 && !settle && owed > 0 {
+	if t >= fl.Operate && !settle && owed > 0 {
 		for k := t + 1 - fl.Operate; k < min(len(service), t+1-fl.Operate+x.DSRA); k++ {
 			target += service[k] * s.at(finance.LoanOwed, fl.Operate-1) / amount
 		}
@@ -319,8 +316,7 @@ func (s *sheet) cash(fl *flow.Flows, x *finance.Terms, t, last int, amount float
 		s.at(finance.Reserve, t-1)
 	if t < fl.Operate {
 		a += c[finance.Capex][t] + c[finance.LoanDrawn][t] + c[finance.LoanFees][t] + c[finance.LoanInterest][t] +
-			c[finance.LoanSwept][t] + c[finance.NotesCash][t] - target
-		c[finance.Reserve][t] = target
+			c[finance.LoanSwept][t] + c[finance.NotesCash][t]
 		c[finance.EquityIn][t] = math.Max(0, -a)
 		if t == last {
 			c[finance.Dividends][t] = -math.Max(0, a)
@@ -329,7 +325,10 @@ func (s *sheet) cash(fl *flow.Flows, x *finance.Terms, t, last int, amount float
 		}
 	} else {
 		a -= c[finance.Due][t]
-		c[finance.Reserve][t] = math.Max(0, math.Min(target, a))
+		c[finance.Reserve][t] = target
+		if t > fl.Operate {
+			c[finance.Reserve][t] = math.Max(0, math.Min(target, a))
+		}
 		a += c[finance.Capex][t] - c[finance.Reserve][t]
 		swept := math.Min(owed, x.Sweep*math.Max(0, a))
 		if settle {

@@ -76,6 +76,8 @@ func TestNoIRR(t *testing.T) {
 		{"borrowed in parts", year(100, -120, 3, -4), Rate{None: BringsFirst}},
 		// -100 + 230/x - 132/x² is zero at x = 1.1 and x = 1.2.
 		{"two", year(-100, 230, -132), Rate{None: SeveralFit}},
+		// The same with 1.1, 1.2 and 1.3 as roots.
+		{"three", year(-100, 360, -431, 171.6), Rate{None: SeveralFit}},
 		{"ten per cent", year(-100, 110), Rate{Is: 0.1}},
 		{"late loss", year(-100, 150, -0.01), Rate{Is: 0.49993332}}, // x² - 1.5x + 0.0001 = 0; the other root is near -100 %
 		// 0.5 x² - 100 x + 150 is zero at x = 1.51 and x = 198.
