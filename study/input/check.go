@@ -191,3 +191,10 @@ func (l *loader) inside(path string, m figure.Month) bool {
 	l.fault(path, "the study goes from "+f.Start.String()+" to "+(f.End()-1).String(), "%s lies outside the study", m)
 	return false
 }
+
+// insideEnd is inside for what may have begun before the study.
+func (l *loader) insideEnd(path string, m figure.Month) {
+	if m >= l.f.Start {
+		l.inside(path, m)
+	}
+}

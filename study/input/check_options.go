@@ -247,7 +247,7 @@ func (l *loader) checkOptions() {
 				continue
 			}
 			served[id] = true
-			if slices.Index(o.Halls, id) < j {
+			if slices.Index(o.Halls, id) < j && l.doc.Has(q) {
 				l.fault(q, "remove one of them", "the hall %q stands twice", id)
 			}
 			if o.Kind == Host || o.Kind == GPUs {

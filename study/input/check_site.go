@@ -36,9 +36,7 @@ func (l *loader) checkSite() {
 		if sound(l, "site.utility", s.Utility) {
 			between(l, p+"power", r.Power, 0, s.Utility.Is)
 		}
-		if r.From >= l.f.End() {
-			l.inside(p+"from", r.From)
-		}
+		l.insideEnd(p+"from", r.From)
 		if i == 0 {
 			continue
 		}
@@ -254,10 +252,13 @@ func (l *loader) checkBlocks() {
 		l.need(p+"price", `write what it costs, like "38 $/MWh"`)
 		positive(l, p+"power", b.Power, maxPower)
 		within(l, p+"price", b.Price, unit.DollarsPerMWh(-100), unit.DollarsPerMWh(2000))
-		if b.Until <= b.From && !l.doc.Faulty(p+"until") && !l.doc.Faulty(p+"from") {
+		if l.doc.Has(p + "from") {
+			l.insideEnd(p+"from", b.From)
+		}
+		if b.Until <= b.From && l.doc.Has(p+"until") && !l.doc.Faulty(p+"from") {
 			l.fault(p+"until", "it is the first month without the block", "%s does not follow %s", b.Until, b.From)
 		}
-		if b.Until <= l.f.Start && l.f.Start > 0 && b.From < b.Until {
+		if l.doc.Has(p+"until") && b.Until <= l.f.Start && l.f.Start > 0 && b.From < b.Until {
 			l.fault(p+"until", "leave the block out", "the block ends before the study begins")
 		}
 		if sound(l, p+"power", b.Power) {
