@@ -191,3 +191,20 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestBalanceRows: what stands at a month's end is no flow to be summed over a year.
+func TestBalanceRows(t *testing.T) {
+	var got []string
+	for r := range Rows {
+		if r.Balance() {
+			got = append(got, r.Key())
+		}
+	}
+	want := []string{
+		"losses_left", "tax_basis", "cash", "reserve", "plant", "fees_asset", "loan_owed", "notes_owed", "prepaid_owed", "tenant_owed",
+		"deferred_tax", "paid_in", "retained", "off",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
