@@ -21,7 +21,7 @@ type canvas struct {
 func newCanvas(w, h float64, title, desc string) *canvas {
 	c := &canvas{w: w, h: h, x0: 62, x1: w - 12, y0: 12, y1: h - 26}
 	if w < half {
-		c.x0 = 50
+		c.x0 = 56
 	}
 	fmt.Fprintf(c, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s"><desc>%s</desc>`, w, h, escape(title), escape(desc))
 	return c
@@ -195,7 +195,7 @@ func (c *canvas) labels(names []string, x func(k float64) float64) {
 	for _, n := range names {
 		longest = max(longest, len([]rune(n)))
 	}
-	room := float64(longest)*6.6 + 8
+	room := float64(longest)*7 + 12
 	every := 1
 	if len(names) > 1 {
 		every = max(1, int(math.Ceil(room/(x(1)-x(0)))))

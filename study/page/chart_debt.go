@@ -101,13 +101,13 @@ func (c *canvas) januaries(months []string, x func(float64) float64) {
 func tornado(w float64, bars []study.Bar, base float64) template.HTML {
 	row, names := 34.0, 250.0
 	if w < half {
-		row, names = 50, 0
+		row, names = 58, 0
 	}
 	c := newCanvas(w, 34+float64(len(bars))*row+8, "What moves the value", "Tornado: for each input a bar from the portfolio's value with the input low to that with it high, about the expected case.")
-	c.x0, c.y0 = names+70, 28
-	c.x1 = w - 70
+	c.x0, c.y0 = names+124, 28
+	c.x1 = w - 118
 	if w < half {
-		c.x0, c.x1 = 60, w-60
+		c.x0, c.x1 = 6, w-6
 	}
 	a := axis{lo: base, hi: base, top: -c.x1, end: -c.x0}
 	for _, b := range bars {
@@ -115,7 +115,7 @@ func tornado(w float64, bars []study.Bar, base float64) template.HTML {
 	}
 	a.fit()
 	x := func(v float64) float64 { return -a.at(v) }
-	for _, v := range a.marks(int((c.x1 - c.x0) / 90)) {
+	for _, v := range a.marks(max(4, int((c.x1-c.x0)/90))) {
 		c.line("grid", x(v), c.y0-6, x(v), c.h-6)
 		c.text("tick", x(v), c.y0-10, "middle", short(v))
 	}
@@ -125,7 +125,8 @@ func tornado(w float64, bars []study.Bar, base float64) template.HTML {
 		top := y + 5
 		if w < half {
 			c.text("tick strong", 2, y+12, "start", cut(b.Input, w-8))
-			top = y + 19
+			c.text("tick faint", 2, y+26, "start", cut(b.Low+" to "+b.High, w-8))
+			top, b.Low, b.High = y+31, "", ""
 		} else {
 			c.text("tick strong", names+4, y+14, "end", cut(b.Input, names))
 			c.text("tick faint", names+4, y+27, "end", cut(b.Basis, names))
@@ -140,6 +141,9 @@ func tornado(w float64, bars []study.Bar, base float64) template.HTML {
 // swing draws one side of a bar and writes what the input was set to at its outer end.
 func (c *canvas) swing(base, at, y float64, class, name string, right bool, tip string) {
 	c.rect(class, math.Min(base, at), y, math.Max(math.Abs(at-base), 1), 18, tip)
+	if name == "" { // it stands elsewhere
+		return
+	}
 	if right {
 		c.text("tick", math.Max(at, base)+5, y+13, "start", cut(name, c.w-math.Max(at, base)-5))
 		return

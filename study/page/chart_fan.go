@@ -39,13 +39,18 @@ func fan(w float64, fs []study.Fan, l look) template.HTML {
 	c.scale(a, 6, l.tick)
 	size := (c.x1 - c.x0) / math.Max(float64(len(fs)), 1)
 	x := func(k float64) float64 { return c.x0 + k*size }
+	var halvings []string
 	for _, m := range l.marks {
 		if at, ok := since(l.start, m); ok && at >= 0 && at < 12*len(fs) {
+			halvings = append(halvings, m)
 			c.line("halving", x(float64(at)/12), c.y0, x(float64(at)/12), c.y1)
-			c.text("tick", x(float64(at)/12)+3, c.y0+8, "start", m)
 		}
 	}
 	c.bands(a, fs, x)
+	for _, m := range halvings { // over the bands, or they would hide it
+		at, _ := since(l.start, m)
+		c.text("tick", x(float64(at)/12)+3, c.y1-4, "start", m)
+	}
 	names := make([]string, len(fs))
 	for k, f := range fs {
 		names[k] = f.Label
@@ -133,12 +138,12 @@ func histogram(w float64, p study.Portfolio) template.HTML {
 
 // strip draws a spread as one bar on a scale that all rows of a table share.
 func strip(d study.Dist, lo, hi float64, chosen bool) template.HTML {
-	c := &canvas{w: 150, h: 18}
-	fmt.Fprintf(c, `<svg class="strip" viewBox="0 0 150 18" role="img" aria-label="%s">`, escape(fmt.Sprintf("from %s to %s, mean %s", money(d.P10), money(d.P90), money(d.Mean))))
-	a := axis{lo: lo, hi: hi, top: -146, end: -4}
+	c := &canvas{w: 120, h: 18}
+	fmt.Fprintf(c, `<svg class="strip" viewBox="0 0 120 18" role="img" aria-label="%s">`, escape(fmt.Sprintf("from %s to %s, mean %s", money(d.P10), money(d.P90), money(d.Mean))))
+	a := axis{lo: lo, hi: hi, top: -116, end: -4}
 	a.fit()
 	x := func(v float64) float64 { return -a.at(v) }
-	c.line("rail", 4, 9, 146, 9)
+	c.line("rail", 4, 9, 116, 9)
 	if lo < 0 && hi > 0 {
 		c.line("zero", x(0), 0, x(0), 18)
 	}

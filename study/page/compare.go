@@ -161,7 +161,7 @@ func hallsOf(rs []*study.Report) (out []compared) {
 				text := none
 				for _, o := range other.Best {
 					if o.Hall == b.Hall {
-						text = o.Title + " (" + million(o.NPV.Mean) + ")"
+						text = o.Title + ": " + hallValue(other, o)
 					}
 				}
 				x.Cells = append(x.Cells, comparedCell{Text: text})
@@ -170,6 +170,14 @@ func hallsOf(rs []*study.Report) (out []compared) {
 		}
 	}
 	return out
+}
+
+// hallValue is a choice's value in a sentence; without random futures the option's expected case.
+func hallValue(r *study.Report, b study.Choice) string {
+	if o := optionOf(r, b.Hall, b.Option); r.Paths == 0 && b.NPV.Mean == 0 && o != nil {
+		return money(o.Expected)
+	}
+	return money(b.NPV.Mean)
 }
 
 // differences are the inputs that are not the same in all studies; it counts those that are.

@@ -32,8 +32,8 @@ func gain(r *study.Report) float64 {
 	return value(r, r.Portfolio.NPV, r.Portfolio.Expected) - r.Portfolio.MiningOn.Mean
 }
 
-// whatToDo names the choices, halls that do the same together: "Host for X from 2027-07 in H1 and
-// H2; mine on in H3."
+// whatToDo names the choices, halls that do the same together: "In H1 and H2, host for X from
+// 2027-07; in H3, mine on."
 func whatToDo(r *study.Report) string {
 	var titles []string
 	halls := map[string][]string{}
@@ -52,11 +52,11 @@ func whatToDo(r *study.Report) string {
 	}
 	parts := make([]string, len(titles))
 	for k, t := range titles {
-		name := t
-		if k > 0 {
-			name = lower(t)
+		in := "in "
+		if k == 0 {
+			in = "In "
 		}
-		parts[k] = name + " in " + list(halls[t])
+		parts[k] = in + list(halls[t]) + ", " + lower(t)
 	}
 	return strings.Join(parts, "; ") + "."
 }
@@ -71,6 +71,9 @@ func lower(s string) string {
 }
 
 func whatItIsWorth(r *study.Report) string {
+	if len(r.Best) == 0 {
+		return ""
+	}
 	p := r.Portfolio
 	v, g := value(r, p.NPV, p.Expected), gain(r)
 	s := fmt.Sprintf("Together this is worth %s today", money(v))
@@ -90,7 +93,10 @@ func whatItIsWorth(r *study.Report) string {
 
 func whatItTakes(r *study.Report) string {
 	p := r.Portfolio
-	if p.Capex == 0 {
+	switch {
+	case len(r.Best) == 0:
+		return ""
+	case p.Capex == 0:
 		return "Nothing is built for it."
 	}
 	s := fmt.Sprintf("It takes %s of building and machines", money(abs(p.Capex)))
@@ -108,31 +114,69 @@ func whatItTakes(r *study.Report) string {
 
 func abs(v float64) float64 { return max(v, -v) }
 
-// whatItRisks says how often each choice is the wrong one, and what the lender would see.
+// whatItRisks names the hall that is most likely to lose, the lender's covenant, and the input that
+// moves the value most.
 func whatItRisks(r *study.Report) string {
 	var out []string
+	worst := (*study.Option)(nil)
+	var broken []string
+	most := 0.0
 	for _, b := range r.Best {
-		o := optionOf(r, b.Hall, b.Option)
-		if r.Paths == 0 || o == nil || o.Kind == "mine" {
+		o := chosen(r, b)
+		if r.Paths == 0 || o == nil {
 			continue
 		}
-		s := fmt.Sprintf("in %s of futures %s would have done better by mining on", chance(1-o.BeatsMining), b.Hall)
-		if o.Loses > 0 {
-			s += fmt.Sprintf(", in %s it is worth less than nothing", chance(o.Loses))
+		if o.Loses > 0 && (worst == nil || o.Loses > worst.Loses) {
+			worst = o
 		}
 		if o.Breach != nil && *o.Breach > 0 {
-			s += fmt.Sprintf(", in %s it breaks the lender's covenant", chance(*o.Breach))
+			broken, most = append(broken, o.Hall), max(most, *o.Breach)
+		}
+	}
+	if worst != nil {
+		s := fmt.Sprintf("%s is the likeliest to lose: in %s of futures it is worth less than nothing", worst.Hall, chance(worst.Loses))
+		if worst.Kind != "mine" {
+			s += fmt.Sprintf(", in %s mining on would have been better", chance(1-worst.BeatsMining))
 		}
 		out = append(out, s)
 	}
+	if len(broken) > 0 {
+		out = append(out, fmt.Sprintf("a lender's covenant is broken in up to %s of futures (%s)", chance(most), list(broken)))
+	}
 	if d := r.Portfolio.MinDSCR; d != nil {
-		out = append(out, fmt.Sprintf("in the expected case the debt service is covered %s times at its tightest", ratio(*d)))
+		s := fmt.Sprintf("as expected, debt service is covered %s times at its tightest", ratio(*d))
+		if c := covenantOf(r); c > *d {
+			s += ", below the covenant of " + ratio(c)
+		}
+		out = append(out, s)
+	}
+	if len(r.Tornado) > 0 {
+		b := r.Tornado[0]
+		out = append(out, fmt.Sprintf("%s moves the value most: %s at %s, %s at %s", lower(b.Input), money(b.NPVLow), b.Low, money(b.NPVHigh), b.High))
+	}
+	for k, s := range out {
+		out[k] = upper(s)
 	}
 	if len(out) == 0 {
 		return ""
 	}
-	s := strings.Join(out, "; ") + "."
-	return "The risk: " + s
+	return strings.Join(out, ". ") + "."
+}
+
+func upper(s string) string {
+	r := []rune(s)
+	if len(r) > 0 {
+		r[0] = unicode.ToUpper(r[0])
+	}
+	return string(r)
+}
+
+// chosen is the option of a choice, where it is told for the same start.
+func chosen(r *study.Report, b study.Choice) *study.Option {
+	if o := optionOf(r, b.Hall, b.Option); o != nil && (b.Start == "" || o.Start == b.Start) {
+		return o
+	}
+	return nil
 }
 
 func optionOf(r *study.Report, hall, name string) *study.Option {

@@ -95,6 +95,9 @@ func plain(v float64) string {
 	return trim(v)
 }
 
+// tera prints a difficulty as miners call it: "146.5 T".
+func tera(v float64) string { return trim(v/1e12) + " T" }
+
 // trim prints up to two decimals, and none that are zero.
 func trim(v float64) string {
 	s := group(v, 2)

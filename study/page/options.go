@@ -17,7 +17,7 @@ type hallRows struct {
 
 // optionRow is one option in the tables.
 type optionRow struct {
-	ID, Title, Start, Operates, Class string
+	ID, Title, Start, Class           string
 	Chosen                            bool
 	P10, Mean, P90, Over, Beats, Lose string
 	Strip                             template.HTML
@@ -84,7 +84,7 @@ func spread(r *study.Report, o study.Option) study.Dist {
 func rowOf(r *study.Report, o study.Option) optionRow {
 	d := spread(r, o)
 	x := optionRow{
-		Title: o.Title, Start: o.Start, Operates: o.Operates,
+		Title: o.Title, Start: "decided " + o.Start,
 		P10: million(d.P10), Mean: million(d.Mean), P90: million(d.P90), Over: million(o.Over.Mean), Beats: chance(o.BeatsMining), Lose: chance(o.Loses),
 		ProjectIRR: rateOf(o.ProjectIRR, o.IRR, o.NoIRR), EquityIRR: rateOf(o.EquityIRR, o.IRROwners, o.NoIRR),
 		Capex: million(abs(o.Capex)), Debt: million(o.Debt), DebtWhy: o.DebtWhy, PeakEquity: million(o.PeakEquity),
@@ -94,6 +94,9 @@ func rowOf(r *study.Report, o study.Option) optionRow {
 	}
 	if x.Title == "" {
 		x.Title = o.Name
+	}
+	if o.Operates != "" {
+		x.Start += ", operates " + o.Operates
 	}
 	if o.Payback != nil {
 		x.Payback = years(*o.Payback)
@@ -113,11 +116,17 @@ func rowOf(r *study.Report, o study.Option) optionRow {
 	if o.Capex == 0 {
 		x.Capex = none
 	}
+	if o.PeakEquity == 0 {
+		x.PeakEquity = none
+	}
+	if o.MW == 0 {
+		x.MW = none
+	}
 	for _, b := range r.Best {
 		if b.Hall == o.Hall && b.Option == o.Name {
 			x.Chosen, x.Class = true, "chosen"
 			if b.Start != "" && b.Start != o.Start {
-				x.Start = o.Start + "; chosen from " + b.Start
+				x.Start += "; the portfolio: " + b.Start
 			}
 		}
 	}
@@ -128,14 +137,21 @@ func cents(v float64) string { return group(v, 2) }
 
 // choice is one hall of the decision.
 type choice struct {
-	Hall, ID, Title, Start, Mean, P10, P90, Over, Alone string
+	Hall, ID, Title, Start, Mean, P10, P90, Over, Beats, Lose, Breach, Alone string
 }
 
 func choicesOf(r *study.Report) (out []choice) {
 	for _, b := range r.Best {
 		c := choice{Hall: b.Hall, Title: b.Title, Start: b.Start, Mean: million(b.NPV.Mean), P10: million(b.NPV.P10), P90: million(b.NPV.P90), Over: million(b.Over), Alone: b.Alone}
+		c.Beats, c.Lose, c.Breach = none, none, none
 		if c.Title == "" {
 			c.Title = b.Option
+		}
+		if o := chosen(r, b); o != nil && r.Paths > 0 {
+			c.Lose, c.Breach = chance(o.Loses), optional(o.Breach, chance)
+			if o.Kind != "mine" {
+				c.Beats = chance(o.BeatsMining)
+			}
 		}
 		for k, o := range r.Options {
 			if o.Hall == b.Hall && o.Name == b.Option {

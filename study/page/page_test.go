@@ -153,7 +153,7 @@ func TestSectionsInOrder(t *testing.T) {
 // TestEveryChartIsThere, each with its name for those who cannot see it, and its drawing for a telephone.
 func TestEveryChartIsThere(t *testing.T) {
 	text := written(t, sample())
-	for _, title := range []string{"Cash flow by source", "Conversion timing", "Net cash by year", "Net present value over all futures", "Debt and its cover", "What moves the value", "When to convert North", "Price of bitcoin, $", "Hashprice, $/PH/day", "Difficulty", "Price of power, $/MWh", "Rents by kind of lease", "Yearly cash of Mine on, North"} {
+	for _, title := range []string{"Cash flow by source", "Conversion timing", "Net cash by year", "Net present value over all futures", "Debt and its cover", "What moves the value", "When to convert North", "Price of bitcoin", "Hashprice, $/PH/day", "Difficulty", "Price of power, $/MWh", "Rents by kind of lease", "Yearly cash of Mine on, North"} {
 		if n := strings.Count(text, `aria-label="`+title+`"><desc>`); n < 2 {
 			t.Errorf("%q is drawn %d times", title, n)
 		}

@@ -50,7 +50,7 @@ func dist(mean, spread float64) study.Dist {
 
 func option(h int, hall string, k int, kind string) study.Option {
 	size := []float64{25, 30, 25, 20}[h]
-	over := size * 1e6 * []float64{0, 3.6 - 0.9*float64(h), 1.2 - 0.8*float64(h), -0.15, 0.4}[k]
+	over := size * 1e6 * []float64{0, 3.6 - 0.9*float64(h), 1.2 - 0.8*float64(h), 0.15, 0.4}[k]
 	mean := size*0.55e6 + over
 	o := study.Option{
 		Hall: hall, Name: []string{"mine", "host", "gpu", "sell", "green"}[k], Kind: kind, Start: "2027-07", NPV: dist(mean, size*1e6*[]float64{1.1, 1.3, 2.4, 0.3, 1.5}[k]), Over: dist(over, size*0.6e6),
@@ -64,6 +64,9 @@ func option(h int, hall string, k int, kind string) study.Option {
 	}
 	o.BreakevenPower = p(61.25 - 4*float64(k))
 	o.BreakevenHashprice = p(44.9 + float64(k))
+	if h > 1 {
+		o.Start = []string{"2028-01", "2028-07"}[h-2]
+	}
 	if kind == "mine" {
 		o.Start, o.MW = "2027-01", 0
 		o.ProjectIRR, o.EquityIRR = study.Rate{None: "no money is put in"}, study.Rate{None: "no money is put in"}
@@ -75,7 +78,7 @@ func option(h int, hall string, k int, kind string) study.Option {
 		if m < h { // power is not there yet
 			continue
 		}
-		o.Timing = append(o.Timing, study.Timing{Month: fmt.Sprintf("%d-%02d", 2027+m/2, 1+6*(m%2)), NPV: o.Expected - 3e6*math.Abs(float64(m-1))*float64(1+k)})
+		o.Timing = append(o.Timing, study.Timing{Month: fmt.Sprintf("%d-%02d", 2027+m/2, 1+6*(m%2)), NPV: o.Expected - 3e6*math.Abs(float64(m-max(1, h)))*float64(1+k)})
 	}
 	switch kind {
 	case "host", "greenfield":
@@ -133,7 +136,7 @@ func year(y int, size float64, kind string) study.Year {
 }
 
 func bests(r *study.Report) {
-	for _, c := range [][4]string{{"North", "host", "2027-07", ""}, {"South", "host", "2028-01", "host from 2027-07"}, {"East", "mine", "2027-01", "host from 2028-01"}, {"West", "sell", "2027-07", ""}} {
+	for _, c := range [][4]string{{"North", "host", "2027-07", ""}, {"South", "host", "2028-01", "host from 2027-07"}, {"East", "mine", "2027-01", "host from 2028-01"}, {"West", "sell", "2028-07", ""}} {
 		o := optionOf(r, c[0], c[1])
 		title := o.Title
 		if c[0] == "South" {

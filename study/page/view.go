@@ -23,8 +23,9 @@ type view struct {
 	Legend     []source
 	Shades     []shade
 	Covenant   string
-	Scenarios  []scenario
-	Columns    []string // of the scenarios: hall and option
+	Values     []string // of the scenarios: the portfolio's value and its lowest cover
+	Covers     []string
+	Scenarios  []scenarioHall
 	Regrets    []regret
 	Waits      []wait
 	Statements []statement
@@ -45,10 +46,15 @@ type chart struct {
 	Draw       template.HTML
 }
 
-// scenario is one world and what each option is worth there.
-type scenario struct {
-	Name, Portfolio, MinDSCR string
-	Cells                    []string
+// scenarioHall is what each option of a hall is worth in each scenario.
+type scenarioHall struct {
+	Hall string
+	Rows []scenarioRow
+}
+
+type scenarioRow struct {
+	Option string
+	Cells  []string
 }
 
 // regret is what one decision falls short by in each scenario.
@@ -81,10 +87,11 @@ type energy struct{ What, Method, Range, Share, Site, Source string }
 func viewOf(r *study.Report) view {
 	v := view{
 		Report: r, Advice: adviceOf(r), Cards: cardsOf(r), Choices: choicesOf(r), Findings: findingsOf(r.Findings), Halls: optionsOf(r),
-		Legend: used(r.Portfolio.Years), Given: inputsOf(r.Given), Origins: originsOf(r.Given, r.Assumed), Columns: columnsOf(r), Scenarios: scenariosOf(r),
+		Legend: used(r.Portfolio.Years), Given: inputsOf(r.Given), Origins: originsOf(r.Given, r.Assumed),
 		Regrets: regretsOf(r.Regret), Energies: energiesOf(r.Energy), Deals: dealsOf(r.Sector), Waits: waitsOf(r), Command: commandOf(r.File),
 	}
 	v.Span = spanOf(r)
+	v.scenarios(r)
 	for _, p := range r.Assumed {
 		v.Assumed = append(v.Assumed, inputRowOf(p))
 	}
@@ -135,54 +142,44 @@ func (v *view) draw(r *study.Report) {
 
 func worldsOf(r *study.Report) (out []chart) {
 	for _, c := range []struct {
-		name, note, unit string
-		fans             []study.Fan
-		log              bool
-		marks            []string
-		expected         []float64
+		name, note string
+		fans       []study.Fan
+		log        bool
+		marks      []string
+		expected   []float64
+		print      func(float64) string
 	}{
-		{"Price of bitcoin, $", "logarithmic", "$", r.World.Price, true, r.World.Halvings, nil},
-		{"Hashprice, $/PH/day", "logarithmic", "$/PH/day", r.World.Hashprice, true, r.World.Halvings, r.World.Expected},
-		{"Difficulty", "logarithmic", "", r.World.Difficulty, true, r.World.Halvings, nil},
-		{"Price of power, $/MWh", "the year's mean", "$/MWh", r.World.Power, false, nil, nil},
+		{"Price of bitcoin", "logarithmic", r.World.Price, true, r.World.Halvings, nil, short},
+		{"Hashprice, $/PH/day", "logarithmic", r.World.Hashprice, true, r.World.Halvings, r.World.Expected, plain},
+		{"Difficulty", "logarithmic", r.World.Difficulty, true, r.World.Halvings, nil, tera},
+		{"Price of power, $/MWh", "the year's mean", r.World.Power, false, nil, nil, plain},
 	} {
 		if len(c.fans) == 0 {
 			continue
 		}
-		l := look{title: c.name, desc: c.name + ": fan by year, from P10 to P90 of all futures.", high: 240, log: c.log, tick: plain, start: r.Start, marks: c.marks, expected: c.expected}
-		l.print = func(v float64) string { return strings.TrimSpace(plain(v) + " " + c.unit) }
+		l := look{title: c.name, desc: c.name + ": fan by year, from P10 to P90 of all futures.", high: 240, log: c.log, tick: c.print, print: c.print, start: r.Start, marks: c.marks, expected: c.expected}
 		out = append(out, chart{c.name, c.note, pair(func(w float64) template.HTML { return fan(w, c.fans, l) })})
 	}
 	return out
 }
 
-// columnsOf are the options that some scenario tells of, each once.
-func columnsOf(r *study.Report) (out []string) {
-	for _, s := range r.Scenarios {
+// scenarios lays out the scenarios as columns and each hall's options as rows.
+func (v *view) scenarios(r *study.Report) {
+	for k, s := range r.Scenarios {
+		v.Values, v.Covers = append(v.Values, million(s.Portfolio)), append(v.Covers, optional(s.MinDSCR, ratio))
 		for _, o := range s.Options {
-			if name := o.Hall + ": " + o.Name; !slices.Contains(out, name) {
-				out = append(out, name)
+			h := slices.IndexFunc(v.Scenarios, func(x scenarioHall) bool { return x.Hall == o.Hall })
+			if h < 0 {
+				v.Scenarios, h = append(v.Scenarios, scenarioHall{Hall: o.Hall}), len(v.Scenarios)
 			}
+			hall := &v.Scenarios[h]
+			at := slices.IndexFunc(hall.Rows, func(x scenarioRow) bool { return x.Option == o.Name })
+			if at < 0 {
+				hall.Rows, at = append(hall.Rows, scenarioRow{o.Name, slices.Repeat([]string{none}, len(r.Scenarios))}), len(hall.Rows)
+			}
+			hall.Rows[at].Cells[k] = million(o.NPV)
 		}
 	}
-	return out
-}
-
-func scenariosOf(r *study.Report) (out []scenario) {
-	columns := columnsOf(r)
-	for _, s := range r.Scenarios {
-		x := scenario{Name: s.Name, Portfolio: million(s.Portfolio), MinDSCR: optional(s.MinDSCR, ratio), Cells: make([]string, len(columns))}
-		for k, c := range columns {
-			x.Cells[k] = none
-			for _, o := range s.Options {
-				if o.Hall+": "+o.Name == c {
-					x.Cells[k] = million(o.NPV)
-				}
-			}
-		}
-		out = append(out, x)
-	}
-	return out
 }
 
 func regretsOf(r study.Regret) (out []regret) {
