@@ -140,10 +140,9 @@ func (l *loader) checkFleet(p string, h *Hall) {
 
 func (l *loader) checkMachine(p string, m *Machines) {
 	if m.Hash == 0 && m.Power == 0 && !l.doc.Has(p+"hashrate") && !l.doc.Has(p+"power") {
-		switch {
-		case m.Model == "":
+		if m.Model == "" {
 			l.fault(p+"model", "name a model, or write hashrate: and power: of one machine", "nothing says what these machines are")
-		default:
+		} else {
 			l.fault(p+"model", modelHint(m.Model), "no figures are known of the model %q", m.Model)
 		}
 		return

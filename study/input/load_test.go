@@ -82,8 +82,13 @@ func TestExampleIsSound(t *testing.T) {
 func TestCommentsOfTheExampleAreSound(t *testing.T) {
 	text := string(Example())
 	for _, c := range [][2]string{
-		{"  # ramp:", "  ramp:"}, {"    # critical:", "    critical:"}, {"        # curve:", "        curve:"}, {"        # renew:", "        renew:"},
-		{"  network: 1080 EH/s # or difficulty: 150.9e12", "  difficulty: 150.9e12"}, {"  drift: 5 % # expected, a year\n", ""}, {"  # forward:", "  forward:"},
+		{"  # ramp:", "  ramp:"},
+		{"    # critical:", "    critical:"},
+		{"        # curve:", "        curve:"},
+		{"        # renew:", "        renew:"},
+		{"  network: 1080 EH/s # or difficulty: 150.9e12", "  difficulty: 150.9e12"},
+		{"  drift: 5 % # expected, a year\n", ""},
+		{"  # forward:", "  forward:"},
 	} {
 		if !strings.Contains(text, c[0]) {
 			t.Fatalf("the example does not hold %q", c[0])

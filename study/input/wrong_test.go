@@ -1,6 +1,7 @@
 package input
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -107,7 +108,9 @@ func TestWrongStudies(t *testing.T) {
 			faulty++
 			var said []string
 			text := strings.Split(strings.Replace(soundText(t), c.old, c.with, 1), "\n")
-			for _, one := range err.(strictyaml.Faults) {
+			var faults strictyaml.Faults
+			errors.As(err, &faults)
+			for _, one := range faults {
 				said = append(said, strings.TrimPrefix(one.Error(), fmt.Sprintf("study.yaml:%d:%d: ", one.Line, one.Column)))
 				line := c.line
 				if line == "" {
