@@ -37,8 +37,8 @@ type candidate struct{ hall, option, month int } // option -1: mines on, without
 // closing is the option that every owner has: to stop, sell the machines, and let the hall stand empty.
 const closing = "close"
 
-// withClosing adds it to the options of a file that has none like it.
-func withClosing(f *input.File) *input.File {
+// WithClosing adds it to the options of a file that has none like it; else it returns the file itself.
+func WithClosing(f *input.File) *input.File {
 	for i := range f.Sales {
 		if s := &f.Sales[i]; s.Of == "power" || s.ID == closing {
 			return f
@@ -58,7 +58,7 @@ func withClosing(f *input.File) *input.File {
 }
 
 func newEngine(f *input.File) (*engine, error) {
-	f = withClosing(f)
+	f = WithClosing(f)
 	site, err := venture.New(f)
 	if err != nil {
 		return nil, err

@@ -84,6 +84,9 @@ func (e *engine) detail(w *worker, x *future) {
 func (e *engine) findings(w *worker, x *future) (out []Finding) {
 	w.run(x.candidate, x.loan, false)
 	for _, f := range w.res.Findings {
+		if f.Kind == "irr" && w.res.Capex == 0 {
+			continue // nothing is built that could have one; the option says so where its rate would stand
+		}
 		v := Finding{Hall: x.out.Hall, Option: x.out.Name, Kind: f.Kind, Text: f.Text}
 		if f.Month >= 0 {
 			v.Month = e.month(f.Month)

@@ -138,9 +138,10 @@ func (e *engine) compare(x *expectation, r *Report) {
 		if l.Tenant != "" {
 			name = l.Tenant + " (" + l.ID + ")"
 		}
+		rate := sector.Mean(l.Rate.Is.DollarsPerKWMonth(), float64(l.Escalator.Is), float64(l.Term.Is)/12)
 		r.Sector.Ours = append(r.Sector.Ours, Deal{
-			Name: name, Date: e.f.Start.String(), Years: float64(l.Term.Is) / 12, Rate: l.Rate.Is.DollarsPerKWMonth(), Kind: l.Kind,
-			Note: fmt.Sprintf("%s a year", l.Escalator.Is), Source: l.Rate.Source,
+			Name: name, Date: e.f.Start.String(), Years: float64(l.Term.Is) / 12, Rate: rate, Kind: l.Kind,
+			Note: fmt.Sprintf("%s at first, %s a year; the mean over the term", l.Rate.Is, l.Escalator.Is), Source: l.Rate.Source,
 		})
 	}
 	mwh := 0.0
