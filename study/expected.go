@@ -15,7 +15,6 @@ type future struct {
 	out  Option
 	// total are the months of the whole hall under the option, as the expected case has them.
 	total *sheet
-	free  []float64
 }
 
 // futures values every option of every hall in every month in the world that w holds, and picks
@@ -110,7 +109,7 @@ func (e *engine) breakevens(w *worker, x *future) {
 			v.BreakevenPower = some(sum / float64(e.months))
 		}
 	}
-	if rate := e.rent(o, x.hall); rate > 0 {
+	if rate := e.rent(o); rate > 0 {
 		if k, ok := w.breakeven(x.candidate, leverRent); ok {
 			v.BreakevenRent = some(rate * k)
 		}
@@ -123,7 +122,7 @@ func (e *engine) breakevens(w *worker, x *future) {
 }
 
 // rent is what an option earns for a kW of critical load and month today; zero: nothing of the kind.
-func (e *engine) rent(o *input.Option, hall int) float64 {
+func (e *engine) rent(o *input.Option) float64 {
 	switch o.Kind {
 	case "host":
 		if l := e.f.Lease(o.With); l != nil {

@@ -33,6 +33,9 @@ func Write(s Site) ([]byte, error) {
 
 // filled puts an assumption wherever a figure is needed that nobody told.
 func (s Site) filled() Site {
+	if strings.TrimSpace(s.Name) == "" {
+		s.Name = "the site"
+	}
 	s.PUE = s.PUE.Or(Assumed("1.25", "air-cooled AI hall in a temperate place, believed; ask the designer"))
 	s.MiningPUE = s.MiningPUE.Or(Assumed("1.03", "fans and transformers of a mining hall, believed"))
 	p := &s.Power

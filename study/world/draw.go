@@ -84,7 +84,7 @@ func (m *Model) drawMonths(seed uint64, i int, into *Path) {
 	n := network{m: m, path: into}
 	n.begin()
 	var price, power, gpu float64 // deviations of logarithms
-	halfPrice, halfGPU := float64(m.priceVol*m.priceVol)/2, float64(m.gpuVol*m.gpuVol)/2
+	halfPrice, halfGPU := float64(float64(m.priceVol*m.priceVol)/2), float64(float64(m.gpuVol*m.gpuVol)/2)
 	for t := range m.months {
 		noise := 0.0
 		if t > 0 {

@@ -140,7 +140,7 @@ func (m *Model) bitcoin(f *input.File) error {
 		return err
 	}
 	m.priceVol, m.noise = is(b.Volatility)/math.Sqrt(12), is(b.Noise)/math.Sqrt(12)
-	m.response, m.halfNoise = is(b.Response), float64(m.noise*m.noise)/2
+	m.response, m.halfNoise = is(b.Response), float64(float64(m.noise*m.noise)/2)
 	height := b.Height
 	m.reward = m.series(func(t int) float64 {
 		blocks := int64(6 * (f.Start + figure.Month(t)).Hours())
