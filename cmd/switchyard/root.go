@@ -82,7 +82,7 @@ func (c *cli) root() *cobra.Command {
 	add(groupOperate, c.statusCmd(), c.whyCmd(), c.signalsCmd(), c.limitCmd(), c.limitsCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd(), c.invoiceCmd())
 	add(groupOperate, c.usageCommands()...)
 	add(groupFleet, c.deviceCommands()...)
-	add(groupTools, c.scanCmd(), c.clearCmd(), c.scheduleCmd(), c.backtestCmd(), c.contractCmd(), c.tokenCmd(), c.versionCmd(),
+	add(groupTools, c.scanCmd(), c.clearCmd(), c.scheduleCmd(), c.backtestCmd(), c.studyCmd(), c.contractCmd(), c.tokenCmd(), c.versionCmd(),
 		agentcmd.Command(agentcmd.Console{Err: c.err, BadInput: badInput}))
 	root.AddCommand(exitCodesTopic())
 	c.watchStart(root)
