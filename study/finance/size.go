@@ -69,9 +69,10 @@ func cashOf(fl *flow.Flows, m int) float64 {
 	return fl.EBITDA(m) + fl.Line[flow.Prepaid][m] + fl.Line[flow.TenantPut][m] + fl.Line[flow.TenantCost][m]
 }
 
-// netCapex of a month is what the tenant does not pay; positive.
+// netCapex of a month is what the tenant does not pay; positive. The interest that the tenant's part
+// bears is in TenantPut, and against it in TenantCost: it is no cash.
 func netCapex(fl *flow.Flows, m int) float64 {
-	return -(fl.Line[flow.Building][m] + fl.Line[flow.Machines][m] + fl.Line[flow.TenantPut][m])
+	return -(fl.Line[flow.Building][m] + fl.Line[flow.Machines][m] + fl.Line[flow.TenantPut][m] + fl.Line[flow.TenantCost][m])
 }
 
 // builtFor is the net capex of construction.

@@ -148,7 +148,7 @@ func (x *option) loan(t loanTerms) {
 	g := x.g
 	g.head("The loan")
 	g.row("lends", "Construction", "", whole, false, always("IF(AND([World!t]>=[begin],[World!t]<[operate],[World!t]<=[last]),1,0)"), "")
-	x.row("own", "Cost that the tenant does not pay", "-[building]-[machines]-[tenant_capex]")
+	x.row("own", "Cost that the tenant does not pay", "-[building]-[machines]-[tenant_capex]-[tenant_interest]")
 	g.scalar("n", "Tenor", "months", whole, "MAX(0,MIN("+t.tenor+",[last$0]+1-[operate$0]))")
 	g.row("kk", "Month of the tenor", "", whole, false, always("IF(AND([World!t]>=[operate],[World!t]<[operate]+[n$0]),[World!t]-[operate]+1,0)"), "")
 	g.row("lent_on", "Cash that is lent on", "$", dollars, false, always("IF([kk]>0,[cash],0)"), "")
