@@ -26,7 +26,8 @@ func anyFlows(t *rapid.T) *flow.Flows {
 	for m := fl.Begin; m < min(fl.Operate, fl.Months); m++ {
 		fl.Line[flow.Building][m] = vary(-build / float64(fl.Operate-fl.Begin))
 		fl.Line[flow.Machines][m] = -vary(build / 100)
-		fl.Line[flow.TenantPut][m] = vary(build / 200)
+		accrued := vary(build / 900) // interest: owed, and no cash
+		fl.Line[flow.TenantPut][m], fl.Line[flow.TenantCost][m] = vary(build/200)+accrued, -accrued
 		fl.Line[flow.Property][m] = -vary(earn / 50)
 	}
 	for m := min(fl.Operate, fl.Months); m < fl.End; m++ {

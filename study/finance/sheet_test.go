@@ -121,7 +121,7 @@ func operating(s *sheet, fl *flow.Flows, last int) {
 }
 
 func net(fl *flow.Flows, t int) float64 {
-	return -fl.Line[flow.Building][t] - fl.Line[flow.Machines][t] - fl.Line[flow.TenantPut][t]
+	return -fl.Line[flow.Building][t] - fl.Line[flow.Machines][t] - fl.Line[flow.TenantPut][t] - fl.Line[flow.TenantCost][t]
 }
 
 func lender(c *[finance.Rows][]float64, fl *flow.Flows, x *finance.Terms, n int) (amount, committed float64, service column) {
