@@ -90,7 +90,7 @@ type point struct{ x, y float64 }
 
 // cut shortens a name to about so many units of width, as there is no measuring of text here.
 func cut(s string, width float64) string {
-	most := int(math.Max(width/6.2, 3))
+	most := int(math.Max(number(width)/6.2, 3))
 	if r := []rune(s); len(r) > most {
 		return string(r[:most-1]) + "…"
 	}
@@ -106,7 +106,7 @@ type axis struct {
 // take widens the axis to hold a value.
 func (a *axis) take(values ...float64) {
 	for _, v := range values {
-		if finite(v) && (!a.log || v > 0) {
+		if finite(v) && (!a.log || v > 1e-9) {
 			a.lo, a.hi = math.Min(a.lo, v), math.Max(a.hi, v)
 		}
 	}
@@ -118,7 +118,7 @@ func (c *canvas) span() axis { return axis{lo: math.Inf(1), hi: math.Inf(-1), to
 // fit gives an axis that holds little or nothing some room.
 func (a *axis) fit() {
 	switch {
-	case a.lo > a.hi:
+	case !finite(a.lo) || !finite(a.hi) || a.lo > a.hi:
 		a.lo, a.hi = 0, 1
 		if a.log {
 			a.lo = 0.1
@@ -126,7 +126,7 @@ func (a *axis) fit() {
 	case a.log && a.hi < a.lo*1.5:
 		a.lo, a.hi = a.lo/2, a.hi*2
 	case !a.log && a.hi-a.lo < 1e-6*(1+math.Abs(a.hi)):
-		a.hi = a.lo + 1
+		a.hi = a.lo + math.Max(1, math.Abs(a.lo)/1e3)
 	}
 }
 

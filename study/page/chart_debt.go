@@ -109,6 +109,7 @@ func tornado(w float64, bars []study.Bar, base float64) template.HTML {
 	if w < half {
 		c.x0, c.x1 = 6, w-6
 	}
+	base = number(base)
 	a := axis{lo: base, hi: base, top: -c.x1, end: -c.x0}
 	for _, b := range bars {
 		a.take(b.NPVLow, b.NPVHigh)

@@ -98,11 +98,13 @@ func histogram(w float64, p study.Portfolio) template.HTML {
 	c := newCanvas(w, 280, "Net present value over all futures", "Histogram of the portfolio's net present value, with its mean, P10, P90 and the mean of mining on marked.")
 	c.x0 = 14
 	c.y0 = 62
-	lo, hi, most, total := math.Inf(1), math.Inf(-1), 1, 0
+	most, total := 1, 0
+	flat := axis{lo: math.Inf(1), hi: math.Inf(-1), top: -c.x1, end: -c.x0}
+	flat.take(p.MiningOn.Mean)
 	for _, b := range p.Histogram {
-		lo, hi, most, total = math.Min(lo, b.From), math.Max(hi, b.To), max(most, b.Paths), total+b.Paths
+		flat.take(b.From, b.To)
+		most, total = max(most, b.Paths), total+b.Paths
 	}
-	flat := axis{lo: math.Min(lo, p.MiningOn.Mean), hi: math.Max(hi, p.MiningOn.Mean), top: -c.x1, end: -c.x0}
 	flat.fit()
 	x := func(v float64) float64 { return -flat.at(v) }
 	for _, v := range flat.marks(int(w / 85)) {
@@ -118,7 +120,7 @@ func histogram(w float64, p study.Portfolio) template.HTML {
 		c.rect(class, x(b.From)+0.5, c.y1-high, x(b.To)-x(b.From)-1, high,
 			fmt.Sprintf("%s to %s: %s of %s futures", money(b.From), money(b.To), group(float64(b.Paths), 0), group(float64(total), 0)))
 	}
-	if lo < 0 && hi > 0 {
+	if flat.lo < 0 && flat.hi > 0 {
 		c.line("zero", x(0), c.y0, x(0), c.y1)
 	}
 	for k, m := range []struct {

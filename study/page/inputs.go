@@ -25,8 +25,19 @@ type inputRow struct {
 // partNames are the parts of a study file, as a person calls them.
 func partNames() [][2]string {
 	return [][2]string{
-		{"site", "Site and connection"}, {"halls", "Halls"}, {"power", "Power"}, {"bitcoin", "Bitcoin"}, {"leases", "Leases"}, {"gpu_clouds", "GPU clouds"},
-		{"sales", "Sales"}, {"greenfields", "Greenfields"}, {"financings", "Financings"}, {"tax", "Tax"}, {"options", "Options"}, {"limits", "Limits"}, {"scenarios", "Scenarios"},
+		{"site", "Site and connection"},
+		{"halls", "Halls"},
+		{"power", "Power"},
+		{"bitcoin", "Bitcoin"},
+		{"leases", "Leases"},
+		{"gpu_clouds", "GPU clouds"},
+		{"sales", "Sales"},
+		{"greenfields", "Greenfields"},
+		{"financings", "Financings"},
+		{"tax", "Tax"},
+		{"options", "Options"},
+		{"limits", "Limits"},
+		{"scenarios", "Scenarios"},
 	}
 }
 

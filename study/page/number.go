@@ -11,7 +11,8 @@ import (
 // none is what stands where there is no figure.
 const none = "–"
 
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// finite says that a figure is one: no report holds NaN, infinity or what lies beyond all money.
+func finite(v float64) bool { return math.Abs(v) < 1e30 }
 
 // group prints with so many decimals, commas between thousands and a true minus.
 func group(v float64, decimals int) string {
@@ -72,6 +73,8 @@ func short(v float64) string {
 		sign = "−"
 	}
 	switch {
+	case !finite(v):
+		return none
 	case a >= 999_500_000:
 		return sign + "$" + trim(a/1e9) + "B"
 	case a >= 999_500:
@@ -86,7 +89,9 @@ func short(v float64) string {
 
 // plain prints a figure without unit on an axis.
 func plain(v float64) string {
-	if a := math.Abs(v); a >= 1e9 {
+	if a := math.Abs(v); !finite(v) {
+		return none
+	} else if a >= 1e9 {
 		return fmt.Sprintf("%.3g", v)
 	}
 	if v < 0 {
@@ -96,7 +101,12 @@ func plain(v float64) string {
 }
 
 // tera prints a difficulty as miners call it: "146.5 T".
-func tera(v float64) string { return trim(v/1e12) + " T" }
+func tera(v float64) string {
+	if !finite(v) {
+		return none
+	}
+	return trim(v/1e12) + " T"
+}
 
 // trim prints up to two decimals, and none that are zero.
 func trim(v float64) string {

@@ -224,6 +224,7 @@ func TestNothingIsMarkup(t *testing.T) {
 
 var (
 	styles  = regexp.MustCompile(`(?s)<style>.*?</style>`)
+	closed  = regexp.MustCompile(`(?s)<details>.*?</details>`)
 	drawing = regexp.MustCompile(`(?s)<svg.*?</svg>`)
 	breaks  = regexp.MustCompile(`</(tr|p|h1|h2|h3|li|dd|dt|summary|section|div)>`)
 	cells   = regexp.MustCompile(`</(td|th|small)>`)
@@ -234,7 +235,13 @@ var (
 
 // plainText is what a reader reads: a line a row, a bar between cells, no drawings.
 func plainText(page string) string {
-	s := drawing.ReplaceAllString(styles.ReplaceAllString(page, ""), "")
+	kept := 0
+	s := closed.ReplaceAllStringFunc(drawing.ReplaceAllString(styles.ReplaceAllString(page, ""), ""), func(d string) string {
+		if kept++; kept > 2 {
+			return "" // the other options' years are as the first's
+		}
+		return d
+	})
 	s = cells.ReplaceAllString(strings.ReplaceAll(s, "\n", " "), " | ")
 	s = anyTag.ReplaceAllString(breaks.ReplaceAllString(s, "\n"), "")
 	s = spaces.ReplaceAllString(strings.NewReplacer("&#39;", "'", "&#34;", `"`, "&amp;", "&", "&lt;", "<", "&gt;", ">").Replace(s), " ")

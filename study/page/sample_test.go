@@ -230,8 +230,13 @@ func worlds(r *study.Report) {
 func rest(r *study.Report) {
 	base := r.Portfolio.Expected
 	for k, b := range [][4]string{
-		{"Rent", "118 $/kW-month", "162 $/kW-month", "P10 and P90 of the file"}, {"Building cost of conversions", "5.1 $M/MW", "9.8 $M/MW", "P10 and P90 of the file"}, {"Price of bitcoin", "−45 %", "+82 %", "one standard deviation over the study"},
-		{"Building time", "10 months", "22 months", "P10 and P90 of the file"}, {"Price of power", "−18 %", "+22 %", "one standard deviation over the study"}, {"PUE", "1.17", "1.43", "10 % either way"}, {"Uptime", "86 %", "100 %", "10 % either way"},
+		{"Rent", "118 $/kW-month", "162 $/kW-month", "P10 and P90 of the file"},
+		{"Building cost of conversions", "5.1 $M/MW", "9.8 $M/MW", "P10 and P90 of the file"},
+		{"Price of bitcoin", "−45 %", "+82 %", "one standard deviation over the study"},
+		{"Building time", "10 months", "22 months", "P10 and P90 of the file"},
+		{"Price of power", "−18 %", "+22 %", "one standard deviation over the study"},
+		{"PUE", "1.17", "1.43", "10 % either way"},
+		{"Uptime", "86 %", "100 %", "10 % either way"},
 	} {
 		swing := 95e6 / float64(k+1)
 		low, high := base-swing, base+0.8*swing
@@ -275,9 +280,21 @@ func rest(r *study.Report) {
 
 func inputsOfSample(r *study.Report) {
 	for k, s := range [][3]string{
-		{"discount", "10 %", "assumption"}, {"site.utility", "100 MW", "contract"}, {"site.pue", "1.25", "quote"}, {"halls[0].power", "25 MW", "measured"}, {"halls[0].capex.p50", "7.2 $M/MW", "quote"}, {"halls[1].power", "30 MW", "measured"},
-		{"power.adder", "9.5 $/MWh", "contract"}, {"bitcoin.price", "104000 $", "published"}, {"bitcoin.volatility", "52 %", "assumption"}, {"leases[0].rate", "140 $/kW-month", "quote"}, {"leases[0].escalator", "3 %", "quote"},
-		{"gpu_clouds[0].rate", "2.35 $/GPU-hour", "published"}, {"financings[0].covenant", "1.15", "contract"}, {"financings[0].rate", "8.5 %", "quote"}, {"tax.rate", "24 %", "published"},
+		{"discount", "10 %", "assumption"},
+		{"site.utility", "100 MW", "contract"},
+		{"site.pue", "1.25", "quote"},
+		{"halls[0].power", "25 MW", "measured"},
+		{"halls[0].capex.p50", "7.2 $M/MW", "quote"},
+		{"halls[1].power", "30 MW", "measured"},
+		{"power.adder", "9.5 $/MWh", "contract"},
+		{"bitcoin.price", "104000 $", "published"},
+		{"bitcoin.volatility", "52 %", "assumption"},
+		{"leases[0].rate", "140 $/kW-month", "quote"},
+		{"leases[0].escalator", "3 %", "quote"},
+		{"gpu_clouds[0].rate", "2.35 $/GPU-hour", "published"},
+		{"financings[0].covenant", "1.15", "contract"},
+		{"financings[0].rate", "8.5 %", "quote"},
+		{"tax.rate", "24 %", "published"},
 	} {
 		r.Given = append(r.Given, input.Provenance{Path: s[0], Value: s[1], From: originOf(s[2]), Source: "line of a made-up source, see https://example.org/" + s[0], Line: 10 + 3*k})
 	}
