@@ -303,7 +303,7 @@ func (l *loader) checkBitcoin() {
 	within(l, "bitcoin.fees", b.Fees, 0, 50)
 	within(l, "bitcoin.drift", b.Drift, -0.9, 2)
 	within(l, "bitcoin.volatility", b.Volatility, 0, 3)
-	within(l, "bitcoin.response", b.Response, 0, 5)
+	within(l, "bitcoin.response", b.Response, 0, 1)
 	within(l, "bitcoin.improvement", b.Improvement, 0, 0.9)
 	within(l, "bitcoin.noise", b.Noise, 0, 2)
 	within(l, "bitcoin.floor_power", b.Floor, 0, unit.DollarsPerMWh(1000))
