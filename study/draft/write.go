@@ -46,7 +46,7 @@ func (s Site) filled() Site {
 	b.Price = b.Price.Or(Assumed("90 $k", "believed; write today's price"))
 	b.Difficulty = b.Difficulty.Or(Assumed("1.5e14", "believed; write today's difficulty"))
 	if b.Height == 0 {
-		b.Height, b.HeightFrom = HeightAt(s.Start), "assumption: a block in ten minutes since block 840,000 of 2024-04-20"
+		b.Height, b.HeightFrom = HeightAt(s.Start), "height: a block in ten minutes since block 840,000 of 2024-04-20"
 	}
 	if len(s.Leases) == 0 {
 		s.Leases = []Lease{{
