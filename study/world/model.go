@@ -34,6 +34,10 @@ import (
 // Blocks come every ten minutes: that they come faster while the network grows (a halving is some weeks
 // early in four years) is left out.
 //
+// The defaults of the file are held by tests to the network's record of 2019 to 2024 (monthly means: response 0.021
+// a month, 95 % from -0.018 to 0.060; noise 20.5 % a year; hashprice falling by 16 to 26 % a year) and to the hourly
+// prices of NYISO zone A, 2016 to 2018, and ERCOT West, July 2023 to December 2024.
+//
 // The level of power prices is the exponential of an Ornstein-Uhlenbeck process that begins at its mean, scaled so
 // that the mean over all paths is (1+growth)^(t/12) exactly in every month.
 type Model struct {
