@@ -2,6 +2,7 @@ package study
 
 import (
 	"math"
+	"slices"
 
 	"switchyard/study/finance"
 	"switchyard/study/flow"
@@ -13,8 +14,10 @@ type future struct {
 	candidate
 	loan *finance.Loan
 	out  Option
-	// total are the months of the whole hall under the option, as the expected case has them.
-	total *sheet
+	// total are the months of the whole hall under the option, as the expected case has them; free and
+	// owners are those of what it builds alone, to the project and to its owners.
+	total        *sheet
+	free, owners []float64
 }
 
 // futures values every option of every hall in every month in the world that w holds, and picks
@@ -53,6 +56,7 @@ func (e *engine) detail(w *worker, x *future) {
 	x.total.add(w.before, w.rest)
 	x.total.close()
 	v, res := &x.out, w.res
+	x.free, x.owners = slices.Clone(res.Row[finance.Free]), slices.Clone(res.Row[finance.ToEquity])
 	v.Hall, v.Name, v.Kind, v.With = e.f.Halls[x.hall].ID, o.ID, o.Kind, o.With
 	v.Title, v.Start = e.title(x.candidate), e.month(x.month)
 	if w.venture.Operate > w.venture.Begin && w.venture.Operate < e.months {

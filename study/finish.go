@@ -84,10 +84,18 @@ func (x *expectation) money(r *Report) {
 		}
 		p.NPV, p.MiningOn = sure(p.Expected), sure(on)
 	}
-	p.ProjectIRR = rateOf(finance.IRR(x.site.rows[finance.Free]))
-	p.EquityIRR = rateOf(finance.IRR(x.site.rows[finance.ToEquity]))
+	free, owners := make([]float64, e.months), make([]float64, e.months)
+	for _, i := range x.at {
+		if x.all[i].out.Capex > 0 && x.all[i].out.Kind != mine {
+			for t := range free {
+				free[t] += x.all[i].free[t]
+				owners[t] += x.all[i].owners[t]
+			}
+		}
+	}
+	p.ProjectIRR, p.EquityIRR = rateOf(finance.IRR(free)), rateOf(finance.IRR(owners))
 	in := 0.0
-	for _, v := range x.site.rows[finance.ToEquity] {
+	for _, v := range owners {
 		in -= v
 		p.PeakEquity = math.Max(p.PeakEquity, in)
 	}

@@ -150,7 +150,7 @@ type Choice struct {
 	Over   float64 `json:"npv_over_mining_usd"`
 }
 
-// Portfolio is the best choices together.
+// Portfolio is the best choices together. Its rates, equity, debt and capex are of what is built.
 type Portfolio struct {
 	NPV        Dist     `json:"npv_usd"`
 	Expected   float64  `json:"npv_expected_usd"`

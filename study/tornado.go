@@ -66,7 +66,7 @@ func leans() []lean {
 		times("Price of power", 0.25, func(p *world.Path, k float64) { scale(p.Level, k) }),
 		times("Rent", 0.1, func(p *world.Path, k float64) { p.RentFactor *= k }),
 		times("GPU rate", 0.25, func(p *world.Path, k float64) { scale(p.GPU, k) }),
-		tenths("Cost of building", func(p *world.Path, z float64) { fill(p.Cost, z) }),
+		tenths("Cost of building, price of a sale", func(p *world.Path, z float64) { fill(p.Cost, z) }),
 		tenths("Time to build", func(p *world.Path, z float64) { fill(p.Delay, z) }),
 		{
 			input: "Tenants fail in month 36 of the term", low: "they fail", high: "they stay", basis: "one way",
