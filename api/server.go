@@ -38,7 +38,8 @@ type Site struct {
 	Clusters Clusters
 	Tenancy  Tenancy
 	Bills    Bills
-	Page     fs.FS // the built dashboard; nil serves none
+	Studies  Studies // investment studies; nil serves none
+	Page     fs.FS   // the built dashboard; nil serves none
 	Version  string
 	Log      *slog.Logger
 }
@@ -74,6 +75,9 @@ func Handler(s Site) http.Handler {
 		if s.Bills != nil {
 			s.bills(a)
 		}
+	}
+	if s.Studies != nil {
+		s.studies(a)
 	}
 	mux.HandleFunc("GET /api/v1/session", s.whoAmI)
 	mux.HandleFunc("POST /api/v1/session", s.logIn)
@@ -127,7 +131,7 @@ func guard(h http.Handler) http.Handler {
 		head.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		head.Set("X-Content-Type-Options", "nosniff")
 		head.Set("Referrer-Policy", "no-referrer")
-		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyBound(r))
 		h.ServeHTTP(w, r)
 	})
 }
@@ -215,6 +219,8 @@ func (s Site) status(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case faultsOf(err) != nil:
+		return faulty(faultsOf(err))
 	case errors.Is(err, errNotYours):
 		return huma.Error403Forbidden(err.Error())
 	case errors.Is(err, ErrNotFound):

@@ -96,6 +96,7 @@ func newHouse(t *testing.T) *face {
 	f, _ := newHours(t)
 	h, y := house{f.fakes}, yard{f.fakes}
 	f.site.Tenancy, f.site.Bills, f.site.Clusters, f.site.History = h, h, h, h
+	f.site.Studies = room{f.fakes}
 	f.site.Devices, f.site.Rollouts, f.site.Care, f.site.Silences = y, y, y, y
 	f.h = Handler(f.site)
 	var err error
@@ -146,7 +147,7 @@ func TestATenantSeesItsOwnAndNothingElse(t *testing.T) {
 	f := newHouse(t)
 	cookie := f.cookie(Tenant)
 	all := every(t, f)
-	if len(all) < 45 {
+	if len(all) < 50 {
 		t.Fatalf("only %d operations are described", len(all))
 	}
 	for name, c := range all {

@@ -37,6 +37,7 @@ import (
 	"switchyard/app/plant"
 	"switchyard/app/points"
 	"switchyard/app/recorder"
+	"switchyard/app/studies"
 	"switchyard/app/tenants"
 	"switchyard/app/truth"
 	"switchyard/billing"
@@ -117,6 +118,7 @@ type App struct {
 	points   *points.Points
 	notifier *notify.Notifier
 	care     *care.Care
+	studies  *studies.Studies
 
 	ctl      *control
 	requests chan func(*control)
@@ -171,6 +173,11 @@ func New(ctx context.Context, opt Options) (a *App, err error) {
 		return a, err
 	}
 	if err = a.openCare(ctx); err != nil {
+		return a, err
+	}
+	if a.studies, err = studies.Open(studies.Options{
+		Dir: filepath.Join(a.db.Dir(), "studies"), Version: opt.Version, Now: a.clk.Now, Log: a.log, Beside: studies.Beside(opt.File),
+	}); err != nil {
 		return a, err
 	}
 	if a.tokens, err = api.TokensIn(ctx, a.db); err != nil {
@@ -324,6 +331,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { a.places.Run(parts) })
 	wg.Go(func() { a.notifier.Run(parts) })
 	wg.Go(func() { a.care.Run(parts) })
+	wg.Go(func() { a.studies.Run(parts) })
 	wg.Go(func() {
 		served = api.Serve(parts, l, a.Handler(), a.log)
 		stop() // without its face the site is blind to its people: stop in order
@@ -368,7 +376,7 @@ func (a *App) Handler() http.Handler {
 	}
 	s := api.Site{
 		Screens: a, Records: a, Operator: a, Stream: a, Audit: a, Tokens: a.tokens, Metrics: api.Metrics(a, a), History: a.history,
-		Devices: a.care, Rollouts: a.care, Care: a.care, Silences: a.care, Ahead: a,
+		Devices: a.care, Rollouts: a.care, Care: a.care, Silences: a.care, Ahead: a, Studies: a.studies,
 		Page: page, Version: a.opt.Version, Log: a.log,
 	}
 	if a.clusters.Len() > 0 {

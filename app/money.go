@@ -79,7 +79,7 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 		closes[i].Price, closes[i].Hashprice = a.prices(closes[i].Start)
 		_, closes[i].Short = a.delivery.Of(closes[i].Start)
 	}
-	if err := a.keepDelivery(ctx); err != nil { // before the intervals that it tells of are settled
+	if err := a.delivery.Keep(ctx, a.db); err != nil { // before the intervals that it tells of are settled
 		return err
 	}
 	doc, err := a.integ.Checkpoint()
@@ -113,35 +113,14 @@ func (a *App) settleOnce(ctx context.Context, last bool) error {
 	return nil
 }
 
-const deliveryKey = "app.delivery"
-
-// keepDelivery writes what was wanted and not delivered, so that a restart forgets no outage.
-func (a *App) keepDelivery(ctx context.Context) error {
-	if len(a.plant.Tenants) == 0 {
-		return nil
-	}
-	doc, err := a.delivery.Checkpoint()
-	if err != nil {
-		return err
-	}
-	return a.db.PutState(ctx, deliveryKey, doc)
-}
-
 // openDelivery takes up what was wanted and not delivered where the last run stopped.
-func (a *App) openDelivery(ctx context.Context) error {
+func (a *App) openDelivery(ctx context.Context) (err error) {
 	loads := make([]site.LoadID, 0, len(a.plant.Tenants))
 	for i := range a.plant.Tenants {
 		loads = append(loads, a.plant.Tenants[i].Load)
 	}
-	a.delivery = delivery.New(loads...)
-	doc, err := a.db.GetState(ctx, deliveryKey)
-	if err != nil {
-		return err
-	}
-	if err := a.delivery.Restore(doc); err != nil {
-		a.log.Warn("what tenants wanted begins anew", "reason", err.Error())
-	}
-	return nil
+	a.delivery, err = delivery.Open(ctx, a.db, a.log, loads...)
+	return err
 }
 
 // attribute tells what each tenant used of the intervals that were settled.
