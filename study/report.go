@@ -190,15 +190,17 @@ type Bin struct {
 // world has shown itself, by least-squares Monte Carlo.
 type Flexible struct {
 	Hall string `json:"hall"`
-	// Value is of the best policy that sees only the past; Committed that of the best option decided
-	// today; Option their difference: what waiting is worth. Error is Value's standard error.
-	Value     float64    `json:"value_usd"`
-	Error     float64    `json:"standard_error_usd"`
-	Committed float64    `json:"committed_usd"`
-	Option    float64    `json:"option_value_usd"`
-	Today     string     `json:"today"` // what the policy does at Start: "wait" or an option's name
-	Dates     []Exercise `json:"dates"`
-	Never     float64    `json:"never"` // share of paths that mine to the end
+	// Value is of the best policy that sees only the past; Committed that of the best plan fixed today, an
+	// option with its month (Plan); Option their difference: what being able to wait and see is worth.
+	Value       float64    `json:"value_usd"`
+	Error       float64    `json:"standard_error_usd"`
+	Committed   float64    `json:"committed_usd"`
+	Plan        string     `json:"plan"`
+	Option      float64    `json:"option_value_usd"`
+	OptionError float64    `json:"option_error_usd"`
+	Today       string     `json:"today"` // what the policy does at Start: "wait" or an option's name
+	Dates       []Exercise `json:"dates"`
+	Never       float64    `json:"never"` // share of paths that mine to the end
 }
 
 // Exercise is one date of decision.

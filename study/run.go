@@ -51,7 +51,7 @@ func Run(ctx context.Context, f *input.File, data []byte, o Options) (*Report, e
 		if err := e.chances(ctx, x, r, o); err != nil {
 			return nil, err
 		}
-		if err := error(nil); err != nil {
+		if err := e.waiting(ctx, r, o); err != nil {
 			return nil, err
 		}
 	}

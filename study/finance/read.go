@@ -88,7 +88,7 @@ func (r *Result) find(p Project, balloon float64) {
 	const cent = 0.01
 	if r.shortMonths > 0 {
 		say("cash", r.shortFirst, "cash is short of costs, tax and debt service in %s: the owners pay in %s",
-			figure.Months(r.shortMonths), figure.Dollars(r.shortSum))
+			figure.Months(r.shortMonths), dollars(r.shortSum))
 	}
 	if r.breachMonths > 0 {
 		say("covenant", r.breachFirst, "DSCR over twelve months is below the covenant of %.2f in %s, at worst %.2f",
@@ -102,11 +102,11 @@ func (r *Result) find(p Project, balloon float64) {
 		say("irr", -1, "the owners have no internal rate of return: %s", r.IRROwner.None)
 	}
 	if n := p.Flows.Months; n > 0 && r.Row[LossesLeft][n-1] > cent {
-		say("tax", n-1, "tax losses of %s are never used", figure.Dollars(r.Row[LossesLeft][n-1]))
+		say("tax", n-1, "tax losses of %s are never used", dollars(r.Row[LossesLeft][n-1]))
 	}
 	for m, v := range r.Row[Converted] {
 		if v < 0 {
-			say("loan", m, "the notes become shares worth %s, which the owners give up", figure.Dollars(-v))
+			say("loan", m, "the notes become shares worth %s, which the owners give up", dollars(-v))
 		}
 	}
 }
@@ -122,7 +122,16 @@ func (r *Result) findLoan(p Project, balloon float64, say func(string, int, stri
 			say("loan", -1, "the tenor is cut from %s to %s, when the study ends", figure.Months(p.Terms.Tenor), figure.Months(n))
 		}
 		if balloon > cent {
-			say("loan", lastMonth(p.Flows), "%s of the loan is still owed when the study ends, and is repaid then", figure.Dollars(balloon))
+			say("loan", lastMonth(p.Flows), "%s of the loan is still owed when the study ends, and is repaid then", dollars(balloon))
 		}
 	}
+}
+
+// dollars rounds for a reader: to a hundred thousand beyond a million, else to a dollar.
+func dollars(v float64) figure.Dollars {
+	to := 1.0
+	if v >= 1e6 {
+		to = 1e5
+	}
+	return figure.Dollars(math.Round(v/to) * to)
 }
