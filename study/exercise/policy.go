@@ -140,7 +140,7 @@ func (s *solver) first(r *rule, d int) {
 
 // nearest is the share of the even paths on which the second regression is done, those that count for
 // anything; their weight falls to zero at the edge.
-const nearest = 0.15
+const nearest = 0.2
 
 // second regresses the best action's worth over waiting once more, where it is near zero.
 func (s *solver) second(r *rule, d int) {

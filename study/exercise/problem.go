@@ -143,6 +143,7 @@ type Date struct {
 	Boundary float64
 	Above    bool
 	Action   int
-	// Flips counts all flips in the range; with more than one, Boundary is that nearest to the median.
+	// Flips counts all flips in the range; with more than one, Boundary is that which tells most of what
+	// was seen right.
 	Flips int
 }

@@ -145,15 +145,14 @@ func (s *solver) committed(r *Result) {
 	r.Flexible, r.FlexibleError = odd(s.value, best)
 }
 
-// steps is how finely a boundary is looked for before it is halved.
+// steps is how many places of the first state are looked at, as many paths lying between any two.
 const steps = 64
 
 // boundary walks over the first state, the others at their medians, and looks where the decision flips.
 func (s *solver) boundary(d int, into *Date) {
 	p, r := s.p, &s.rules[d]
 	var state [MaxStates]float64
-	into.Boundary, into.Action = math.NaN(), Never
-	var low, high float64
+	var place [steps + 1]float64
 	for k := range p.States {
 		s.sort = s.sort[:0]
 		x := p.State(d, k)
@@ -164,33 +163,44 @@ func (s *solver) boundary(d int, into *Date) {
 		n := len(s.sort)
 		state[k] = s.sort[n/2]
 		into.Median = append(into.Median, state[k])
-		if k == 0 {
-			low, high = s.sort[n/100], s.sort[n-1-n/100]
+		for j := range place {
+			if edge := n / 100; k == 0 {
+				place[j] = s.sort[edge+(n-1-2*edge)*j/steps]
+			}
 		}
 	}
 	var row [maxColumns]float64
-	middle := state[0]
 	act := func(x float64) int {
 		state[0] = x
 		r.of(&state, row[:r.columns])
 		return r.decide(row[:r.columns], nil)
 	}
-	into.Action = act(middle)
-	if !(high > low) {
-		return
-	}
-	at, before := low, act(low)
-	for k := 1; k <= steps; k++ {
-		next := low + float64((high-low)*float64(k))/steps
-		a := act(next)
-		if (a == Never) != (before == Never) {
-			into.Flips++
-			x, action := flip(act, at, next)
-			if into.Flips == 1 || math.Abs(x-middle) < math.Abs(into.Boundary-middle) {
-				into.Boundary, into.Above, into.Action = x, before == Never, action
-			}
+	into.Boundary, into.Action = math.NaN(), act(into.Median[0])
+	var acts [steps + 1]bool
+	all := 0
+	for j, x := range place {
+		if acts[j] = act(x) != Never; acts[j] {
+			all++
 		}
-		at, before = next, a
+	}
+	// The flip at which a single boundary would tell most of the places right.
+	least, below := len(place)+1, 0
+	for j := range steps {
+		if acts[j] {
+			below++
+		}
+		if acts[j] == acts[j+1] {
+			continue
+		}
+		into.Flips++
+		wrong := j + 1 - below + all - below // of acting below it
+		if acts[j+1] {
+			wrong = len(place) - wrong
+		}
+		if wrong < least {
+			least, into.Above = wrong, acts[j+1]
+			into.Boundary, into.Action = flip(act, place[j], place[j+1])
+		}
 	}
 }
 

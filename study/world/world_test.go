@@ -390,7 +390,7 @@ func TestLaws(t *testing.T) {
 		f.Power.Growth = ratio("growth", -0.1, 0.1)
 		m := model(t, f)
 		p := m.NewPath()
-		m.Draw(uint64(rapid.Uint64().Draw(r, "seed")), rapid.IntRange(0, 1<<20).Draw(r, "path"), p)
+		m.Draw(rapid.Uint64().Draw(r, "seed"), rapid.IntRange(0, 1<<20).Draw(r, "path"), p)
 		for at := range p.Price {
 			for what, v := range map[string]float64{"price": p.Price[at], "difficulty": p.Difficulty[at], "hashprice": p.Hashprice[at], "level": p.Level[at], "GPU": p.GPU[at]} {
 				if !(v > 0) || math.IsInf(v, 0) {
