@@ -37,28 +37,43 @@ type candidate struct{ hall, option, month int } // option -1: mines on, without
 // closing is the option that every owner has: to stop, sell the machines, and let the hall stand empty.
 const closing = "close"
 
-// WithClosing adds it to the options of a file that has none like it; else it returns the file itself.
-func WithClosing(f *input.File) *input.File {
-	for i := range f.Sales {
-		if s := &f.Sales[i]; s.Of == "power" || s.ID == closing {
-			return f
-		}
-	}
-	if f.Option(closing) != nil {
-		return f
-	}
+// Complete returns the file as it is studied: with the option to close where it has none like it, and
+// with scenarios where it has none. What is added is among what is assumed. The file stays as it is.
+func Complete(f *input.File) *input.File {
 	out := *f
-	out.Sales = append(slices.Clone(f.Sales), input.Sale{ID: closing, Of: "power"})
-	o := input.Option{ID: closing, Kind: "sell", With: closing, From: f.Start, To: min(f.Start+60, f.End()-1), Every: 6}
-	out.Options = append(slices.Clone(f.Options), o)
-	out.Assumed = append(slices.Clone(f.Assumed), input.Provenance{
-		Path: "options." + closing, Value: "each hall may be closed", From: figure.Assumption, Source: "an owner may always stop, sell the machines and resell fixed-price power",
-	})
+	if !closes(f) {
+		out.Sales = append(slices.Clone(f.Sales), input.Sale{ID: closing, Of: "power"})
+		o := input.Option{ID: closing, Kind: "sell", With: closing, From: f.Start, To: min(f.Start+60, f.End()-1), Every: 6}
+		out.Options = append(slices.Clone(f.Options), o)
+		assume(&out, "options."+closing, "each hall may be closed", "an owner may always stop, sell the machines and resell fixed-price power")
+	}
+	if len(f.Scenarios) == 0 {
+		out.Scenarios = []input.Scenario{
+			{Name: "Bitcoin halves", Bitcoin: 0.5, Difficulty: 0.75}, {Name: "Bitcoin doubles", Bitcoin: 2, Difficulty: 1.5},
+			{Name: "Power half as dear again", Power: 1.5}, {Name: "Building late and over", Capex: 1.25, Delay: 6},
+			{Name: "Tenants fail in their third year", Fails: 30},
+		}
+		assume(&out, "scenarios", "bitcoin halves and doubles, power up by a half, building late and over, tenants fail", "the file has none: the usual questions of a board")
+	}
 	return &out
 }
 
+func assume(f *input.File, path, value, source string) {
+	f.Assumed = append(slices.Clone(f.Assumed), input.Provenance{Path: path, Value: value, From: figure.Assumption, Source: source})
+}
+
+// closes says whether the file has the option to close already, or something else of its name.
+func closes(f *input.File) bool {
+	for i := range f.Sales {
+		if s := &f.Sales[i]; s.Of == "power" || s.ID == closing {
+			return true
+		}
+	}
+	return f.Option(closing) != nil
+}
+
 func newEngine(f *input.File) (*engine, error) {
-	f = WithClosing(f)
+	f = Complete(f)
 	site, err := venture.New(f)
 	if err != nil {
 		return nil, err

@@ -174,7 +174,7 @@ func TestMeansAsPlain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		values := newPlain(WithClosing(f)).plainly(r, n, 11)
+		values := newPlain(Complete(f)).plainly(r, n, 11)
 		worst := 0.0
 		for i, v := range values {
 			o, own := &r.Options[i], distOf(v)

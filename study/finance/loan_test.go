@@ -198,7 +198,7 @@ func TestReserve(t *testing.T) {
 	x.Covenant = 1.25
 	out = run(fl, &x, loan)
 	near(t, "owners", out.Row[finance.EquityIn][8], service, 1e-9)
-	found(t, out, "cash", 8, "1 month: the owners pay in 56.9986 $")
+	found(t, out, "cash", 8, "1 month: the owners pay in 57 $")
 	found(t, out, "covenant", 13, "below the covenant of 1.25 in 4 months, at worst 1.17")
 }
 
