@@ -13,7 +13,10 @@ import (
 var fused = regexp.MustCompile(`(?m)^\s*0x\S+ \d+ \((\S+:\d+)\)\s+(F[N]?M(?:ADD|SUB)[DS]|VFN?M(?:ADD|SUB)\S*)\s`)
 
 // pathPackages run in a random path: their results must not depend on the processor.
-var pathPackages = []string{"switchyard/study/world/exact", "switchyard/study/world", "switchyard/study/exercise"}
+var pathPackages = []string{
+	"switchyard/study/world/exact", "switchyard/study/world", "switchyard/study/exercise", "switchyard/study/power",
+	"switchyard/study/mining", "switchyard/study/venture", "switchyard/study/finance",
+}
 
 // TestNoFusedProducts reads what the compiler makes of the packages on processors where it may
 // fuse a product with a sum: nowhere may it have done so.
