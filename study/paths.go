@@ -131,7 +131,7 @@ func distOf(v []float64) Dist {
 
 // quantile interpolates between the sorted values.
 func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
+	at := float64(q * float64(len(sorted)-1))
 	i := int(at)
 	if i+1 >= len(sorted) {
 		return sorted[len(sorted)-1]
@@ -167,7 +167,7 @@ func histogram(v []float64) []Bin {
 	if width <= 0 {
 		return []Bin{{From: lo, To: lo, Paths: len(v)}}
 	}
-	from := math.Floor(lo/width) * width
+	from := float64(math.Floor(lo/width) * width)
 	bins := make([]Bin, int((hi-from)/width)+1)
 	for i := range bins {
 		bins[i] = Bin{From: from + float64(float64(i)*width), To: from + float64(float64(i+1)*width)}

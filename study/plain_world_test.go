@@ -57,9 +57,8 @@ func (s *plain) hours(t int) float64 {
 
 // grown is what one dollar becomes by a yearly rate, month by month or in steps of a year.
 func grown(rate float64, t int) float64 { return math.Pow(1+rate, float64(t)/12) }
-func stepped(rate float64, t int) float64 {
-	return math.Pow(1+rate, float64(t/12))
-}
+
+func stepped(rate float64, t int) float64 { return math.Pow(1+rate, float64(t/12)) }
 
 // forward is the expected price of a bitcoin.
 func (s *plain) forward(t int) float64 {

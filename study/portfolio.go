@@ -87,7 +87,7 @@ func (s *search) descend(hall int, sum float64) {
 }
 
 // slack forgives rounding: a dollar in a million.
-func slack(limit float64) float64 { return limit + 1e-6*math.Abs(limit) }
+func slack(limit float64) float64 { return limit + float64(1e-6*math.Abs(limit)) }
 
 // fits says whether the site's limits allow c beside what is chosen.
 func (s *search) fits(c *priced) bool {
@@ -120,19 +120,19 @@ func (s *search) fits(c *priced) bool {
 
 func (s *search) take(c *priced, sign int) {
 	u, f := &s.use, float64(sign)
-	u.capex += f * c.capex
+	u.capex += float64(f * c.capex)
 	if c.once != "" {
 		u.once[c.once] = sign > 0
 	}
 	for t := range c.equity {
-		u.equity[t] += f * c.equity[t]
+		u.equity[t] += float64(f * c.equity[t])
 	}
 	for t := c.begin; t < c.operate && c.mw > 0; t++ {
-		u.mw[t] += f * c.mw
+		u.mw[t] += float64(f * c.mw)
 		u.halls[t] += sign
 	}
 	for t := c.operate; t < s.months && c.drawn > 0; t++ {
-		u.draw[t] += f * c.drawn
+		u.draw[t] += float64(f * c.drawn)
 	}
 }
 
