@@ -37,7 +37,7 @@ func hourly() (out [12][]float64) {
 			if r.Float64() < 0.02 {
 				x += 150 * r.ExpFloat64()
 			}
-			out[m] = append(out[m], x)
+			out[m] = append(out[m], math.Round(100*x)/100) // cents, whatever the processor's sines
 		}
 		slices.Sort(out[m])
 	}
