@@ -87,8 +87,9 @@ func (e *engine) ways(all []future, best choices) (names []string, ways []choice
 		}
 		way, n := append(choices(nil), on...), 0
 		for k := range all {
-			if all[k].option == i && (o.Kind != "greenfield" || n == 0) {
-				way[all[k].hall] = all[k].candidate
+			h := all[k].hall
+			if all[k].option == i && way[h] == on[h] && (o.Kind != "greenfield" || n == 0) {
+				way[h] = all[k].candidate
 				n++
 			}
 		}
