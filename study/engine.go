@@ -177,14 +177,14 @@ type worker struct {
 	path            *world.Path
 	mined           [][]mining.Month // by hall, on path
 	before, venture *flow.Flows
-	scratch         *finance.Scratch
+	scratch, other  *finance.Scratch
 	res, rest       *finance.Result
 }
 
 func (e *engine) worker() *worker {
 	w := &worker{
 		e: e, path: e.model.NewPath(), before: flow.New(e.months), venture: flow.New(e.months),
-		scratch: new(finance.Scratch), res: finance.NewResult(e.months), rest: finance.NewResult(e.months),
+		scratch: new(finance.Scratch), other: new(finance.Scratch), res: finance.NewResult(e.months), rest: finance.NewResult(e.months),
 	}
 	for range e.f.Halls {
 		w.mined = append(w.mined, make([]mining.Month, e.months))

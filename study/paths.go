@@ -82,13 +82,12 @@ func (e *engine) newDraws(cols []candidate, loans []*finance.Loan, n int) *draws
 func (d *draws) draw(w *worker, path int) {
 	e := w.e
 	for k, c := range d.cols {
-		w.run(c, d.loans[k], true)
-		d.npv[k][path] = w.res.NPV + w.rest.NPV
-		d.cover[k][path] = w.res.MinDSCR
+		npv, cover, venture, before := w.drawn(c, d.loans[k])
+		d.npv[k][path], d.cover[k][path] = npv, cover
 		for y := range e.f.Years {
 			sum := 0.0
 			for t := 12 * y; t < 12*y+12; t++ {
-				sum += w.res.Row[finance.Free][t] + w.rest.Row[finance.Free][t]
+				sum += venture[t] + before[t]
 			}
 			d.year[k][y*d.n+path] = sum
 		}
@@ -105,6 +104,23 @@ func (d *draws) draw(w *worker, path int) {
 			d.world[i][y*d.n+path] = s[i] / 12
 		}
 	}
+}
+
+// drawn is a candidate's NPV on the path, the lowest DSCR of its loan (NaN without one), and the free cash by month
+// of what it builds and of what is before. Statements are made only where there is a loan: NPV and free
+// cash are the same without.
+func (w *worker) drawn(c candidate, loan *finance.Loan) (npv, cover float64, venture, before []float64) {
+	w.plan(c)
+	cover = math.NaN()
+	if loan != nil && loan.Amount > 0 {
+		finance.Run(finance.Project{Flows: w.venture, Terms: w.e.termsOf(c), Loan: loan, Quick: true}, w.res)
+		npv, cover, venture = w.res.NPV, w.res.MinDSCR, w.res.Row[finance.Free]
+	} else {
+		npv = finance.Value(w.venture, w.e.termsOf(c), w.other)
+		venture = w.other.Free()
+	}
+	npv += finance.Value(w.before, &w.e.owners, w.scratch)
+	return npv, cover, venture, w.scratch.Free()
 }
 
 // column returns which column is of c; -1: none.

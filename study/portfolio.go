@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"switchyard/study/finance"
 )
 
 // priced is a candidate with what the search needs of it.
@@ -176,7 +178,8 @@ func (w *worker) price(c candidate, equity bool) priced {
 		p.mw, p.drawn = e.f.Halls[c.hall].Critical.Is.Megawatts(), e.f.Halls[c.hall].Power.Is.Megawatts()
 	}
 	if equity {
-		w.run(c, w.size(c), true)
+		t := e.termsOf(c)
+		finance.Run(finance.Project{Flows: w.venture, Terms: t, Loan: finance.Size(w.venture, t), Quick: true}, w.res)
 		p.equity = make([]float64, e.months)
 		for t, v := range w.res.Row[toEquity] {
 			p.equity[t] = -v

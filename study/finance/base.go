@@ -194,3 +194,6 @@ func Value(fl *flow.Flows, t *Terms, s *Scratch) float64 {
 	s.base.fill(fl, t)
 	return s.disc.present(t.Discount, s.base.free)
 }
+
+// Free is the row of that name by month, of what Value was last asked; the next call overwrites it.
+func (s *Scratch) Free() []float64 { return s.base.free }

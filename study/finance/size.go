@@ -52,9 +52,9 @@ func Size(fl *flow.Flows, t *Terms) *Loan {
 	if loan.Amount <= 0 {
 		return &Loan{Why: NotBuilt}
 	}
-	owed := loan.Amount
+	owed, level := loan.Amount, -PMT(rate, tenor, loan.Amount)
 	for k := range cfads {
-		loan.Service[k] = -PMT(rate, tenor, loan.Amount)
+		loan.Service[k] = level
 		if t.Sculpted {
 			loan.Service[k] = float64(max(0, cfads[k]) / target * (loan.Amount / loan.Capacity))
 		}
