@@ -125,7 +125,7 @@ func (x *wait) fill(w *worker, path int) {
 			}
 			x.p.Exercise(d, a)[path] = v
 		}
-		x.p.State(d, 0)[path], x.p.State(d, 1)[path] = exact.Log(w.path.Hashprice[t]), exact.Log(w.path.Level[t])
+		x.p.State(d, 0)[path], x.p.State(d, 1)[path] = logOf(w.path.Hashprice[t]), logOf(w.path.Level[t])
 	}
 	// After the last date the hall mines to the end: all of it is Last, and Stay of the last date nothing.
 	x.p.Last()[path] = w.minedUpTo(x.hall, x.e.months) - mined
@@ -155,6 +155,13 @@ func (x *wait) solve() (Flexible, error) {
 	if s.PlannedTo != exercise.Never {
 		out.Plan += " from " + x.e.month(x.dates[s.PlannedAt])
 	}
+	if s.Flexible <= 0 {
+		// The fixed plan is a policy too, and what was learned is no better: nothing is gained by waiting to see.
+		out.Value, out.Option, out.Fixed = s.Planned, 0, true
+		if out.Today = "wait"; s.PlannedTo == exercise.Never || s.PlannedAt == 0 {
+			out.Today = out.Plan
+		}
+	}
 	for d, v := range s.Dates {
 		date := Exercise{Month: x.e.month(x.dates[d]), Share: map[string]float64{}, Median: exact.Exp(v.Median[0]), Above: v.Above}
 		for a, share := range v.Share {
@@ -177,4 +184,12 @@ func (x *wait) name(action int) string {
 		return mine
 	}
 	return x.e.f.Options[x.actions[action]].ID
+}
+
+// logOf is a figure's logarithm; of one that is not above zero, as where bitcoin has no price, nothing.
+func logOf(v float64) float64 {
+	if v <= 0 {
+		return 0
+	}
+	return exact.Log(v)
 }

@@ -205,6 +205,9 @@ func (l *loader) tariffDefaults() {
 	l.readBacktest()
 	assumed(l, &t.Capture, "power.capture", 0.90, "between the 82 % that the schedule captured in ERCOT West in 2024 with prices known late and nearly 100 % with prices known in time; a backtest of the site says better")
 	none(l, &t.Programmes, "power.programmes")
+	if t.Flat != nil && t.Flat.From == figure.Contract {
+		assumed(l, &t.Volatility, "power.volatility", 0, "the price stands in a contract")
+	}
 	assumed(l, &t.Volatility, "power.volatility", 0.90, "with the half-life a spread of 22 % about the mean; NYISO zone A of 2016 to 2018 had 24 %, ERCOT West of 2023 and 2024, spikes apart, 27 %")
 	assumed(l, &t.HalfLife, "power.half_life", 1, "of a month's deviation 20 to 40 % was left a month later in the same records; a month is the least that can be told")
 	none(l, &t.SpikeChance, "power.spike_chance")
