@@ -192,15 +192,17 @@ type Flexible struct {
 	Hall string `json:"hall"`
 	// Value is of the best policy that sees only the past; Committed that of the best plan fixed today, an
 	// option with its month (Plan); Option their difference: what being able to wait and see is worth.
-	Value       float64    `json:"value_usd"`
-	Error       float64    `json:"standard_error_usd"`
-	Committed   float64    `json:"committed_usd"`
-	Plan        string     `json:"plan"`
-	Option      float64    `json:"option_value_usd"`
-	OptionError float64    `json:"option_error_usd"`
-	Today       string     `json:"today"` // what the policy does at Start: "wait" or an option's name
-	Dates       []Exercise `json:"dates"`
-	Never       float64    `json:"never"` // share of paths that mine to the end
+	Value       float64 `json:"value_usd"`
+	Error       float64 `json:"standard_error_usd"`
+	Committed   float64 `json:"committed_usd"`
+	Plan        string  `json:"plan"`
+	Option      float64 `json:"option_value_usd"`
+	OptionError float64 `json:"option_error_usd"`
+	// Fixed says that no policy was found that is worth more than the fixed plan.
+	Fixed bool       `json:"fixed_plan_is_best"`
+	Today string     `json:"today"` // what the policy does at Start: "wait" or an option's name
+	Dates []Exercise `json:"dates"`
+	Never float64    `json:"never"` // share of paths that mine to the end
 }
 
 // Exercise is one date of decision.

@@ -195,7 +195,7 @@ func portfolio(r *study.Report) {
 }
 
 func waitings(r *study.Report) {
-	f := study.Flexible{Hall: "North", Value: 121e6, Error: 0.8e6, Committed: 103e6, Option: 18e6, Today: "wait", Never: 0.22}
+	f := study.Flexible{Hall: "North", Value: 121e6, Error: 0.8e6, Committed: 103e6, Plan: "host from 2028-01", Option: 18e6, OptionError: 0.3e6, Today: "wait", Never: 0.22}
 	for k := range 11 {
 		d := study.Exercise{Month: fmt.Sprintf("%d-%02d", 2027+k/2, 1+6*(k%2)), Share: map[string]float64{}, Median: 50 * math.Pow(0.95, float64(k))}
 		if k > 0 {
@@ -208,7 +208,7 @@ func waitings(r *study.Report) {
 		}
 		f.Dates = append(f.Dates, d)
 	}
-	r.Flexible = []study.Flexible{f, {Hall: "East", Value: 33e6, Error: 0.5e6, Committed: 33e6, Today: "mine", Never: 1}}
+	r.Flexible = []study.Flexible{f, {Hall: "East", Value: 33e6, Error: 0.5e6, Committed: 33e6, Plan: "mine", Fixed: true, Today: "mine", Never: 1}}
 }
 
 func worlds(r *study.Report) {

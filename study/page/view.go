@@ -69,9 +69,9 @@ type heat struct{ Text, Class string }
 
 // wait is what waiting is worth to one hall.
 type wait struct {
-	Hall, Value, Error, Committed, Option, Today, Never string
-	Chart                                               template.HTML
-	Legend                                              []shade
+	Hall, Value, Committed, Plan, Option, Error, Today, Never string
+	Chart                                                     template.HTML
+	Legend                                                    []shade
 }
 
 // dealRow is a lease in the sector's table.
@@ -212,7 +212,7 @@ func regretsOf(r study.Regret) (out []regret) {
 
 func waitsOf(r *study.Report) (out []wait) {
 	for _, f := range r.Flexible {
-		w := wait{Hall: f.Hall, Value: million(f.Value), Error: million(f.Error), Committed: million(f.Committed), Option: million(f.Option), Today: f.Today, Never: chance(f.Never)}
+		w := wait{Hall: f.Hall, Value: million(f.Value), Committed: million(f.Committed), Plan: f.Plan, Option: million(f.Option), Error: million(f.OptionError), Today: f.Today, Never: chance(f.Never)}
 		if len(f.Dates) > 0 {
 			w.Chart = both(func(width float64) template.HTML { return waiting(width, f, r) })
 			for k, o := range exercised(f) {

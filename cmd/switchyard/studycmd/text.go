@@ -94,12 +94,15 @@ func optionOf(r *study.Report, hall, name string) study.Option {
 
 // waiting says what it is worth to wait and see.
 func waiting(f study.Flexible) string {
+	if f.Fixed {
+		return fmt.Sprintf("%s: nothing is gained by waiting to see; the best plan is %s, worth %s.", f.Hall, f.Plan, dollars(f.Value))
+	}
 	now := "wait"
 	if f.Today != "" && f.Today != "wait" {
 		now = f.Today + " now"
 	}
-	return fmt.Sprintf("%s: being free to wait is worth %s (± %s) over deciding today; a policy that sees only the past says: %s.",
-		f.Hall, dollars(f.Option), dollars(2*f.Error), now)
+	return fmt.Sprintf("%s: being free to wait and see is worth %s (± %s) over the best plan fixed today, %s; a policy that sees only the past says: %s.",
+		f.Hall, dollars(f.Option), dollars(2*f.OptionError), f.Plan, now)
 }
 
 // printFindings prints what must not be missed of the site and of what is chosen, the gravest
