@@ -6,7 +6,7 @@ export interface Change {
 }
 
 export class Mock {
-  constructor(options?: { speed?: number; start?: string; extra?: number; fleetSize?: number; hasAhead?: boolean; hasClusters?: boolean })
+  constructor(options?: { speed?: number; start?: string; extra?: number; fleetSize?: number; hasAhead?: boolean; hasClusters?: boolean; hasStudies?: boolean })
   requests: Change[]
   /** Everything asked for by somebody who is logged in: "<name> <method> <path>". */
   seen: string[]
@@ -28,6 +28,8 @@ export class Mock {
   /** Signals beside those of every day; times in site seconds. */
   asks: { source: string; id: string; kind: 'price' | 'limit' | 'reserve'; from: number; to: number | null; node?: string; power_w?: number; price_usd?: number; emergency?: boolean; note?: string; released?: boolean }[]
   refused: { at: string; source: string; text: string }[]
+  /** Investment studies: what runs is brought so far by the test. */
+  studies: { list(): { id: string; state: string }[]; reach(id: string, done: number): void; fail(id: string, error: string): void; remove(id: string): unknown }
   /** Site time, seconds since 1970. */
   now(): number
   site: { nodes: { id: string }[]; groups: { id: string; devices: number }[]; tenants: { id: string }[] }

@@ -14,6 +14,7 @@ import { clusters } from './clusters.mjs'
 import { fleet } from './fleet.mjs'
 import * as plant from './plant.mjs'
 import { rollouts } from './rollouts.mjs'
+import { studies } from './studies.mjs'
 import { views } from './views.mjs'
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
@@ -30,8 +31,8 @@ class Refusal extends Error {
 
 /** A running mock: its state, and what was asked of it. */
 export class Mock {
-  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0, fleetSize = 600, hasAhead = true, hasClusters = true } = {}) {
-    Object.assign(this, { speed, extra, fleetSize, hasAhead, hasClusters, epoch: Date.parse(start) / 1000, born: Date.now() })
+  constructor({ speed = 60, start = '2026-02-03T17:20:00-05:00', extra = 0, fleetSize = 600, hasAhead = true, hasClusters = true, hasStudies = true } = {}) {
+    Object.assign(this, { speed, extra, fleetSize, hasAhead, hasClusters, hasStudies, epoch: Date.parse(start) / 1000, born: Date.now() })
     this.manual = []
     this.holds = new Map()
     this.seen = [] // everything asked for by somebody who is logged in
@@ -57,6 +58,7 @@ export class Mock {
     this.unreachable = false // the cluster's engine does not answer
     this.broken = false // a tenant's promise is broken this month
     this.clusters = clusters(this)
+    this.studies = studies(this)
     this.slowMs = 0 // how late the answers about miners come
     this.server = createServer((q, r) => void this.serve(q, r))
     this.sockets = new Set()
@@ -116,7 +118,7 @@ export class Mock {
       } else await file(r, u.pathname)
     } catch (e) {
       if (!e.status) console.error(e)
-      json(r, e.status ?? 500, { status: e.status ?? 500, title: 'Refused', detail: e.message })
+      json(r, e.status ?? 500, { status: e.status ?? 500, title: 'Refused', detail: e.message, errors: e.errors })
     }
   }
 
@@ -153,6 +155,11 @@ export class Mock {
     }
     if (path === '/events') return this.stream(r)
     if (this.slowMs > 0 && /^\/(devices|rollouts|health|repairs|silences)/.test(path)) await new Promise((done) => setTimeout(done, this.slowMs))
+    const shown = this.hasStudies && /^\/studies\/([^/]+)\/report$/.exec(path)
+    if (shown) {
+      const form = u.searchParams.get('format') ?? 'html'
+      return void r.writeHead(200, { 'Content-Type': form === 'html' ? types['.html'] : 'text/plain' }).end(this.studies.page(decodeURIComponent(shown[1]), form, (u.searchParams.get('with') ?? '').split(',').filter(Boolean)))
+    }
     return json(r, 200, this.view(path, u.searchParams, who))
   }
 
@@ -188,7 +195,10 @@ export class Mock {
     if (this.hasClusters && path === '/clusters/gpu/jobs') return this.clusters.jobs()
     if (this.hasClusters && path === '/tenants') return this.clusters.tenants.list()
     if (path === '/session') return who
-    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role, ahead: this.hasAhead, clusters: this.hasClusters }
+    if (this.hasStudies && path === '/studies') return this.studies.list()
+    const study = this.hasStudies && /^\/studies\/([^/]+)$/.exec(path)
+    if (study) return this.studies.report(decodeURIComponent(study[1]))
+    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role, ahead: this.hasAhead, clusters: this.hasClusters, studies: this.hasStudies }
     if (path === '/live') return this.views.live()
     if (path === '/curve') return this.views.curve()
     if (path === '/decisions') return this.feed.slice(0, Number(p.get('limit') ?? 100))
@@ -247,6 +257,8 @@ export class Mock {
 
   /** Changes to single miners, and to who hears of them. */
   care(method, path, body, who, id) {
+    if (method === 'POST' && path === '/studies') return this.studies.add(body, who)
+    if (method === 'DELETE' && path.startsWith('/studies/')) return this.studies.remove(id)
     if (method === 'POST' && path === '/clusters/gpu/holds') return this.clusters.hold('gpu', body)
     if (method === 'DELETE' && path.startsWith('/clusters/gpu/holds/')) return this.clusters.release(decodeURIComponent(path.split('/')[4]))
     if (method === 'POST' && path === '/rollouts/preview') return this.rollouts.preview(body)

@@ -5,7 +5,7 @@ import { test as base, expect, type Page } from '@playwright/test'
 import { Mock } from '../mock/server.mjs'
 
 interface Options {
-  siteOptions: { speed?: number; start?: string; extra?: number; fleetSize?: number; hasAhead?: boolean; hasClusters?: boolean }
+  siteOptions: { speed?: number; start?: string; extra?: number; fleetSize?: number; hasAhead?: boolean; hasClusters?: boolean; hasStudies?: boolean }
 }
 
 interface Fixtures {

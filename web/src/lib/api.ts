@@ -15,6 +15,7 @@ import type {
   SilenceRequest,
   SilenceView,
 } from './fleet'
+import type { FileFault, StudyReport, StudyRequest, StudyView } from './studytypes'
 import type {
   CurveView,
   Decision,
@@ -37,6 +38,8 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** What is wrong in a file that was sent. */
+    readonly faults: FileFault[] = [],
   ) {
     super(message)
   }
@@ -57,13 +60,13 @@ function advice(status: number, detail: string): string {
   return detail || `The controller refused this (${status}).`
 }
 
-async function detailOf(r: Response): Promise<string> {
+async function detailOf(r: Response): Promise<{ text: string; faults: FileFault[] }> {
   try {
-    const body = (await r.json()) as { detail?: string; title?: string; error?: string; errors?: { message?: string }[] }
-    const more = (body.errors ?? []).map((e) => e.message).filter(Boolean)
-    return [body.detail ?? body.error ?? body.title ?? '', ...more].filter(Boolean).join(': ')
+    const body = (await r.json()) as { detail?: string; title?: string; error?: string; errors?: { message?: string; location?: string }[] }
+    const faults = (body.errors ?? []).map((e) => ({ message: e.message ?? '', location: e.location ?? '' })).filter((e) => e.message !== '')
+    return { text: [body.detail ?? body.error ?? body.title ?? '', ...faults.map((e) => e.message)].filter(Boolean).join(': '), faults }
   } catch {
-    return ''
+    return { text: '', faults: [] }
   }
 }
 
@@ -85,7 +88,10 @@ async function call<T>(method: string, path: string, body?: unknown, stop?: Abor
   } catch {
     throw new ApiError(0, 'The controller does not answer. Check that it runs and that this machine reaches it.')
   }
-  if (!r.ok) throw new ApiError(r.status, advice(r.status, await detailOf(r)))
+  if (!r.ok) {
+    const { text, faults } = await detailOf(r)
+    throw new ApiError(r.status, advice(r.status, text), faults)
+  }
   if (r.status === 204) return undefined as T
   const text = await r.text()
   if (text === '') return undefined as T
@@ -139,6 +145,13 @@ export const api = {
   silences: (stop?: AbortSignal) => call<SilenceView[] | null>('GET', '/silences', undefined, stop),
   silence: (s: SilenceRequest) => call<SilenceView>('POST', '/silences', s),
   unsilence: (id: number) => call<unknown>('DELETE', `/silences/${id}`),
+  studies: (stop?: AbortSignal) => call<StudyView[] | null>('GET', '/studies', undefined, stop),
+  study: (id: string, stop?: AbortSignal) => call<StudyReport>('GET', `/studies/${q(id)}`, undefined, stop),
+  addStudy: (r: StudyRequest) => call<StudyView>('POST', '/studies', r),
+  removeStudy: (id: string) => call<unknown>('DELETE', `/studies/${q(id)}`),
+  /** Where a study's file is, for a link; with: others that stand beside it. */
+  studyFile: (id: string, form: 'html' | 'json' | 'yaml', others: string[] = []) =>
+    `${base}/studies/${q(id)}${form === 'json' ? '' : `/report?format=${form}${others.length > 0 ? `&with=${others.map(q).join(',')}` : ''}`}`,
   clusters: (stop?: AbortSignal) => call<ClusterView[] | null>('GET', '/clusters', undefined, stop),
   clusterJobs: (id: string, stop?: AbortSignal) => call<ClusterJob[] | null>('GET', `/clusters/${q(id)}/jobs`, undefined, stop),
   holdNode: (id: string, node: string, mode: 'keep' | 'fence') => call<unknown>('POST', `/clusters/${q(id)}/holds`, { nodes: [node], mode }),

@@ -1,17 +1,17 @@
 // Where the page is: the part of the address after #, so that a miner, a query or a rollout can
 // be linked. Nothing here asks the controller.
 
-export type Page = 'site' | 'schedule' | 'signals' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report' | 'clusters' | 'tenant'
+export type Page = 'site' | 'schedule' | 'signals' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report' | 'clusters' | 'tenant' | 'studies' | 'study'
 
 export interface Route {
   page: Page
-  /** Of the miner, the rollout or the tenant; else empty. */
+  /** Of the miner, the rollout, the tenant or the study; else empty. */
   id: string
   params: URLSearchParams
 }
 
-const lists = new Set<string>(['schedule', 'signals', 'miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report', 'clusters'])
-const single: Record<string, Page> = { miners: 'miner', rollouts: 'rollout', tenants: 'tenant' }
+const lists = new Set<string>(['schedule', 'signals', 'miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report', 'clusters', 'studies'])
+const single: Record<string, Page> = { miners: 'miner', rollouts: 'rollout', tenants: 'tenant', studies: 'study' }
 
 function decoded(s: string): string {
   try {
@@ -42,6 +42,8 @@ export const href = {
   miner: (id: string) => `#/miners/${e(id)}`,
   miners: minersHref,
   tenant: (id: string) => `#/tenants/${e(id)}`,
+  study: (id: string) => `#/studies/${e(id)}`,
+  compare: (ids: string[]) => `#/studies?compare=${ids.map(e).join(',')}`,
   rollout: (id: number) => `#/rollouts/${id}`,
 }
 

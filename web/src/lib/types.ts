@@ -51,6 +51,8 @@ export interface SiteView {
   ahead?: boolean
   /** There are GPU clusters. */
   clusters?: boolean
+  /** There are investment studies to ask for. */
+  studies?: boolean
   gpu_clusters?: ClusterInfo[]
 }
 
