@@ -14,28 +14,26 @@ import (
 
 // book is a workbook that is being written; the first fault is kept.
 type book struct {
-	file  *excelize.File
-	f     *input.File
-	style [styles]int
-	grids map[string]*grid
-	order []*grid
-	err   error
-
-	inputs int             // rows of the sheet Inputs so far
-	names  map[string]bool // defined names in use
+	file   *excelize.File
+	f      *input.File
+	months int
+	style  [styles]int
+	grids  map[string]*grid // by sheet
+	order  []*grid
+	sheets map[string]bool  // names in use, in small letters
+	draws  map[string]table // by financing
+	inputs inputs
+	err    error
 }
 
 // newBook makes an empty workbook with its styles.
 func newBook(f *input.File) *book {
-	b := &book{file: excelize.NewFile(), f: f, grids: map[string]*grid{}, names: map[string]bool{}}
-	for s, format := range map[style]string{dollars: `#,##0;[Red]-#,##0;"-"`, plain: `#,##0.####`, percent: `0.00%`, whole: `0`} {
-		id, err := b.file.NewStyle(&excelize.Style{CustomNumFmt: &format})
-		b.keep(err)
-		b.style[s] = id
+	b := &book{
+		file: excelize.NewFile(), f: f, months: f.Years * 12, grids: map[string]*grid{}, draws: map[string]table{},
+		sheets: map[string]bool{"history": true, "sheet1": true}, // the former is Excel's own
+		inputs: inputs{byKey: map[string]*given{}, names: map[string]bool{}},
 	}
-	id, err := b.file.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{"#E4EAF0"}}})
-	b.keep(err)
-	b.style[heading] = id
+	b.styles()
 	return b
 }
 
@@ -45,84 +43,158 @@ func (b *book) keep(err error) {
 	}
 }
 
-// grid adds a sheet of months; its first row names them.
-func (b *book) grid(name string, months int) *grid {
-	if b.grids[name] != nil {
-		b.keep(fmt.Errorf("sheet %s stands twice", name))
-	}
-	_, err := b.file.NewSheet(name)
-	b.keep(err)
-	g := &grid{book: b, name: name, months: months, next: 1, rows: map[string]int{}}
-	b.grids[name], b.order = g, append(b.order, g)
-	for i, v := range []string{"Line", "Unit", "Sum", "How"} {
-		b.keep(b.file.SetCellStr(name, cell(i+1, 1), v))
-	}
-	for t := range months {
-		b.keep(b.file.SetCellStr(name, cell(firstMonth+t, 1), month(b.f, t)))
-	}
-	b.keep(b.file.SetRowStyle(name, 1, 1, b.style[heading]))
-	b.keep(b.file.SetColWidth(name, "A", "A", 34))
-	b.keep(b.file.SetColWidth(name, "B", "B", 12))
-	b.keep(b.file.SetColWidth(name, "C", "D", 18))
-	b.keep(b.file.SetColWidth(name, "F", columnName(firstMonth+months), 13))
-	b.keep(b.file.SetPanes(name, &excelize.Panes{Freeze: true, XSplit: firstMonth - 1, YSplit: 1, TopLeftCell: cell(firstMonth, 2), ActivePane: "bottomRight"}))
-	return g
+func (b *book) fail(format string, args ...any) { b.keep(fmt.Errorf(format, args...)) }
+
+// style is how a cell is printed.
+type style int
+
+const (
+	dollars style = iota
+	plain         // up to four decimals
+	percent
+	whole
+	heading
+	part  // of a table: a line above a group of rows
+	title // of a sheet
+	note  // small print
+	words // as they come
+	link
+	best // a row that was chosen
+	bestDollars
+	bestPercent
+	bestPlain
+	inDollars // what may be changed: blue on yellow, as bankers have it
+	inPlain
+	inPercent
+	inWhole
+	styles
+)
+
+// input is the style of a figure that may be changed.
+func (s style) input() style {
+	return map[style]style{dollars: inDollars, plain: inPlain, percent: inPercent, whole: inWhole}[s]
 }
 
-func columnName(n int) string {
-	name, err := excelize.ColumnNumberToName(n)
-	if err != nil {
-		return "XFD"
+// chosen is the style of a figure of a chosen row.
+func (s style) chosen() style {
+	if v, ok := map[style]style{dollars: bestDollars, plain: bestPlain, percent: bestPercent}[s]; ok {
+		return v
 	}
-	return name
+	return best
+}
+
+func (b *book) styles() {
+	const money, number = `#,##0;[Red]-#,##0;"-"`, `#,##0.####`
+	fill := func(colour string) excelize.Fill {
+		return excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{colour}}
+	}
+	set := func(s style, format string, v excelize.Style) {
+		if format != "" {
+			v.CustomNumFmt = &format
+		}
+		id, err := b.file.NewStyle(&v)
+		b.keep(err)
+		b.style[s] = id
+	}
+	for s, format := range map[style]string{dollars: money, plain: number, percent: "0.00%", whole: "0"} {
+		right := &excelize.Alignment{Horizontal: "right"}
+		set(s, format, excelize.Style{Alignment: right})
+		set(s.input(), format, excelize.Style{
+			Font: &excelize.Font{Color: "#0000FF"}, Fill: fill("#FFF8CC"), Alignment: right,
+			Border: []excelize.Border{{Type: "bottom", Color: "#D9D2A0", Style: 1}},
+		})
+		set(s.chosen(), format, excelize.Style{Font: &excelize.Font{Bold: true}, Fill: fill("#E3F1E5"), Alignment: right})
+	}
+	set(best, "", excelize.Style{Font: &excelize.Font{Bold: true}, Fill: fill("#E3F1E5")})
+	set(heading, "", excelize.Style{Font: &excelize.Font{Bold: true, Color: "#FFFFFF"}, Fill: fill("#2F4858"), Alignment: &excelize.Alignment{WrapText: true, Vertical: "center"}})
+	set(part, "", excelize.Style{Font: &excelize.Font{Bold: true}, Fill: fill("#E4EAF0")})
+	set(title, "", excelize.Style{Font: &excelize.Font{Bold: true, Size: 18, Color: "#2F4858"}})
+	set(note, "", excelize.Style{Font: &excelize.Font{Italic: true, Color: "#666666"}})
+	set(link, "", excelize.Style{Font: &excelize.Font{Underline: "single", Color: "#1F5FA8"}})
 }
 
 var notName = regexp.MustCompile(`[^A-Za-z0-9_]+`)
 
-// named makes a defined name of parts: letters, digits and _; it begins with in_ so that it can
-// never be a cell.
-func named(parts ...string) string {
-	return "in_" + notName.ReplaceAllString(strings.Join(parts, "_"), "_")
-}
+// longest is how long a sheet's name may be.
+const longest = 31
 
-// input adds a figure that may be changed to the sheet Inputs, and returns its name for formulas.
-// The value is a number in the unit that is told.
-func (b *book) input(name, label, unit string, value float64, s style, from, source string) string {
-	if b.names[name] {
-		return name
-	}
-	b.names[name] = true
-	if b.inputs == 0 {
-		_, err := b.file.NewSheet("Inputs")
-		b.keep(err)
-		for i, v := range []string{"Figure", "Value", "Unit", "From", "Source", "Name in formulas"} {
-			b.keep(b.file.SetCellStr("Inputs", cell(i+1, 1), v))
-		}
-		b.keep(b.file.SetRowStyle("Inputs", 1, 1, b.style[heading]))
-		b.keep(b.file.SetColWidth("Inputs", "A", "A", 44))
-		b.keep(b.file.SetColWidth("Inputs", "B", "D", 14))
-		b.keep(b.file.SetColWidth("Inputs", "E", "F", 46))
-		b.inputs = 1
-	}
-	b.inputs++
-	at := cell(2, b.inputs)
-	b.keep(b.file.SetCellStr("Inputs", cell(1, b.inputs), label))
-	b.keep(b.file.SetCellFloat("Inputs", at, value, -1, 64))
-	b.keep(b.file.SetCellStyle("Inputs", at, at, b.style[s]))
-	for i, v := range []string{unit, from, source, name} {
-		b.keep(b.file.SetCellStr("Inputs", cell(3+i, b.inputs), v))
-	}
-	b.keep(b.file.SetDefinedName(&excelize.DefinedName{Name: name, RefersTo: "Inputs!" + fixed(2, b.inputs)}))
+// sheet adds a sheet and returns its name: that which is asked for, in letters, digits and _, cut to what
+// fits; numbered where another sheet has it, for spreadsheets take "A-1", "a_1" and "A_1" for one.
+func (b *book) sheet(name string) string {
+	name = notName.ReplaceAllString(name, "_")
+	name = unique(name, longest, b.sheets)
+	_, err := b.file.NewSheet(name)
+	b.keep(err)
 	return name
 }
 
-// close writes all formulas, removes the sheet that every new workbook has, and returns the first fault.
+// unique cuts a name to so many letters, and numbers it where it is in use; then it is in use.
+func unique(name string, most int, used map[string]bool) string {
+	out := name[:min(len(name), most)]
+	for i := 2; used[strings.ToLower(out)]; i++ {
+		tail := fmt.Sprintf("_%d", i)
+		out = name[:min(len(name), most-len(tail))] + tail
+	}
+	used[strings.ToLower(out)] = true
+	return out
+}
+
+// text puts words into a cell.
+func (b *book) text(sheet string, column, row int, v string, s style) {
+	at := cell(column, row)
+	b.keep(b.file.SetCellStr(sheet, at, v))
+	b.styled(sheet, at, s)
+}
+
+func (b *book) formula(sheet string, column, row int, v string, s style) {
+	at := cell(column, row)
+	b.keep(b.file.SetCellFormula(sheet, at, v))
+	b.styled(sheet, at, s)
+}
+
+func (b *book) number(sheet string, column, row int, v float64, s style) {
+	at := cell(column, row)
+	b.keep(b.file.SetCellFloat(sheet, at, v, -1, 64))
+	b.styled(sheet, at, s)
+}
+
+func (b *book) styled(sheet, at string, s style) {
+	b.keep(b.file.SetCellStyle(sheet, at, at, b.style[s]))
+}
+
+// close writes what was gathered, removes the sheet that every new workbook has, and returns the first
+// fault.
 func (b *book) close() error {
+	b.flushInputs()
 	for _, g := range b.order {
 		g.flush()
 	}
 	return errors.Join(b.err, b.file.DeleteSheet("Sheet1"))
 }
 
-// month names a month of the study.
+// monthName names a month of the study.
+func (b *book) monthName(t int) string { return month(b.f, t) }
+
+// month names a month of a study.
 func month(f *input.File, t int) string { return (f.Start + figure.Month(t)).String() }
+
+// cell is a cell's name, "F12".
+func cell(column, row int) string {
+	name, err := excelize.CoordinatesToCellName(column, row)
+	if err != nil {
+		return "#REF!" // a month beyond 16,384 columns: a study has at most 480
+	}
+	return name
+}
+
+// fixed is a cell's name that does not move, "$F$12".
+func fixed(column, row int) string {
+	name, err := excelize.CoordinatesToCellName(column, row, true)
+	if err != nil {
+		return "#REF!"
+	}
+	return name
+}
+
+// on names cells of another sheet.
+func on(sheet, cells string) string { return "'" + sheet + "'!" + cells }

@@ -2,7 +2,7 @@ package sheet
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 
 	"switchyard/study/input"
 )
@@ -38,157 +38,209 @@ func steps(m *input.Machines) []step {
 	return out
 }
 
-// fleet writes a hall's mining, and returns the sheet's name.
+// fleet writes a hall's mining.
 func (b *book) fleet(hall int) *grid {
 	f, h := b.f, &b.f.Halls[hall]
-	g := b.grid("Mine_"+notName.ReplaceAllString(h.ID, "_"), f.Years*12)
-	mw := b.power(named("hall", h.ID, "mw"), "Power of hall "+h.ID, h.Power)
+	g := b.grid("Mine_" + h.ID)
+	mw := b.hallPower(hall)
 	var all []string
 	for i := range f.Halls {
-		all = append(all, b.power(named("hall", f.Halls[i].ID, "mw"), "Power of hall "+f.Halls[i].ID, f.Halls[i].Power))
+		all = append(all, b.hallPower(i))
 	}
 	g.head("Hall " + h.ID)
-	g.row("share", "Share of fixed-price power", "", plain, false, always("IF("+join(all, "+")+">0,"+mw+"/("+join(all, "+")+"),0)"), "by power")
-	g.row("covered", "Fixed-price power without resale", "MW", plain, false, always("[World!covered]*[share]"), "")
-	avoided := b.ratio("in_coincident_avoided", "Coincident peaks avoided by mining", f.Power.Avoided)
-	g.row("charge", "Charges per MW of full draw", "$", plain, false, always("[World!demand]+[World!coincident]*(1-"+avoided+")"), "")
-	var blocks []piece
+	g.scalar("share", "Share of fixed-price power", "x", plain, "IF("+join(all, "+")+">0,"+mw+"/("+join(all, "+")+"),0)", "by power")
+	g.row("covered", "Fixed-price power without resale", "MW", plain, false, always("[World!covered]*[share$0]"), "")
+	m := fleet{b: b, g: g, of: b.figures(halls, h.ID), hall: h, mw: mw}
 	for i := range h.Fleet {
-		if m := &h.Fleet[i]; m.Count > 0 && m.Power > 0 && m.Hash > 0 {
-			blocks = append(blocks, b.machines(g, h, i)...)
+		if k := &h.Fleet[i]; k.Count > 0 && k.Power > 0 && k.Hash > 0 {
+			m.machines(i)
 		}
 	}
-	b.merit(g, blocks)
-	b.sumUp(g, h, blocks, mw)
+	m.merit()
+	m.sumUp()
 	return g
 }
 
-// piece is a block of machines on the sheet: the prefix of its rows, and its group's.
-type piece struct{ key, group, fee string }
+// fleet is a hall's mining that is being written.
+type fleet struct {
+	b      *book
+	g      *grid
+	of     figures
+	hall   *input.Hall
+	mw     string // power of the hall
+	models []model
+	blocks []block
+}
+
+// model is machines of one kind: what their rows begin with, and the names of their figures.
+type model struct {
+	key, title, name       string
+	count, kw, uptime, fee string
+	renewed                bool
+}
+
+// block is a part of their power that is worth running by itself.
+type block struct{ key, fee string }
+
+func (m *fleet) add(k *model, what, label, unit string, v float64, s style, from, source string) string {
+	return m.of.add(k.name+what, k.title+": "+label, unit, v, s, from, source)
+}
+
+func (m *fleet) ratio(k *model, what, label string, r input.Ratio) string {
+	return m.of.ratio(k.name+what, k.title+": "+label, r)
+}
 
 // machines writes the rows of machines of one model, and of each of their blocks.
-func (b *book) machines(g *grid, h *input.Hall, i int) []piece {
-	m, f := &h.Fleet[i], b.f
-	label, key := fmt.Sprintf("%s %s", h.ID, m.Model), fmt.Sprintf("g%d", i+1)
-	name := func(what string) string { return named(h.ID, fmt.Sprint(i+1), what) }
-	count := b.input(name("count"), label+": machines", "", float64(m.Count), whole, "", "")
-	th, kw := b.input(name("th"), label+": hashrate of one", "TH/s", m.Hash.TH(), plain, "", ""), b.input(name("kw"), label+": power of one", "kW", m.Power.Watts()/1000, plain, "", "")
-	uptime, fee := b.ratio(name("uptime"), label+": uptime", m.Uptime), b.ratio(name("fee"), label+": pool's fee", m.Fee)
-	resale, from, source := figureOf(m.Resale)
-	price := b.input(name("resale"), label+": resale today", "$/TH", float64(resale), plain, from, source)
-	decay := b.ratio(name("decay"), label+": resale value lost a year", m.Decay)
-	pue, improvement := b.number("in_mining_pue", "PUE of mining halls", "", f.Site.MiningPUE), b.ratio("in_improvement", "Machines improve a year", f.Bitcoin.Improvement)
-	every, newJ, newPrice := 0.0, 0.0, 0.0
-	if r := m.Renew; r != nil && r.Efficiency != nil && r.Price != nil {
-		every, newJ, newPrice = float64(r.Every), float64(r.Efficiency.Is), float64(r.Price.Is)
+func (m *fleet) machines(i int) {
+	in, g := &m.hall.Fleet[i], m.g
+	k := model{key: fmt.Sprintf("m%d", i+1), title: in.Model, name: fmt.Sprintf("machines%d_", i+1)}
+	if k.title == "" {
+		k.title = fmt.Sprintf("machines %d", i+1)
 	}
-	each := b.input(name("renew_every"), label+": renewed every", "months", every, whole, "", "0: never")
-	j, perTH := b.input(name("renew_j_th"), label+": new machines, bought at the start", "J/TH", newJ, plain, "", ""), b.input(name("renew_price"), label+": their price", "$/TH", newPrice, plain, "", "")
-	g.head(label)
-	g.row(key+"_new", "Renewed", "", whole, false, begins("0", fmt.Sprintf("IF(%[1]s>0,IF(MOD([World!t],%[1]s)=0,1,0),0)", each)), "")
-	g.row(key+"_better", "Machines' improvement", "x", plain, false, always("(1-"+improvement+")^([World!t]/12)"), "")
-	g.row(key+"_th", "Hashrate at full power", "TH/s", plain, false, begins(count+"*"+th, fmt.Sprintf("IF([%[1]s_new]=1,%[2]s*%[3]s*1000/%[4]s/[%[1]s_better],[%[1]s_th<])", key, count, kw, j)), "")
-	g.row(key+"_price", "Their price when new", "$/TH", plain, false, begins(price, fmt.Sprintf("IF([%[1]s_new]=1,%[2]s*[%[1]s_better],[%[1]s_price<])", key, perTH)), "")
-	g.row(key+"_since", "Bought in month", "", whole, false, begins("0", fmt.Sprintf("IF([%[1]s_new]=1,[World!t],[%[1]s_since<])", key)), "")
-	g.row(key+"_resale", "Resale value at the month's beginning", "$", dollars, false, begins(fmt.Sprintf("[%[1]s_price]*[%[1]s_th]", key),
-		fmt.Sprintf("[%[1]s_price<]*[%[1]s_th<]*EXP(-%[2]s*([World!t]-[%[1]s_since<])/12)", key, decay)), "")
-	g.row(key+"_sold", "Sold for new ones", "$", dollars, true, always(fmt.Sprintf("IF([%[1]s_new]=1,[%[1]s_resale],0)", key)), "")
-	g.row(key+"_bought", "New ones", "$", dollars, true, always(fmt.Sprintf("IF([%[1]s_new]=1,-[%[1]s_price]*[%[1]s_th],0)", key)), "")
-	g.row(key+"_full", "Full draw, cooling included", "MW", plain, false, always(count+"*"+kw+"/1000*"+pue), "")
-	var out []piece
-	for k, s := range steps(m) {
-		p := piece{fmt.Sprintf("%sb%d", key, k+1), key, fee}
-		power := b.input(name(fmt.Sprintf("step%d_power", k+1)), fmt.Sprintf("%s: part %d of its power", label, k+1), "", s.power, percent, "", "its modes")
-		hash := b.input(name(fmt.Sprintf("step%d_hash", k+1)), fmt.Sprintf("%s: part %d of its hashrate", label, k+1), "", s.hash, percent, "", "its modes")
-		g.row(p.key+"_mw", fmt.Sprintf("Block %d: draw", k+1), "MW", plain, false, always(fmt.Sprintf("[%s_full]*%s*%s", key, uptime, power)), "")
-		g.row(p.key+"_most", "… of all at work", "MW", plain, false, always(fmt.Sprintf("[%s_full]*%s", key, power)), "")
-		g.row(p.key+"_ph", "… hashrate", "PH/s", plain, false, always(fmt.Sprintf("[%s_th]*%s*%s/1000", key, uptime, hash)), "")
-		g.row(p.key+"_worth", "… a MWh is worth", "$/MWh", plain, false, always(fmt.Sprintf("IF([%[1]s_mw]>0,[World!hashprice]*[%[1]s_ph]*(1-%[2]s)/(24*[%[1]s_mw]),0)", p.key, fee)), "")
-		out = append(out, p)
+	from, source := string(in.From), in.Source
+	k.count = m.add(&k, "count", "how many", "", float64(in.Count), whole, from, source)
+	th := m.add(&k, "th", "hashrate of one", "TH/s", in.Hash.TH(), plain, from, source)
+	k.kw = m.add(&k, "kw", "power of one", "kW", in.Power.Watts()/1000, plain, from, source)
+	k.uptime, k.fee = m.ratio(&k, "uptime", "uptime", in.Uptime), m.ratio(&k, "fee", "pool's fee", in.Fee)
+	resale, from, source := figureOf(in.Resale)
+	price := m.add(&k, "resale", "resale at the start", "$/TH", float64(resale), plain, from, source)
+	decay := m.ratio(&k, "decay", "resale value lost a year", in.Decay)
+	pue := m.b.figures(site, "").number("mining_pue", "PUE of mining halls", "x", m.b.f.Site.MiningPUE)
+	g.head(m.hall.ID + ": " + k.title)
+	g.scalar(k.key+"_full", "Full draw, cooling included", "MW", plain, k.count+"*"+k.kw+"/1000*"+pue, "")
+	if r := in.Renew; r != nil && r.Every > 0 && r.Efficiency != nil && r.Efficiency.Is > 0 {
+		k.renewed = true
+		m.renewed(&k, r, th, price, decay)
+	} else {
+		g.row(k.key+"_th", "Hashrate at full power", "TH/s", plain, false, always(k.count+"*"+th), "")
+		g.row(k.key+"_resale", "Resale value", "$", dollars, false, always(e(price+"*[#_th]*EXP(-"+decay+"*[World!t]/12)", k.key)), "at the month's beginning")
 	}
-	return out
+	m.models = append(m.models, k)
+	m.steps(&k, in)
+}
+
+// renewed writes machines that are replaced every so many months.
+func (m *fleet) renewed(k *model, r *input.Renewal, th, price, decay string) {
+	every := m.add(k, "renew_every", "renewed every", "months", float64(r.Every), whole, "", "0: never")
+	j, from, source := figureOf(r.Efficiency)
+	efficiency := m.add(k, "renew_j_th", "new machines, if bought at the start", "J/TH", float64(j), plain, from, source)
+	perTH, from, source := figureOf(r.Price)
+	cost := m.add(k, "renew_price", "their price", "$/TH", float64(perTH), plain, from, source)
+	row := func(what, label, unit string, s style, sums bool, first, then, how string) {
+		m.g.row(k.key+what, label, unit, s, sums, begins(e(first, k.key), e(then, k.key)), how)
+	}
+	row("_new", "Renewed", "", whole, false, "0", fmt.Sprintf("IF(%[1]s>0,IF(MOD([World!t],MAX(1,%[1]s))=0,1,0),0)", every), "1: in this month")
+	row("_better", "Machines' improvement", "x", plain, false, "1", "(1-"+m.b.improvement()+")^([World!t]/12)", "")
+	row("_th", "Hashrate at full power", "TH/s", plain, false, k.count+"*"+th, "IF([#_new]=1,"+k.count+"*"+k.kw+"*1000/"+efficiency+"/[#_better],[#_th<])", "")
+	row("_price", "Their price when new", "$/TH", plain, false, price, "IF([#_new]=1,"+cost+"*[#_better],[#_price<])", "")
+	row("_since", "Bought in month", "", whole, false, "0", "IF([#_new]=1,[World!t],[#_since<])", "")
+	row("_resale", "Resale value", "$", dollars, false, "[#_price]*[#_th]", "[#_price<]*[#_th<]*EXP(-"+decay+"*([World!t]-[#_since<])/12)", "at the month's beginning")
+	row("_sold", "Sold for new ones", "$", dollars, true, "0", "IF([#_new]=1,[#_resale],0)", "")
+	row("_bought", "New ones", "$", dollars, true, "0", "IF([#_new]=1,-[#_price]*[#_th],0)", "")
+}
+
+// steps writes the blocks of a model.
+func (m *fleet) steps(k *model, in *input.Machines) {
+	for n, s := range steps(in) {
+		b := block{fmt.Sprintf("%sb%d", k.key, n+1), k.fee}
+		part := func(what string, share float64) string {
+			return m.add(k, fmt.Sprintf("step%d_%s", n+1, what), fmt.Sprintf("step %d of its modes, %s", n+1, what), "%", share, percent, "", "from its modes")
+		}
+		power, hash := part("power", s.power), part("hashrate", s.hash)
+		m.g.scalar(b.key+"_most", fmt.Sprintf("Block %d: draw of all at work", n+1), "MW", plain, "["+k.key+"_full$0]*"+power, "")
+		m.g.scalar(b.key+"_mw", "… as uptime leaves it", "MW", plain, "["+b.key+"_most$0]*"+k.uptime, "")
+		m.g.row(b.key+"_ph", "… hashrate", "PH/s", plain, false, always("["+k.key+"_th]*"+k.uptime+"*"+hash+"/1000"), "")
+		m.g.row(b.key+"_worth", "… a MWh is worth", "$/MWh", plain, false, always(e("IF([#_mw$0]>0,[World!hashprice]*[#_ph]*(1-"+k.fee+")/(24*[#_mw$0]),0)", b.key)), "after the pool's fee")
+		m.blocks = append(m.blocks, b)
+	}
+}
+
+// capture is the share of perfect curtailment's gain that the site makes, and programmes what it is
+// paid for curtailing.
+func (b *book) capture() (capture, programmes string) {
+	of, p := b.figures(power, ""), b.f.Power
+	share, from, source := 1.0, "", "perfect, for neither the file nor a backtest says"
+	income, incomeFrom, incomeSource := 0.0, "", ""
+	if k := b.f.Backtest; k != nil {
+		share, from, source = k.Capture, "measured", k.File
+		income, incomeFrom, incomeSource = k.Income/12, "measured", k.File
+	}
+	if p.Capture != nil {
+		share, from, source = float64(p.Capture.Is), string(p.Capture.From), p.Capture.Source
+	}
+	if p.Programmes != nil {
+		income, incomeFrom, incomeSource = p.Programmes.Is.DollarsPerKWMonth()*1000, string(p.Programmes.From), p.Programmes.Source
+	}
+	return of.add("capture", "Share of perfect curtailment's gain", "%", share, percent, from, source),
+		of.add("programmes", "Curtailment programmes, per MW that mines", "$/MW-month", income, plain, incomeFrom, incomeSource)
 }
 
 // merit writes what of each block runs, and what that brings.
-func (b *book) merit(g *grid, blocks []piece) {
-	capture := 1.0
-	from, source := "", "perfect, for neither the file nor a backtest says"
-	switch p := b.f.Power; {
-	case p.Capture != nil:
-		capture, from, source = float64(p.Capture.Is), string(p.Capture.From), p.Capture.Source
-	case b.f.Backtest != nil:
-		capture, from, source = b.f.Backtest.Capture, "measured", b.f.Backtest.File
-	}
-	capt := b.input("in_capture", "Share of perfect curtailment's gain", "", capture, percent, from, source)
-	income := 0.0
-	switch p := b.f.Power; {
-	case p.Programmes != nil:
-		income = p.Programmes.Is.DollarsPerKWMonth() * 1000
-	case b.f.Backtest != nil:
-		income = b.f.Backtest.Income / 12
-	}
-	programmes := b.input("in_programmes", "Curtailment programmes per MW that runs", "$/MW-month", income, plain, "", "")
-	for i, p := range blocks {
-		k := p.key
-		g.head("What runs of block " + k)
+func (m *fleet) merit() {
+	g := m.g
+	capture, programmes := m.b.capture()
+	for i, p := range m.blocks {
+		put := func(what, label, unit string, s style, sums bool, template, how string) {
+			g.row(p.key+what, label, unit, s, sums, always(e(template, p.key)), how)
+		}
+		g.head("What runs of block " + p.key)
 		var before []string // covered power goes to the blocks that are worth most
-		for j, o := range blocks {
+		for j, o := range m.blocks {
 			sign := ">"
 			if j < i {
 				sign = ">="
 			}
 			if j != i {
-				before = append(before, fmt.Sprintf("IF([%s_worth]%s[%s_worth],[%s_mw],0)", o.key, sign, k, o.key))
+				before = append(before, fmt.Sprintf("IF([%s_worth]%s[#_worth],[%s_mw$0],0)", o.key, sign, o.key))
 			}
 		}
-		g.row(k+"_free", "Covered by fixed-price power", "MW", plain, false, always(fmt.Sprintf("MAX(0,MIN([covered]-(%s),[%s_mw]))", join(before, "+"), k)), "")
-		g.below(k, "Hours that pay", "["+k+"_worth]")
-		worth := fmt.Sprintf("IF([%s_worth]>=[World!mean],1-%s,0)", k, capt)
-		g.row(k+"_run", "Mean draw", "MW", plain, false, always(fmt.Sprintf("([%[1]s_mw]-[%[1]s_free])*([%[1]s_share]*%[2]s+%[3]s)+IF([%[1]s_worth]>=[World!adder],[%[1]s_free],0)", k, capt, worth)), "")
-		g.row(k+"_cost", "Energy", "$", dollars, true, always(fmt.Sprintf("[World!hours]*(([%[1]s_mw]-[%[1]s_free])*([%[1]s_sum]*%[2]s+%[3]s*[World!mean])+IF([%[1]s_worth]>=[World!adder],[%[1]s_free]*[World!adder],0))", k, capt, worth)), "")
-		g.row(k+"_revenue", "Bitcoin mined", "$", dollars, true, always(fmt.Sprintf("IF([%[1]s_mw]>0,[World!hashprice]*[World!hours]/24*[%[1]s_ph]*[%[1]s_run]/[%[1]s_mw],0)", k)), "")
-		g.row(k+"_on", "Earns its month's charges", "", whole, false, always(fmt.Sprintf(
-			"IF(OR([%[1]s_run]<=0,[%[1]s_revenue]*(1-%[2]s)-[%[1]s_cost]+[%[1]s_run]*%[3]s-[%[1]s_most]*[charge]<0),0,1)", k, p.fee, programmes)), "1: it runs")
+		put("_free", "Covered by fixed-price power", "MW", plain, false, "MAX(0,MIN([covered]-("+join(before, "+")+"),[#_mw$0]))", "the best blocks first")
+		g.below(p.key, "["+p.key+"_worth]")
+		put("_always", "Share of what runs in all hours", "x", plain, false, "IF([#_worth]>=[World!mean],1-"+capture+",0)", "where curtailment is missed")
+		free := func(of string) string { return "IF([#_worth]>=[World!adder]," + of + ",0)" }
+		put("_run", "Mean draw", "MW", plain, false, "([#_mw$0]-[#_free])*([#_share]*"+capture+"+[#_always])+"+free("[#_free]"), "")
+		put("_cost", "Energy", "$", dollars, true, "[World!hours]*(([#_mw$0]-[#_free])*([#_sum]*"+capture+"+[#_always]*[World!mean])+"+free("[#_free]*[World!adder]")+")", "")
+		put("_revenue", "Bitcoin mined", "$", dollars, true, "IF([#_mw$0]>0,[World!hashprice]*[World!hours]/24*[#_ph]*[#_run]/[#_mw$0],0)", "")
+		put("_on", "Earns its month's charges", "", whole, false,
+			"IF(OR([#_run]<=0,[#_revenue]*(1-"+p.fee+")-[#_cost]+[#_run]*"+programmes+"-[#_most$0]*[World!charge]<0),0,1)", "1: it runs")
 	}
 }
 
 // sumUp writes the hall's mining as lines of the flows.
-func (b *book) sumUp(g *grid, h *input.Hall, blocks []piece, mw string) {
-	upkeep := b.rent(named(h.ID, "mining_upkeep"), "Upkeep of mining in "+h.ID, h.Upkeep)
-	sum := func(template string) func(int) string {
-		var parts []string
-		for _, p := range blocks {
-			parts = append(parts, fmt.Sprintf(template, p.key, p.fee))
+func (m *fleet) sumUp() {
+	_, programmes := m.b.capture()
+	upkeep := m.of.rent("mining_upkeep", "upkeep of mining", m.hall.Upkeep)
+	put := func(key, label string, sums bool, parts []string, how string) {
+		m.g.row(key, label, "$", dollars, sums, always(join(parts, "+")), how)
+	}
+	blocks := func(template string) (parts []string) {
+		for _, p := range m.blocks {
+			parts = append(parts, strings.ReplaceAll(e(template, p.key), "FEE", p.fee))
 		}
-		return always(join(parts, "+"))
+		return parts
 	}
-	var groups []string
-	for _, p := range blocks {
-		if !slices.Contains(groups, p.group) {
-			groups = append(groups, p.group)
+	models := func(what string, renewed bool) (parts []string) {
+		for _, k := range m.models {
+			if k.renewed || !renewed {
+				parts = append(parts, "["+k.key+what+"]")
+			}
 		}
+		return parts
 	}
-	byGroup := func(template string) func(int) string {
-		var parts []string
-		for _, k := range groups {
-			parts = append(parts, fmt.Sprintf(template, k))
-		}
-		return always(join(parts, "+"))
+	m.g.head("Mining of the hall")
+	put("mining", "Bitcoin mined", true, blocks("[#_on]*[#_revenue]"), "")
+	put("pool_fee", "Pool fees", true, blocks("-[#_on]*[#_revenue]*FEE"), "")
+	put("energy", "Energy", true, blocks("-[#_on]*[#_cost]"), "")
+	put("demand", "Demand and peak charges", true, blocks("-[#_on]*[#_most$0]*[World!charge]"), "")
+	put("programmes", "Curtailment programmes", true, blocks("[#_on]*[#_run]*"+programmes), "")
+	put("blocks", "Fixed-price power against the market", true, []string{"[World!blocks]*[share$0]"}, "")
+	var keeps []string
+	if len(m.models) > 0 {
+		keeps = []string{"-" + upkeep + "*1000*" + m.mw + "*[World!dollar]"}
 	}
-	g.head("Mining of the hall")
-	g.row("mining", "Bitcoin mined", "$", dollars, true, sum("[%[1]s_on]*[%[1]s_revenue]"), "")
-	g.row("pool_fee", "Pool fees", "$", dollars, true, sum("-[%[1]s_on]*[%[1]s_revenue]*%[2]s"), "")
-	g.row("energy", "Energy", "$", dollars, true, sum("-[%[1]s_on]*[%[1]s_cost]"), "")
-	g.row("demand", "Demand and peak charges", "$", dollars, true, sum("-[%[1]s_on]*[%[1]s_most]*[charge]"), "")
-	g.row("programmes", "Curtailment programmes", "$", dollars, true, sum("[%[1]s_on]*[%[1]s_run]*in_programmes"), "")
-	g.row("blocks", "Fixed-price power against the market", "$", dollars, true, always("[World!blocks]*[share]"), "")
-	if len(groups) == 0 {
-		g.row("upkeep", "Upkeep", "$", dollars, true, always("0"), "nothing mines")
-	} else {
-		g.row("upkeep", "Upkeep", "$", dollars, true, always("-"+upkeep+"*1000*"+mw+"*[World!dollar]"), "")
-	}
-	g.row("machines", "New machines", "$", dollars, true, byGroup("[%s_bought]"), "")
-	g.row("resale", "Machines sold for new ones", "$", dollars, true, byGroup("[%s_sold]"), "")
-	g.row("value", "What all would fetch", "$", dollars, false, byGroup("[%s_resale]"), "at the month's beginning")
-	g.row("mwh", "Energy drawn", "MWh", plain, true, sum("[%[1]s_on]*[%[1]s_run]*[World!hours]"), "")
+	put("upkeep", "Upkeep", true, keeps, "of the hall's power, if anything mines")
+	put("machines", "New machines", true, models("_bought", true), "")
+	put("resale", "Machines sold for new ones", true, models("_sold", true), "")
+	put("value", "What all would fetch", false, models("_resale", false), "at the month's beginning")
+	m.g.row("mwh", "Energy drawn", "MWh", plain, true, always(join(blocks("[#_on]*[#_run]*[World!hours]"), "+")), "")
 }

@@ -8,55 +8,45 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// firstMonth is the column of month 0; the one before it stays empty, so that a formula that looks
-// back one month finds nothing there.
-const firstMonth = 6
-
-// The columns of a grid before its months.
+// firstMonth is the column of month 0. The one before it holds nought where a formula looks back from
+// month 0.
 const (
-	columnLabel = 1 // A
-	columnUnit  = 2 // B
-	columnTotal = 3 // C
-	columnNote  = 4 // D
-)
-
-// style is how a row is printed.
-type style int
-
-const (
-	dollars style = iota
-	plain         // up to four decimals
-	percent
-	whole
-	heading
-	styles
+	firstMonth = 6
+	opening    = firstMonth - 1
 )
 
 // grid is a sheet of months: a column a month, a row a line of the model, each with one formula that
-// is the same in all its months, but for month 0 where it must.
+// is the same in all its months, but for month 0 where it must differ, and for what the calendar says.
 type grid struct {
 	book   *book
 	name   string
-	months int
-	next   int            // row
-	rows   map[string]int // by key
-	later  []func()       // writes formulas, once all rows are known
-	fault  error
+	lines  []line
+	rows   map[string]int  // by key
+	opened map[string]bool // rows of which one looks back
 }
 
-// flush writes the formulas.
-func (g *grid) flush() {
-	for _, f := range g.later {
-		f()
-	}
-	g.later = nil
+// line is a row of the sheet.
+type line struct {
+	key, label, unit, how string
+	style                 style
+	sums, once            bool               // the total adds it up; it is one figure, in month 0's column
+	template              func(t int) string // nil: words alone
+}
+
+// grid adds a sheet of months; its first row names them.
+func (b *book) grid(name string) *grid {
+	name = b.sheet(name)
+	g := &grid{book: b, name: name, rows: map[string]int{}, opened: map[string]bool{}}
+	b.grids[name], b.order = g, append(b.order, g)
+	return g
 }
 
 // ref finds a reference of a template:
 //
 //	[rent]     the row rent in this month
-//	[rent<]    in the month before; nothing in month 0
-//	[rent<12]  twelve months before; may only be used where the row's formula guards it
+//	[rent<]    in the month before; nought in month 0
+//	[rent<11]  eleven months before; nought where there is none
+//	[rent>]    in the month after; may only be used where the row's formula guards it
 //	[rent..]   from month 0 up to this month
 //	[rent*]    all months
 //	[rent$0]   month 0
@@ -77,118 +67,144 @@ func begins(first, then string) func(int) string {
 }
 
 // row adds a row with a formula for every month; sums says that the total column adds it up.
-func (g *grid) row(key, label, unit string, s style, sums bool, template func(t int) string, note string) {
-	g.next++
-	if _, twice := g.rows[key]; twice {
-		g.fail("row %s stands twice on %s", key, g.name)
-	}
-	g.rows[key] = g.next
-	g.text(columnLabel, label)
-	g.text(columnUnit, unit)
-	if note != "" {
-		g.text(columnNote, note)
-	}
-	at := g.next
-	g.later = append(g.later, func() {
-		for t := range g.months {
-			g.formula(firstMonth+t, at, g.expand(template(t), t), s)
-		}
-		if sums {
-			g.formula(columnTotal, at, fmt.Sprintf("SUM(%s)", g.cells(0, g.months-1, at)), s)
-		}
-	})
+func (g *grid) row(key, label, unit string, s style, sums bool, template func(t int) string, how string) {
+	g.add(line{key: key, label: label, unit: unit, style: s, sums: sums, template: template, how: how})
 }
 
 // scalar adds a row with one figure, in month 0's column.
-func (g *grid) scalar(key, label, unit string, s style, template string) {
-	g.next++
-	g.rows[key] = g.next
-	g.text(columnLabel, label)
-	g.text(columnUnit, unit)
-	at := g.next
-	g.later = append(g.later, func() { g.formula(firstMonth, at, g.expand(template, 0), s) })
+func (g *grid) scalar(key, label, unit string, s style, template, how string) {
+	g.add(line{key: key, label: label, unit: unit, style: s, once: true, template: always(template), how: how})
 }
 
 // head adds a heading.
 func (g *grid) head(label string) {
-	g.next += 2
-	g.text(columnLabel, label)
-	g.book.keep(g.book.file.SetRowStyle(g.name, g.next, g.next, g.book.style[heading]))
+	g.lines = append(g.lines, line{}, line{label: label, style: part})
 }
 
-func (g *grid) text(column int, v string) {
-	g.book.keep(g.book.file.SetCellStr(g.name, cell(column, g.next), v))
+func (g *grid) add(l line) {
+	if _, twice := g.rows[l.key]; twice {
+		g.book.fail("row %s stands twice on %s", l.key, g.name)
+	}
+	g.lines = append(g.lines, l)
+	g.rows[l.key] = len(g.lines) + 1 // below the months' names
+	for _, p := range ref.FindAllStringSubmatch(l.template(min(1, g.book.months-1)), -1) {
+		if strings.HasPrefix(p[3], "<") && p[1] == "" {
+			g.opened[p[2]] = true
+		}
+	}
 }
 
-func (g *grid) formula(column, row int, v string, s style) {
-	at := cell(column, row)
-	g.book.keep(g.book.file.SetCellFormula(g.name, at, v))
-	g.book.keep(g.book.file.SetCellStyle(g.name, at, at, g.book.style[s]))
+// has says that the grid has a row.
+func (g *grid) has(key string) bool { return g.rows[key] != 0 }
+
+// flush writes the sheet.
+func (g *grid) flush() {
+	b, w := g.book, g.stream()
+	if w == nil {
+		return
+	}
+	head := []any{"Line", "Unit", "Sum", "How", "Before"}
+	for t := range b.months {
+		head = append(head, month(b.f, t))
+	}
+	b.keep(w.SetRow("A1", head, excelize.RowOpts{StyleID: b.style[heading]}))
+	values := make([]any, firstMonth+b.months-1)
+	for i := range g.lines {
+		l, n := &g.lines[i], i+2
+		clear(values)
+		values[0], values[1] = l.label, l.unit
+		if l.how != "" {
+			values[3] = excelize.Cell{Value: l.how, StyleID: b.style[note]}
+		}
+		style := b.style[l.style]
+		switch {
+		case l.label == "":
+			continue
+		case l.template == nil:
+			b.keep(w.SetRow(cell(1, n), values[:1], excelize.RowOpts{StyleID: style}))
+			continue
+		case l.once:
+			values[firstMonth-1] = excelize.Cell{Formula: g.expand(l.template(0), 0), StyleID: style}
+			b.keep(w.SetRow(cell(1, n), values[:firstMonth]))
+			continue
+		}
+		if g.opened[l.key] {
+			values[opening-1] = excelize.Cell{Value: 0, StyleID: style}
+		}
+		if l.sums {
+			values[2] = excelize.Cell{Formula: "SUM(" + cells(0, b.months-1, n) + ")", StyleID: style}
+		}
+		for t := range b.months {
+			values[firstMonth-1+t] = excelize.Cell{Formula: g.expand(l.template(t), t), StyleID: style}
+		}
+		b.keep(w.SetRow(cell(1, n), values))
+	}
+	b.keep(w.Flush())
+}
+
+// stream opens a sheet to be written row by row, with its widths and what stays in sight.
+func (g *grid) stream() *excelize.StreamWriter {
+	w, err := g.book.file.NewStreamWriter(g.name)
+	if err != nil {
+		g.book.keep(err)
+		return nil
+	}
+	for _, c := range []struct {
+		from, to int
+		width    float64
+	}{{1, 1, 44}, {2, 2, 12}, {3, 3, 17}, {4, 4, 30}, {5, 5, 8}, {firstMonth, firstMonth + g.book.months, 14}} {
+		g.book.keep(w.SetColWidth(c.from, c.to, c.width))
+	}
+	g.book.keep(w.SetPanes(&excelize.Panes{Freeze: true, XSplit: 1, YSplit: 1, TopLeftCell: "B2", ActivePane: "bottomRight"}))
+	return w
 }
 
 // expand writes a template's references for month t.
 func (g *grid) expand(template string, t int) string {
 	return ref.ReplaceAllStringFunc(template, func(m string) string {
 		p := ref.FindStringSubmatch(m)
-		on, prefix := g, ""
+		of, prefix := g, ""
 		if p[1] != "" {
-			if on = g.book.grids[p[1]]; on == nil {
-				g.fail("%s: there is no sheet %s", m, p[1])
+			if of = g.book.grids[p[1]]; of == nil {
+				g.book.fail("%s on %s: there is no such sheet", m, g.name)
 				return m
 			}
 			prefix = "'" + p[1] + "'!"
 		}
-		n, ok := on.rows[p[2]]
+		n, ok := of.rows[p[2]]
 		if !ok {
-			g.fail("%s: %s has no such row", m, on.name)
+			g.book.fail("%s on %s: %s has no such row", m, g.name, of.name)
 			return m
 		}
-		switch {
-		case p[3] == "":
+		switch p[3] {
+		case "":
 			return prefix + cell(firstMonth+t, n)
-		case p[3] == ">":
+		case ">":
 			return prefix + cell(firstMonth+t+1, n)
-		case p[3] == "<":
-			return prefix + cell(firstMonth+t-1, n)
-		case p[3] == "..":
-			return prefix + on.cells(0, t, n)
-		case p[3] == "*":
-			return prefix + on.cells(0, on.months-1, n)
-		case p[3] == "$0":
+		case "..":
+			return prefix + cells(0, t, n)
+		case "*":
+			return prefix + cells(0, g.book.months-1, n)
+		case "$0":
 			return prefix + fixed(firstMonth, n)
 		}
-		back := 0
-		_, _ = fmt.Sscan(strings.TrimPrefix(p[3], "<"), &back)
+		back := 1
+		_, _ = fmt.Sscan(p[3][1:], &back)
 		return prefix + cell(firstMonth+max(t-back, -1), n)
 	})
 }
 
 // cells is the range of a row from one month to another, its beginning fixed.
-func (g *grid) cells(from, to, n int) string {
+func cells(from, to, n int) string {
 	return fixed(firstMonth+from, n) + ":" + cell(firstMonth+to, n)
 }
 
-func (g *grid) fail(format string, args ...any) {
-	if g.fault == nil {
-		g.fault = fmt.Errorf(format, args...)
-	}
-	g.book.keep(g.fault)
-}
+// at is a row's figure in month t as other sheets write it.
+func (g *grid) at(key string, t int) string { return on(g.name, fixed(firstMonth+t, g.rows[key])) }
 
-// cell is a cell's name, "F12".
-func cell(column, row int) string {
-	name, err := excelize.CoordinatesToCellName(column, row)
-	if err != nil {
-		return "#REF!" // a month beyond 16,384 columns: a study has at most 480
+func join(parts []string, with string) string {
+	if len(parts) == 0 {
+		return "0"
 	}
-	return name
-}
-
-// fixed is a cell's name that does not move, "$F$12".
-func fixed(column, row int) string {
-	name, err := excelize.CoordinatesToCellName(column, row, true)
-	if err != nil {
-		return "#REF!"
-	}
-	return name
+	return strings.Join(parts, with)
 }

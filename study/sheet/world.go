@@ -4,102 +4,74 @@ import (
 	"fmt"
 
 	"switchyard/study/figure"
-	"switchyard/study/input"
-	"switchyard/unit"
 )
-
-// figureOf is a figure that the file may lack, with its provenance.
-func figureOf[T any](f *figure.Figure[T]) (v T, from, source string) {
-	if f == nil {
-		return v, string(figure.Assumption), "not in the file"
-	}
-	return f.Is, string(f.From), f.Source
-}
-
-func (b *book) ratio(name, label string, r input.Ratio) string {
-	v, from, source := figureOf(r)
-	return b.input(name, label, "", float64(v), percent, from, source)
-}
-
-func (b *book) rent(name, label string, r input.Rent) string {
-	v, from, source := figureOf(r)
-	return b.input(name, label, "$/kW-month", v.DollarsPerKWMonth(), plain, from, source)
-}
-
-func (b *book) price(name, label string, r input.Price) string {
-	v, from, source := figureOf(r)
-	return b.input(name, label, "$/MWh", v.DollarsPerMWh(), plain, from, source)
-}
-
-func (b *book) money(name, label, of string, r input.Money) string {
-	v, from, source := figureOf(r)
-	return b.input(name, label, of, float64(v), plain, from, source)
-}
-
-func (b *book) number(name, label, of string, r input.Number) string {
-	v, from, source := figureOf(r)
-	return b.input(name, label, of, v, plain, from, source)
-}
-
-func (b *book) duration(name, label string, r input.Months) string {
-	v, from, source := figureOf(r)
-	return b.input(name, label, "months", float64(v), whole, from, source)
-}
-
-func (b *book) power(name, label string, r *figure.Figure[unit.Power]) string {
-	v, from, source := figureOf(r)
-	return b.input(name, label, "MW", v.Megawatts(), plain, from, source)
-}
 
 // world writes what the site cannot choose, in the expected case, and the terms that all halls share.
 func (b *book) world() {
-	f := b.f
-	g := b.grid("World", f.Years*12)
-	growth, inflation := b.ratio("in_growth", "Growth of power prices", f.Power.Growth), b.ratio("in_inflation", "Inflation", f.Inflation)
+	f, all := b.f, b.figures(general, "")
+	g := b.grid("World")
+	inflation := all.ratio("inflation", "Inflation a year", f.Inflation)
+	discount, owners := all.ratio("discount", "Discount rate of projects a year", f.Discount), all.ratio("equity_discount", "Discount rate of the owners a year", f.Equity)
+	growth := b.figures(power, "").ratio("growth", "Growth of prices a year", f.Power.Growth)
 	g.head("Time")
 	g.row("t", "Month of the study", "", whole, false, begins("0", "[t<]+1"), "the first is 0")
 	g.row("hours", "Hours of the month", "h", whole, false, func(t int) string {
 		return fmt.Sprintf("%g", (f.Start + figure.Month(t)).Hours())
-	}, "")
+	}, "by the calendar")
 	g.row("dollar", "A dollar of the start", "$", plain, false, always("(1+"+inflation+")^INT([t]/12)"), "inflation by whole years")
-	g.row("grown", "Power prices' growth", "x", plain, false, always("(1+"+growth+")^([t]/12)"), "")
+	g.row("grown", "Growth of power prices", "x", plain, false, always("(1+"+growth+")^([t]/12)"), "")
+	g.row("factor", "Discount factor", "x", plain, false, always("(1+"+discount+")^(-([t]+1)/12)"), "at the month's end")
+	g.row("factor_owners", "Discount factor of the owners", "x", plain, false, always("(1+"+owners+")^(-([t]+1)/12)"), "")
 	b.bitcoin(g)
 	b.tariff(g)
 	g.head("Cooling")
-	pue := b.number("in_pue", "PUE of AI halls", "", f.Site.PUE)
-	g.row("pue", "PUE of AI halls", "x", plain, false, func(t int) string {
-		if len(f.Site.PUEByMonth) == 12 {
-			c := (f.Start + figure.Month(t)).Calendar()
-			return b.input(named("pue", monthNames[c-1]), "PUE in "+monthNames[c-1], "", f.Site.PUEByMonth[c-1], plain, "", "")
-		}
-		return pue
-	}, "")
+	g.row("pue", "PUE of AI halls", "x", plain, false, b.pue(), "")
 }
+
+// pue is that of AI halls, by month of the calendar where the file has it so.
+func (b *book) pue() func(t int) string {
+	here := b.figures(site, "")
+	if len(b.f.Site.PUEByMonth) != 12 {
+		return always(here.number("pue", "PUE of AI halls", "x", b.f.Site.PUE))
+	}
+	var names [12]string
+	for c, v := range b.f.Site.PUEByMonth {
+		names[c] = here.add("pue_"+monthNames[c], "PUE of AI halls in "+monthNames[c], "x", v, plain, "", "")
+	}
+	return func(t int) string { return names[b.calendar(t)] }
+}
+
+// calendar is a month's place in its year, January 0.
+func (b *book) calendar(t int) int { return int((b.f.Start + figure.Month(t)).Calendar()) - 1 }
 
 // tariff writes what power costs.
 func (b *book) tariff(g *grid) {
-	f := b.f
-	adder, demand, coincident := b.price("in_adder", "Wires, losses and retail", f.Power.Adder), b.rent("in_demand", "Demand charge", f.Power.Demand),
-		b.money("in_coincident", "Coincident-peak charge", "$/kW-year", f.Power.Coincident)
-	spikes := b.number("in_spike_hours", "Hours of a spike month", "h", f.Power.SpikeHours)
-	spike, chance := b.price("in_spike_price", "Mean price added in a spike", f.Power.SpikePrice), b.ratio("in_spike_chance", "Chance of a spike month", f.Power.SpikeChance)
+	f, in := b.f, b.figures(power, "")
+	adder, demand := in.price("adder", "Wires, losses and retail", f.Power.Adder), in.rent("demand", "Demand charge", f.Power.Demand)
+	coincident := in.money("coincident", "Coincident-peak charge", "$/kW-year", f.Power.Coincident)
+	avoided := in.ratio("coincident_avoided", "Coincident peaks avoided by mining", f.Power.Avoided)
+	hours, price := in.number("spike_hours", "Hours of a spike", "h", f.Power.SpikeHours), in.price("spike_price", "Mean price added in a spike", f.Power.SpikePrice)
+	chance := in.ratio("spike_chance", "Chance that a month has a spike", f.Power.SpikeChance)
+	row := func(key, label, unit, template, how string) {
+		g.row(key, label, unit, plain, false, always(template), how)
+	}
 	g.head("Power")
-	g.row("level", "Factor on the hourly prices", "x", plain, false, always("[grown]"), "expected: its growth")
-	g.row("spike", "Added in the dearest hours", "$/MWh", plain, false, always("IF("+spikes+">0,"+chance+"*"+spike+",0)"), "expected: chance times price")
-	g.row("adder", "Wires, losses and retail", "$/MWh", plain, false, always(adder+"*[grown]"), "")
-	g.row("calm", "Share of hours without spike", "", plain, false, always("1-MIN(MAX("+spikes+"/[hours],0),1)"), "")
+	row("level", "Factor on the hourly prices", "x", "[grown]", "expected: their growth")
+	row("spike", "Added in the dearest hours", "$/MWh", "IF("+hours+">0,"+chance+"*"+price+",0)", "expected: chance times price")
+	row("adder", "Wires, losses and retail", "$/MWh", adder+"*[grown]", "")
+	row("calm", "Share of hours without spike", "x", "1-MIN(MAX("+hours+"/[hours],0),1)", "")
 	g.row("calmsum", "Prices of the calm hours x share", "$/MWh", plain, false, func(t int) string {
-		p, s, n := b.prices(t)
-		k := fmt.Sprintf("MIN(INT([calm]*%d),%d)", n, n-1)
-		return fmt.Sprintf("IF(%[1]s=0,0,INDEX(%[2]s,MAX(1,%[1]s)))/%[3]d+([calm]-%[1]s/%[3]d)*INDEX(%[4]s,%[1]s+1)", k, s, n, p)
-	}, "")
+		p := b.prices(t)
+		k := fmt.Sprintf("MIN(INT([calm]*%d),%d)", p.n, p.n-1)
+		return fmt.Sprintf("%s+([calm]-%s/%d)*INDEX(%s,%s+1)", p.upTo(k), k, p.n, p.each, k)
+	}, "before the month's level")
 	g.row("market", "Mean hourly price", "$/MWh", plain, false, func(t int) string {
-		_, s, n := b.prices(t)
-		return fmt.Sprintf("[level]*INDEX(%s,%d)/%d+[spike]*(1-[calm])", s, n, n)
+		return fmt.Sprintf("[level]*%s+[spike]*(1-[calm])", b.prices(t).mean())
 	}, "")
-	g.row("mean", "Mean all-in price", "$/MWh", plain, false, always("[market]+[adder]"), "")
-	g.row("demand", "Demand charge per MW", "$", plain, false, always(demand+"*1000*[grown]"), "")
-	g.row("coincident", "Coincident peaks per MW", "$", plain, false, always(coincident+"*1000/12*[grown]"), "a twelfth of the year's")
+	row("mean", "Mean all-in price", "$/MWh", "[market]+[adder]", "")
+	row("demand", "Demand charge per MW", "$", demand+"*1000*[grown]", "")
+	row("coincident", "Coincident peaks per MW", "$", coincident+"*1000/12*[grown]", "a twelfth of the year's")
+	row("charge", "Both for mining", "$", "[demand]+[coincident]*(1-"+avoided+")", "which avoids peaks")
 	b.blocks(g)
 }
 
@@ -107,26 +79,30 @@ func (b *book) tariff(g *grid) {
 func (b *book) blocks(g *grid) {
 	var resold, settled, covered, paid []string
 	for i := range b.f.Power.Blocks {
-		k := &b.f.Power.Blocks[i]
-		label := fmt.Sprintf("Fixed-price power %d", i+1)
-		mw, price := b.power(named("block", fmt.Sprint(i+1), "mw"), label, k.Power), b.price(named("block", fmt.Sprint(i+1), "price"), label, k.Price)
-		from, until := 0, b.f.Years*12
+		k, in := &b.f.Power.Blocks[i], b.figures(power, fmt.Sprintf("block %d", i+1))
+		mw, price := in.power("mw", "fixed-price power", k.Power), in.price("price", "its price", k.Price)
+		from, until := 0, b.months
 		if k.From != 0 {
 			from = int(k.From - b.f.Start)
 		}
 		if k.Until != 0 {
 			until = int(k.Until - b.f.Start)
 		}
-		here := fmt.Sprintf("IF(AND([t]>=%d,[t]<%d),%s,0)", from, until, mw)
+		begin := in.add("from", "its first month, the study's first being 0", "month", float64(from), whole, "", "")
+		end := in.add("until", "the first month without it", "month", float64(until), whole, "", "")
+		here := fmt.Sprintf("IF(AND([t]>=%s,[t]<%s),%s,0)", begin, end, mw)
 		if k.Resale == nil || *k.Resale {
 			resold, settled = append(resold, here), append(settled, here+"*"+price)
 		} else {
 			covered, paid = append(covered, here), append(paid, here+"*"+price)
 		}
 	}
-	g.row("resold", "Fixed-price power that may be resold", "MW", plain, false, always(join(resold, "+")), "")
-	g.row("settled", "… times its price", "$/h", plain, false, always(join(settled, "+")), "")
-	g.row("covered", "Fixed-price power without resale", "MW", plain, false, always(join(covered, "+")), "")
-	g.row("paid", "… times its price", "$/h", plain, false, always(join(paid, "+")), "")
+	row := func(key, label, unit string, parts []string) {
+		g.row(key, label, unit, plain, false, always(join(parts, "+")), "")
+	}
+	row("resold", "Fixed-price power that may be resold", "MW", resold)
+	row("settled", "… times its price", "$/h", settled)
+	row("covered", "Fixed-price power without resale", "MW", covered)
+	row("paid", "… times its price", "$/h", paid)
 	g.row("blocks", "All fixed-price power against the market", "$", dollars, true, always("[hours]*([resold]*[market]-[settled]-[paid])"), "of the whole site")
 }

@@ -7,177 +7,141 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"switchyard/study"
-	"switchyard/study/figure"
+	"switchyard/study/flow"
 	"switchyard/study/input"
 )
 
 // Write writes the expected case of a study as a workbook with live formulas: the figures that may be
 // changed, the world, each hall's mining, each option of r with its flows, tax, loan, statements and
-// value, a summary, and a comparison with the program's own figures. f is the file that r is of.
+// value, a summary, and a comparison with the program's own figures. f is the file that r is of. It
+// keeps the whole workbook in memory.
 func Write(w io.Writer, f *input.File, r *study.Report) error {
-	f = study.WithClosing(f)
+	if err := write(w, study.Complete(f), r); err != nil {
+		return fmt.Errorf("write the workbook: %w", err)
+	}
+	return nil
+}
+
+func write(w io.Writer, f *input.File, r *study.Report) error {
 	b := newBook(f)
-	front, err := b.file.NewSheet("Summary")
-	b.keep(err)
+	front := b.sheet("Summary")
+	b.inputs.sheet = b.sheet("Inputs")
+	years := b.years()
 	b.world()
-	b.curve()
-	mines := make([]*grid, len(f.Halls))
-	for h := range f.Halls {
-		mines[h] = b.fleet(h)
+	b.hourly()
+	all, err := b.options(r)
+	if err != nil {
+		return err
 	}
-	var sheets []*grid
-	for i := range r.Options {
-		v := &r.Options[i]
-		h, o := f.HallIndex(v.Hall), f.Option(v.Name)
-		if o == nil && v.Kind == "mine" {
-			o = &input.Option{ID: v.Name, Kind: v.Kind}
-		}
-		if h < 0 || o == nil {
-			return fmt.Errorf("write the workbook: the file has no option %s of hall %s", v.Name, v.Hall)
-		}
-		t, err := monthIndex(f, v.Start)
-		if err != nil {
-			return err
-		}
-		sheets = append(sheets, b.option(h, o, t, mines[h]))
+	fixed := b.fixedCosts()
+	for i := range all {
+		years.option(&all[i])
 	}
-	b.summary(r, sheets)
-	b.compare(r, sheets)
+	years.together(all, fixed, r)
+	years.flush()
+	largest := years.compare(all, r)
+	b.summary(front, r, all, years, fixed, largest)
 	if err := b.close(); err != nil {
-		return fmt.Errorf("write the workbook: %w", err)
+		return err
 	}
-	b.file.SetActiveSheet(front)
-	if err := b.file.SetCalcProps(&excelize.CalcPropsOptions{FullCalcOnLoad: yes()}); err != nil {
-		return fmt.Errorf("write the workbook: %w", err)
+	b.file.SetActiveSheet(0)
+	yes := true
+	if err := b.file.SetCalcProps(&excelize.CalcPropsOptions{FullCalcOnLoad: &yes}); err != nil {
+		return err
+	}
+	if err := b.file.SetDocProps(&excelize.DocProperties{Title: r.Study, Creator: "Switchyard", Created: "2000-01-01T00:00:00Z", Modified: "2000-01-01T00:00:00Z"}); err != nil {
+		return err
 	}
 	if err := b.file.Write(w); err != nil {
-		return fmt.Errorf("write the workbook: %w", err)
+		return err
 	}
 	return b.file.Close()
 }
 
-func yes() *bool {
-	v := true
-	return &v
+// listed is an option as the workbook has it. As computed by the program it is nil where the report tells
+// no more of it than its month: a choice that the site's limits moved.
+type listed struct {
+	*option
+	hall, name, kind string
+	chosen           bool
+	program          *study.Option
+	years            map[string]int // rows of the sheet Years, by what they are
 }
 
-func monthIndex(f *input.File, month string) (int, error) {
-	for t := range f.Years * 12 {
-		if (f.Start + figure.Month(t)).String() == month {
-			return t, nil
-		}
+// options writes the sheets of all options, and of choices in other months than the options' own.
+func (b *book) options(r *study.Report) ([]listed, error) {
+	mines := make([]*grid, len(b.f.Halls))
+	for h := range b.f.Halls {
+		mines[h] = b.fleet(h)
 	}
-	return 0, fmt.Errorf("write the workbook: %s is no month of the study", month)
-}
-
-// summary writes what the options come to.
-func (b *book) summary(r *study.Report, sheets []*grid) {
-	const name = "Summary"
-	put := func(column, row int, v string) { b.keep(b.file.SetCellStr(name, cell(column, row), v)) }
-	put(1, 1, r.Study)
-	put(1, 2, "The expected case. Change a figure on the sheet Inputs and see here what follows. Random futures, waiting and the choice under the limits are in the report.")
-	for i, v := range []string{"Hall", "Option", "Begins", "NPV, $", "Over mining on, $", "NPV to the owners of what is built, $", "Project IRR", "Equity IRR", "Loan, $", "Lowest DSCR of a month", "Balance off by, $", "Sheet"} {
-		put(i+1, 4, v)
-	}
-	b.keep(b.file.SetRowStyle(name, 4, 4, b.style[heading]))
-	mining := map[string]string{}
-	for i := range r.Options {
-		v, g, row := &r.Options[i], sheets[i], i+5
-		at := func(key string) string { return "'" + g.name + "'!" + fixed(firstMonth, g.rows[key]) }
-		if v.Kind == "mine" {
-			mining[v.Hall] = cell(4, row)
+	var out []listed
+	found := map[string]bool{}
+	add := func(l listed, start string) error {
+		h, o := b.f.HallIndex(l.hall), b.f.Option(l.name)
+		if o == nil && l.name == input.Mine {
+			o = &input.Option{ID: l.name, Kind: input.Mine}
 		}
-		put(1, row, v.Hall)
-		put(2, row, v.Name)
-		set := func(column int, formula string, s style) {
-			b.keep(b.file.SetCellFormula(name, cell(column, row), formula))
-			b.keep(b.file.SetCellStyle(name, cell(column, row), cell(column, row), b.style[s]))
+		if h < 0 || o == nil {
+			return fmt.Errorf("the file has no option %q of hall %q", l.name, l.hall)
 		}
-		set(3, fmt.Sprintf("INDEX('World'!%s:%s,1,%s+1)", fixed(firstMonth, 1), fixed(firstMonth+r.Months-1, 1), named(g.name, "start")), dollars)
-		set(4, at("worth"), dollars)
-		if base := mining[v.Hall]; base != "" {
-			set(5, cell(4, row)+"-"+base, dollars)
+		t, err := b.monthOf(start)
+		if err != nil {
+			return err
 		}
-		set(6, at("worth_owners"), dollars)
-		set(7, at("irr"), percent)
-		set(8, at("irr_owners"), percent)
-		set(9, at("debt"), dollars)
-		set(10, at("least_dscr"), plain)
-		set(11, at("balances"), plain)
-		put(12, row, g.name)
-		b.keep(b.file.SetCellHyperLink(name, cell(12, row), "'"+g.name+"'!A1", "Location"))
+		l.kind, l.option = o.Kind, b.option(h, o, t, mines[h])
+		out = append(out, l)
+		return nil
 	}
-	b.keep(b.file.SetColWidth(name, "A", "C", 14))
-	b.keep(b.file.SetColWidth(name, "D", "L", 18))
-}
-
-// compare writes the program's figures beside the formulas'.
-func (b *book) compare(r *study.Report, sheets []*grid) {
-	const name = "Compare"
-	_, err := b.file.NewSheet(name)
-	b.keep(err)
-	for i, v := range []string{"Hall", "Option", "What", "Year", "By formula, $", "By the program, $", "Difference, $"} {
-		b.keep(b.file.SetCellStr(name, cell(i+1, 1), v))
-	}
-	b.keep(b.file.SetRowStyle(name, 1, 1, b.style[heading]))
-	b.keep(b.file.SetColWidth(name, "A", "G", 20))
-	row := 1
-	add := func(v *study.Option, what, year, formula string, ours float64) {
-		row++
-		for i, s := range []string{v.Hall, v.Name, what, year} {
-			b.keep(b.file.SetCellStr(name, cell(i+1, row), s))
+	for h := range b.f.Halls {
+		for i := range r.Options {
+			v := &r.Options[i]
+			if v.Hall != b.f.Halls[h].ID {
+				continue
+			}
+			l := listed{hall: v.Hall, name: v.Name, program: v, chosen: chosen(r, v.Hall, v.Name, v.Start)}
+			found[v.Hall] = found[v.Hall] || l.chosen
+			if err := add(l, v.Start); err != nil {
+				return nil, err
+			}
 		}
-		b.keep(b.file.SetCellFormula(name, cell(5, row), formula))
-		b.keep(b.file.SetCellFloat(name, cell(6, row), ours, -1, 64))
-		b.keep(b.file.SetCellFormula(name, cell(7, row), cell(5, row)+"-"+cell(6, row)))
-		b.keep(b.file.SetCellStyle(name, cell(5, row), cell(7, row), b.style[plain]))
-	}
-	for i := range r.Options {
-		v, g := &r.Options[i], sheets[i]
-		add(v, "NPV", "", "'"+g.name+"'!"+fixed(firstMonth, g.rows["worth"]), v.Expected)
-		for y := range v.Years {
-			for _, c := range compared {
-				ours := v.Years[y].Lines[c.key]
-				if c.row {
-					ours = v.Years[y].Rows[c.key]
+		for _, c := range r.Best {
+			if c.Hall == b.f.Halls[h].ID && !found[c.Hall] {
+				if err := add(listed{hall: c.Hall, name: c.Option, chosen: true}, c.Start); err != nil {
+					return nil, err
 				}
-				add(v, c.key, v.Years[y].Label, c.formula(g, y), ours)
 			}
 		}
 	}
+	return out, nil
 }
 
-// comparison is a figure of a year that both the formulas and the program know: a line of the flows
-// or a row of the statements, on the sheet one row or the sum of two, summed or at the year's end.
-type comparison struct {
-	key     string
-	row     bool
-	on      []string
-	balance bool
-}
-
-var compared = []comparison{
-	{key: "mining", on: []string{"mining", "b_mining"}}, {key: "rent", on: []string{"rent"}}, {key: "cloud", on: []string{"cloud"}},
-	{key: "energy", on: []string{"energy", "b_energy"}}, {key: "building", on: []string{"building"}}, {key: "prepaid", on: []string{"prepaid"}},
-	{key: "tenant_capex", on: []string{"tenant_capex"}}, {key: "ebitda", row: true, on: []string{"ebitda", "b_ebitda"}},
-	{key: "tax_unlevered", row: true, on: []string{"-tax", "-b_tax"}}, {key: "free", row: true, on: []string{"free", "b_free"}},
-	{key: "debt_service", row: true, on: []string{"due"}}, {key: "to_equity", row: true, on: []string{"to_equity", "b_free"}},
-	{key: "loan_owed", row: true, on: []string{"loan_owed"}, balance: true}, {key: "reserve", row: true, on: []string{"reserve"}, balance: true},
-}
-
-func (c *comparison) formula(g *grid, y int) string {
-	out := ""
-	for _, key := range c.on {
-		sign := "+"
-		if key[0] == '-' {
-			sign, key = "-", key[1:]
-		}
-		n := g.rows[key]
-		if c.balance {
-			out += fmt.Sprintf("%s'%s'!%s", sign, g.name, cell(firstMonth+12*y+11, n))
-		} else {
-			out += fmt.Sprintf("%sSUM('%s'!%s:%s)", sign, g.name, cell(firstMonth+12*y, n), cell(firstMonth+12*y+11, n))
+// chosen says that the report's best choice for a hall is an option in its month.
+func chosen(r *study.Report, hall, option, start string) bool {
+	for _, c := range r.Best {
+		if c.Hall == hall && c.Option == option && c.Start == start {
+			return true
 		}
 	}
-	return out
+	return false
+}
+
+func (b *book) monthOf(name string) (int, error) {
+	for t := range b.months {
+		if b.monthName(t) == name {
+			return t, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no month of the study", name)
+}
+
+// fixedCosts writes the site's own costs, which are no hall's.
+func (b *book) fixedCosts() *project {
+	g := b.grid("Site_costs")
+	p := &project{b: b, g: g, begin: "0", operate: "0", last: fmt.Sprint(b.months - 1)}
+	g.head("The site")
+	cost := b.figures(site, "").money("fixed_costs", "Costs of the site whatever the halls do", "$ a year", b.f.Site.Fixed)
+	g.row("fixed", flow.Fixed.String(), "$", dollars, true, always("-"+cost+"/12*[World!dollar]"), "")
+	p.value()
+	p.statements()
+	return p
 }

@@ -1,0 +1,192 @@
+package sheet
+
+import (
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+
+	"switchyard/study/figure"
+	"switchyard/study/input"
+	"switchyard/unit"
+)
+
+// section is a part of the sheet Inputs.
+type section int
+
+const (
+	general section = iota
+	site
+	power
+	bitcoin
+	halls
+	leases
+	clouds
+	sales
+	greenfields
+	loans
+	starts
+	sections
+)
+
+// sectionNames are what people read, and what names in formulas begin with after "in_".
+var sectionNames = [sections][2]string{
+	general: {"Rates, inflation and tax", ""}, site: {"The site", "site"}, power: {"Power", "power"}, bitcoin: {"Bitcoin", "btc"}, halls: {"Halls", "hall"},
+	leases: {"Leases", "lease"}, clouds: {"GPU clouds", "cloud"}, sales: {"Sales", "sale"}, greenfields: {"New sites", "new"}, loans: {"Financing", "loan"},
+	starts: {"When each option begins", "start"},
+}
+
+// inputs are the figures that may be changed.
+type inputs struct {
+	sheet string
+	byKey map[string]*given
+	list  [sections][]*given
+	names map[string]bool // in use, in small letters
+}
+
+// given is one of them; its value is a number in the unit that is told.
+type given struct {
+	name, label, unit string
+	value             float64
+	style             style
+	from, source      string
+}
+
+// figures are those of one thing, a lease say.
+type figures struct {
+	b       *book
+	section section
+	id      string
+}
+
+func (b *book) figures(s section, id string) figures { return figures{b, s, id} }
+
+// add adds a figure, once, and returns its name for formulas. What names it among those of the thing. Ids
+// that differ in signs alone, "hall-a" and "hall.a", have names of their own.
+func (g figures) add(what, label, unit string, value float64, s style, from, source string) string {
+	in := &g.b.inputs
+	key := sectionNames[g.section][0] + "\x00" + g.id + "\x00" + what
+	if v := in.byKey[key]; v != nil {
+		return v.name
+	}
+	parts := []string{"in"}
+	for _, p := range []string{sectionNames[g.section][1], g.id, what} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	// With in_ before it, it can never be taken for a cell.
+	name := unique(notName.ReplaceAllString(strings.Join(parts, "_"), "_"), 200, in.names)
+	if g.id != "" {
+		label = g.id + ": " + label
+	}
+	v := &given{name, label, unit, value, s, from, source}
+	in.byKey[key] = v
+	in.list[g.section] = append(in.list[g.section], v)
+	return name
+}
+
+// figureOf is a figure that the file may lack, with its provenance.
+func figureOf[T any](f *figure.Figure[T]) (v T, from, source string) {
+	if f == nil {
+		return v, string(figure.Assumption), "not in the file"
+	}
+	return f.Is, string(f.From), f.Source
+}
+
+func (g figures) ratio(what, label string, r input.Ratio) string {
+	v, from, source := figureOf(r)
+	return g.add(what, label, "%", float64(v), percent, from, source)
+}
+
+func (g figures) rent(what, label string, r input.Rent) string {
+	v, from, source := figureOf(r)
+	return g.add(what, label, "$/kW-month", v.DollarsPerKWMonth(), plain, from, source)
+}
+
+func (g figures) price(what, label string, r input.Price) string {
+	v, from, source := figureOf(r)
+	return g.add(what, label, "$/MWh", v.DollarsPerMWh(), plain, from, source)
+}
+
+func (g figures) money(what, label, of string, r input.Money) string {
+	v, from, source := figureOf(r)
+	s := dollars
+	if v < 1000 && v > -1000 {
+		s = plain // the price of a share has cents
+	}
+	return g.add(what, label, of, float64(v), s, from, source)
+}
+
+func (g figures) number(what, label, of string, r input.Number) string {
+	v, from, source := figureOf(r)
+	return g.add(what, label, of, v, plain, from, source)
+}
+
+func (g figures) duration(what, label string, r input.Months) string {
+	v, from, source := figureOf(r)
+	return g.add(what, label, "months", float64(v), whole, from, source)
+}
+
+func (g figures) power(what, label string, r *figure.Figure[unit.Power]) string {
+	v, from, source := figureOf(r)
+	return g.add(what, label, "MW", v.Megawatts(), plain, from, source)
+}
+
+// spread adds a figure's middle, which is what the expected case takes.
+func spread[T ~float64 | ~int](g figures, what, label, unit string, s *figure.Spread[T], as style) string {
+	if s == nil {
+		return g.add(what, label, unit, 0, as, string(figure.Assumption), "not in the file")
+	}
+	return g.add(what, label, unit, float64(s.P50), as, string(s.From), s.Source)
+}
+
+// hallPower is the power of a hall.
+func (b *book) hallPower(hall int) string {
+	h := &b.f.Halls[hall]
+	return b.figures(halls, h.ID).power("mw", "power from the grid", h.Power)
+}
+
+// flushInputs writes the sheet Inputs.
+func (b *book) flushInputs() {
+	name := b.inputs.sheet
+	b.text(name, 1, 1, "Inputs", title)
+	b.text(name, 1, 2, "Change what is blue on yellow: all else follows. Kinds of lease, of repayment and of tax table are in the study file, not here.", note)
+	for i, v := range []string{"Figure", "Value", "Unit", "From", "Source", "Name in formulas"} {
+		b.text(name, i+1, 4, v, heading)
+	}
+	row := 4
+	for s, list := range b.inputs.list {
+		if len(list) == 0 {
+			continue
+		}
+		row++
+		for c := range 6 {
+			b.text(name, c+1, row, "", part)
+		}
+		b.text(name, 1, row, sectionNames[s][0], part)
+		for _, v := range list {
+			row++
+			b.text(name, 1, row, v.label, words)
+			b.number(name, 2, row, v.value, v.style.input())
+			for i, s := range []string{v.unit, v.from, v.source, v.name} {
+				b.text(name, 3+i, row, s, words)
+			}
+			b.keep(b.file.SetDefinedName(&excelize.DefinedName{Name: v.name, RefersTo: on(name, fixed(2, row))}))
+		}
+	}
+	for _, c := range []struct {
+		from, to string
+		width    float64
+	}{{"A", "A", 46}, {"B", "B", 16}, {"C", "D", 13}, {"E", "E", 70}, {"F", "F", 34}} {
+		b.keep(b.file.SetColWidth(name, c.from, c.to, c.width))
+	}
+	b.keep(b.file.SetPanes(name, &excelize.Panes{Freeze: true, YSplit: 4, TopLeftCell: "A5", ActivePane: "bottomLeft"}))
+	b.landscape(name)
+}
+
+// landscape has a sheet printed across, as wide as the paper.
+func (b *book) landscape(name string) {
+	across, one, any, fit := "landscape", 1, 0, true
+	b.keep(b.file.SetPageLayout(name, &excelize.PageLayoutOptions{Orientation: &across, FitToWidth: &one, FitToHeight: &any}))
+	b.keep(b.file.SetSheetProps(name, &excelize.SheetPropsOptions{FitToPage: &fit}))
+}
