@@ -104,10 +104,10 @@ func (s *Studies) keep(v *studies.View, i *item, r *study.Report) error {
 	if err := write(".html", func(w io.Writer) error { return s.o.HTML(w, r) }); err != nil {
 		return err
 	}
-	if s.o.Sheet != nil {
-		if err := write(".xlsx", func(w io.Writer) error { return s.o.Sheet(w, i.file, r) }); err != nil {
-			return err
-		}
+	// The report is what counts: a workbook that cannot be made is told of and left out.
+	if err := write(".xlsx", func(w io.Writer) error { return s.o.Sheet(w, i.file, r) }); err != nil {
+		s.o.Log.Warn("a study has no workbook", "study", v.ID, "reason", err.Error())
+	} else {
 		v.Workbook = true
 	}
 	return write(viewEnd, func(w io.Writer) error { return indented(w, v) })

@@ -30,6 +30,7 @@ import (
 	"switchyard/study"
 	"switchyard/study/input"
 	"switchyard/study/page"
+	"switchyard/study/sheet"
 )
 
 // The bounds of what is kept and of what waits.
@@ -59,8 +60,8 @@ type Options struct {
 	// Beside lists files of the site that a study may name without bringing them: by their base
 	// name, where they are.
 	Beside []string
-	// Run computes a study, HTML and Compare draw reports, Sheet makes a workbook; of nil the
-	// engine's own, and no workbooks.
+	// Run computes a study, HTML and Compare draw reports, Sheet makes a workbook; nil: the
+	// engine's own.
 	Run     func(ctx context.Context, f *input.File, data []byte, o study.Options) (*study.Report, error)
 	HTML    func(w io.Writer, r *study.Report) error
 	Compare func(w io.Writer, rs []*study.Report) error
@@ -103,6 +104,9 @@ func Open(o Options) (*Studies, error) {
 	}
 	if o.Compare == nil {
 		o.Compare = page.Compare
+	}
+	if o.Sheet == nil {
+		o.Sheet = sheet.Write
 	}
 	s := &Studies{o: o, wake: make(chan struct{}, 1), all: map[string]*item{}}
 	return s, s.restore()

@@ -47,6 +47,13 @@ func newBench(t *testing.T, dir string, beside ...string) *bench {
 				return nil, ctx.Err()
 			}
 		},
+		Sheet: func(w io.Writer, f *input.File, r *study.Report) error {
+			if f.Paths == 77 {
+				return errors.New("no room")
+			}
+			_, err := io.WriteString(w, "PK "+f.Study)
+			return err
+		},
 		HTML: func(w io.Writer, r *study.Report) error { _, err := io.WriteString(w, "<html>"+r.Study); return err },
 		Compare: func(w io.Writer, rs []*study.Report) error {
 			_, err := io.WriteString(w, rs[0].Study+"|"+rs[1].Study)
@@ -120,7 +127,7 @@ func TestAStudyIsRunKeptAndReadAgain(t *testing.T) {
 	if diff := cmp.Diff(want, again.Studies.Studies()); diff != "" {
 		t.Errorf("read again (-kept +read):\n%s", diff)
 	}
-	for format, text := range map[string]string{"html": "<html>Ours & Theirs / 2", "yaml": file("Ours & Theirs / 2").Text} {
+	for format, text := range map[string]string{"html": "<html>Ours & Theirs / 2", "yaml": file("Ours & Theirs / 2").Text, "xlsx": "PK Ours & Theirs / 2"} {
 		if doc, err := again.Document(t.Context(), v.ID, format); err != nil || string(doc.Body) != text {
 			t.Errorf("%s: %.60s %v", format, doc.Body, err)
 		}
@@ -136,14 +143,32 @@ func TestAStudyIsRunKeptAndReadAgain(t *testing.T) {
 	if _, err := again.Document(t.Context(), v.ID, "exe"); !errors.Is(err, api.ErrInvalid) {
 		t.Error(err)
 	}
-	if _, err := again.Document(t.Context(), v.ID, "xlsx"); !errors.Is(err, api.ErrNotFound) {
-		t.Error(err)
-	}
 	if err := again.Remove(t.Context(), "eva", v.ID); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 || len(again.Studies.Studies()) > 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// Without its workbook a study is kept all the same.
+func TestAWorkbookThatCannotBeMadeIsLeftOut(t *testing.T) {
+	b := newBench(t, t.TempDir())
+	go b.Run(t.Context())
+	r := file("x")
+	r.Text = strings.Replace(r.Text, "paths: 10000", "paths: 77", 1)
+	v, err := b.Add(t.Context(), "eva", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-b.seen
+	b.leave <- nil
+	b.until(t, "done", func() bool { return b.state(v.ID) == done })
+	if b.Studies.Studies()[0].Workbook {
+		t.Error("a workbook is told of that is not there")
+	}
+	if _, err := b.Document(t.Context(), v.ID, "xlsx"); !errors.Is(err, api.ErrNotFound) {
+		t.Error(err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"switchyard/study"
 	"switchyard/study/input"
 	"switchyard/study/page"
+	"switchyard/study/sheet"
 )
 
 // studyCmd makes the commands of investment studies.
@@ -19,7 +20,7 @@ func (c *cli) studyCmd() *cobra.Command {
 	return studycmd.Command(studycmd.Console{
 		Out: c.out, Err: c.err, Version: version, Load: loadSite, WriteNew: writeNew, BadInput: badInput,
 		Engine: studycmd.Engine{
-			Load: input.Load, Example: input.Example, HTML: page.Write, Compare: page.Compare,
+			Load: input.Load, Example: input.Example, HTML: page.Write, Compare: page.Compare, Sheet: sheet.Write,
 			Run: func(ctx context.Context, f *input.File, data []byte, o studycmd.Wish) (*study.Report, error) {
 				return study.Run(ctx, f, data, study.Options(o))
 			},

@@ -73,7 +73,7 @@ export function studies(mock) {
     npv_usd: r.portfolio.npv_usd, npv_mining_on_usd: r.portfolio.npv_mining_on_usd, best: r.best.map(({ hall, title, npv_usd, npv_over_mining_usd }) => ({ hall, title, npv_usd, npv_over_mining_usd })), findings: r.findings.length, assumed: r.assumed.length, workbook: false, size_bytes: 1, ...more,
   })
   const put = (id, r, more) => kept.set(id, { view: view(id, r, more), report: r })
-  put('20260202-171500-as-measured', report('Millbrook, as measured'), { asked: at(3600) })
+  put('20260202-171500-as-measured', report('Millbrook, as measured'), { asked: at(3600), workbook: true })
   put('20260128-090000-rents-fall', report('Rents fall by a fifth', { lift: 0.8 }), { asked: at(5 * 86400), by: 'guest' })
 
   const one = (id) => {

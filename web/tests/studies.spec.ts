@@ -27,6 +27,7 @@ test('one study: the answer, options by hall, findings of what is chosen first',
   await studies(page, url)
   await page.getByRole('link', { name: 'Millbrook, as measured' }).click()
   await expect(page.getByTestId('study-headline')).toHaveText('hall-a, hall-b and hall-c should host AI; hall-d should be sold: $187M, $162M more than mining on everywhere.')
+  await expect(page.getByRole('link', { name: 'Workbook' })).toHaveAttribute('href', '/api/v1/studies/20260202-171500-as-measured/report?format=xlsx')
   const options = page.getByTestId('options')
   await expect(options.locator('tbody')).toHaveCount(4)
   const best = options.locator('tr.best')
@@ -49,6 +50,7 @@ test('the report for people opens by itself', async ({ page, url, context }) => 
   await page.getByRole('link', { name: 'Rents fall by a fifth' }).click()
   const [tab] = await Promise.all([context.waitForEvent('page'), page.getByRole('link', { name: 'Full report' }).click()])
   await expect(tab.getByRole('heading', { name: 'Rents fall by a fifth' })).toBeVisible()
+  await expect(page.getByRole('link', { name: 'Workbook' })).toHaveCount(0)
   await expect(page.getByRole('link', { name: 'JSON' })).toHaveAttribute('href', '/api/v1/studies/20260128-090000-rents-fall')
 })
 

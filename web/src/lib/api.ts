@@ -150,7 +150,7 @@ export const api = {
   addStudy: (r: StudyRequest) => call<StudyView>('POST', '/studies', r),
   removeStudy: (id: string) => call<unknown>('DELETE', `/studies/${q(id)}`),
   /** Where a study's file is, for a link; with: others that stand beside it. */
-  studyFile: (id: string, form: 'html' | 'json' | 'yaml', others: string[] = []) =>
+  studyFile: (id: string, form: 'html' | 'json' | 'yaml' | 'xlsx', others: string[] = []) =>
     `${base}/studies/${q(id)}${form === 'json' ? '' : `/report?format=${form}${others.length > 0 ? `&with=${others.map(q).join(',')}` : ''}`}`,
   clusters: (stop?: AbortSignal) => call<ClusterView[] | null>('GET', '/clusters', undefined, stop),
   clusterJobs: (id: string, stop?: AbortSignal) => call<ClusterJob[] | null>('GET', `/clusters/${q(id)}/jobs`, undefined, stop),
