@@ -226,7 +226,7 @@ func (x *expectation) together(d *draws, on [][]float64, r *Report) {
 		fixed := 0.0
 		for t := 12 * y; t < 12*y+12; t++ {
 			if f := x.e.f.Site.Fixed; f != nil {
-				fixed += float64(float64(f.Is) / 12 * x.e.inflation(t) * (1 - x.e.owners.TaxRate))
+				fixed += float64(float64(f.Is) / 12 * x.e.inflation(t))
 			}
 		}
 		for p := range d.n {
