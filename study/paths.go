@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -41,8 +42,16 @@ func (e *engine) each(ctx context.Context, n, workers int, seed uint64, done fun
 	}
 	var next, finished atomic.Int64
 	var wait sync.WaitGroup
+	var fault atomic.Pointer[error]
 	for range workers {
 		wait.Go(func() {
+			// A study runs inside the controller as well: a fault in it ends the study and nothing else.
+			defer func() {
+				if r := recover(); r != nil {
+					err := fmt.Errorf("a random future could not be computed: %v", r)
+					fault.Store(&err)
+				}
+			}()
 			w := e.worker()
 			for ctx.Err() == nil {
 				from := int(next.Add(chunk)) - chunk
@@ -62,6 +71,9 @@ func (e *engine) each(ctx context.Context, n, workers int, seed uint64, done fun
 		})
 	}
 	wait.Wait()
+	if err := fault.Load(); err != nil {
+		return *err
+	}
 	return ctx.Err()
 }
 
