@@ -49,8 +49,10 @@ func Complete(f *input.File) *input.File {
 	}
 	if len(f.Scenarios) == 0 {
 		out.Scenarios = []input.Scenario{
-			{Name: "Bitcoin halves", Bitcoin: 0.5, Difficulty: 0.75}, {Name: "Bitcoin doubles", Bitcoin: 2, Difficulty: 1.5},
-			{Name: "Power half as dear again", Power: 1.5}, {Name: "Building late and over", Capex: 1.25, Delay: 6},
+			{Name: "Bitcoin halves", Bitcoin: 0.5, Difficulty: 0.75},
+			{Name: "Bitcoin doubles", Bitcoin: 2, Difficulty: 1.5},
+			{Name: "Power half as dear again", Power: 1.5},
+			{Name: "Building late and over", Capex: 1.25, Delay: 6},
 			{Name: "Tenants fail in their third year", Fails: 30},
 		}
 		assume(&out, "scenarios", "bitcoin halves and doubles, power up by a half, building late and over, tenants fail", "the file has none: the usual questions of a board")

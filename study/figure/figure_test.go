@@ -15,10 +15,18 @@ func TestReadAndPrint(t *testing.T) {
 		}
 		text, want string
 	}{
-		{new(Dollars), "4.7 $B", "4.7 $B"}, {new(Dollars), "1,500 $", "1500 $"}, {new(Dollars), "150_000 $k", "150 $M"}, {new(Dollars), "-2 $M", "-2 $M"},
-		{new(PerMW), "8.0 $M/MW", "8 $M/MW"}, {new(PerMW), "3600 $/kW", "3.6 $M/MW"},
-		{new(PerTH), "6.5 $/TH", "6.5 $/TH"}, {new(PerGPU), "42 $k/GPU", "42000 $/GPU"}, {new(PerGPUHour), "2.35 $/GPU-h", "2.35 $/GPU-hour"},
-		{new(Months), "10 years", "120 months"}, {new(Months), "1 month", "1 month"}, {new(Month), "2026-03", "2026-03"},
+		{new(Dollars), "4.7 $B", "4.7 $B"},
+		{new(Dollars), "1,500 $", "1500 $"},
+		{new(Dollars), "150_000 $k", "150 $M"},
+		{new(Dollars), "-2 $M", "-2 $M"},
+		{new(PerMW), "8.0 $M/MW", "8 $M/MW"},
+		{new(PerMW), "3600 $/kW", "3.6 $M/MW"},
+		{new(PerTH), "6.5 $/TH", "6.5 $/TH"},
+		{new(PerGPU), "42 $k/GPU", "42000 $/GPU"},
+		{new(PerGPUHour), "2.35 $/GPU-h", "2.35 $/GPU-hour"},
+		{new(Months), "10 years", "120 months"},
+		{new(Months), "1 month", "1 month"},
+		{new(Month), "2026-03", "2026-03"},
 	} {
 		if err := c.into.UnmarshalText([]byte(c.text)); err != nil || c.into.String() != c.want {
 			t.Errorf("%q: %v, %v; want %s", c.text, c.into, err, c.want)
