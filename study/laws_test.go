@@ -22,6 +22,7 @@ func anyStudy(t *rapid.T) *input.File {
 	f, faults := input.Parse("example.yaml", input.Sample(), nil)
 	if f == nil {
 		t.Fatal(faults)
+		return nil
 	}
 	n := func(name string, least, most int) int { return rapid.IntRange(least, most).Draw(t, name) }
 	part := func(name string, low, high float64) float64 { return rapid.Float64Range(low, high).Draw(t, name) }

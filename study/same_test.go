@@ -16,6 +16,9 @@ import (
 	"switchyard/study/input"
 )
 
+// fewPaths are enough for all parts of a report, that of waiting among them.
+const fewPaths = leastPaths
+
 var digest = flag.Bool("digest", false, "print the sums of two studies' reports")
 
 // reportOf is a study's report as machines read it.
@@ -35,12 +38,12 @@ func reportOf(t testing.TB, f *input.File, workers, paths int) []byte {
 // TestSameOnAnyCores: how many goroutines share the work changes no byte.
 func TestSameOnAnyCores(t *testing.T) {
 	for name, f := range studies(t) {
-		want := reportOf(t, f, 1, 300)
+		want := reportOf(t, f, 1, fewPaths)
 		if len(want) < 10_000 {
 			t.Fatalf("%s: the report has %d bytes", name, len(want))
 		}
 		for _, workers := range []int{2, 3, 7} {
-			if got := reportOf(t, f, workers, 300); string(got) != string(want) {
+			if got := reportOf(t, f, workers, fewPaths); string(got) != string(want) {
 				t.Errorf("%s: %d workers write another report than one: %s", name, workers, parting(got, want))
 			}
 		}
@@ -68,7 +71,7 @@ func TestDigest(t *testing.T) {
 func sumOf(t testing.TB) string {
 	sum := sha256.New()
 	for _, name := range []string{"rough", "sample"} {
-		sum.Write(reportOf(t, studies(t)[name], 0, 300))
+		sum.Write(reportOf(t, studies(t)[name], 0, fewPaths))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
