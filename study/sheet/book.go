@@ -1,7 +1,6 @@
 package sheet
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -30,10 +29,13 @@ type book struct {
 func newBook(f *input.File) *book {
 	b := &book{
 		file: excelize.NewFile(), f: f, months: f.Years * 12, grids: map[string]*grid{}, draws: map[string]table{},
-		sheets: map[string]bool{"history": true, "sheet1": true}, // the former is Excel's own
+		sheets: map[string]bool{"history": true}, // Excel's own
 		inputs: inputs{byKey: map[string]*given{}, names: map[string]bool{}},
 	}
 	b.styles()
+	// The sheet that every new workbook has is the first: to remove it would have all others read again.
+	b.sheets["summary"] = true
+	b.keep(b.file.SetSheetName("Sheet1", summarySheet))
 	return b
 }
 
@@ -96,7 +98,8 @@ func (b *book) styles() {
 		b.keep(err)
 		b.style[s] = id
 	}
-	for s, format := range map[style]string{dollars: money, plain: number, percent: "0.00%", whole: "0"} {
+	for s, format := range []string{dollars: money, plain: number, percent: "0.00%", whole: "0"} {
+		s := style(s)
 		right := &excelize.Alignment{Horizontal: "right"}
 		set(s, format, excelize.Style{Alignment: right})
 		set(s.input(), format, excelize.Style{
@@ -162,14 +165,13 @@ func (b *book) styled(sheet, at string, s style) {
 	b.keep(b.file.SetCellStyle(sheet, at, at, b.style[s]))
 }
 
-// close writes what was gathered, removes the sheet that every new workbook has, and returns the first
-// fault.
+// close writes what was gathered, and returns the first fault.
 func (b *book) close() error {
 	b.flushInputs()
 	for _, g := range b.order {
 		g.flush()
 	}
-	return errors.Join(b.err, b.file.DeleteSheet("Sheet1"))
+	return b.err
 }
 
 // monthName names a month of the study.

@@ -1,8 +1,8 @@
 package sheet
 
 import (
-	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -23,6 +23,7 @@ type grid struct {
 	lines  []line
 	rows   map[string]int  // by key
 	opened map[string]bool // rows of which one looks back
+	parsed map[string][]piece
 }
 
 // line is a row of the sheet.
@@ -36,7 +37,7 @@ type line struct {
 // grid adds a sheet of months; its first row names them.
 func (b *book) grid(name string) *grid {
 	name = b.sheet(name)
-	g := &grid{book: b, name: name, rows: map[string]int{}, opened: map[string]bool{}}
+	g := &grid{book: b, name: name, rows: map[string]int{}, opened: map[string]bool{}, parsed: map[string][]piece{}}
 	b.grids[name], b.order = g, append(b.order, g)
 	return g
 }
@@ -46,12 +47,11 @@ func (b *book) grid(name string) *grid {
 //	[rent]     the row rent in this month
 //	[rent<]    in the month before; nought in month 0
 //	[rent<11]  eleven months before; nought where there is none
-//	[rent>]    in the month after; may only be used where the row's formula guards it
 //	[rent..]   from month 0 up to this month
 //	[rent*]    all months
 //	[rent$0]   month 0
 //	[World!hp] the same of another grid
-var ref = regexp.MustCompile(`\[(?:([A-Za-z0-9_]+)!)?([a-z0-9_]+)(<\d*|\.\.|\*|\$0|>)?\]`)
+var ref = regexp.MustCompile(`\[(?:([A-Za-z0-9_]+)!)?([a-z0-9_]+)(<\d*|\.\.|\*|\$0)?\]`)
 
 // always is a template that is the same in all months.
 func always(template string) func(int) string { return func(int) string { return template } }
@@ -159,39 +159,75 @@ func (g *grid) stream() *excelize.StreamWriter {
 	return w
 }
 
+// piece is a part of a template: words as they are, and behind them a reference, if it has one.
+type piece struct {
+	words  string
+	n      int    // the row that is meant; zero: words alone
+	prefix string // the sheet that it is on, if another
+	how    string // as ref has it
+	back   int    // months
+}
+
+// parse takes a template apart; most are the same in all months.
+func (g *grid) parse(template string) []piece {
+	if v, there := g.parsed[template]; there {
+		return v
+	}
+	var out []piece
+	from := 0
+	for _, m := range ref.FindAllStringSubmatchIndex(template, -1) {
+		p := piece{words: template[from:m[0]], back: 1}
+		of := g
+		if m[2] >= 0 {
+			name := template[m[2]:m[3]]
+			if of = g.book.grids[name]; of == nil {
+				g.book.fail("%s on %s: there is no such sheet", template, g.name)
+				return nil
+			}
+			p.prefix = "'" + name + "'!"
+		}
+		if m[6] >= 0 {
+			p.how = template[m[6]:m[7]]
+		}
+		if p.n = of.rows[template[m[4]:m[5]]]; p.n == 0 {
+			g.book.fail("%s on %s: %s has no such row", template, g.name, of.name)
+			return nil
+		}
+		if months, is := strings.CutPrefix(p.how, "<"); is && months != "" {
+			n, err := strconv.Atoi(months)
+			g.book.keep(err)
+			p.back = n
+		}
+		out, from = append(out, p), m[1]
+	}
+	out = append(out, piece{words: template[from:]})
+	g.parsed[template] = out
+	return out
+}
+
 // expand writes a template's references for month t.
 func (g *grid) expand(template string, t int) string {
-	return ref.ReplaceAllStringFunc(template, func(m string) string {
-		p := ref.FindStringSubmatch(m)
-		of, prefix := g, ""
-		if p[1] != "" {
-			if of = g.book.grids[p[1]]; of == nil {
-				g.book.fail("%s on %s: there is no such sheet", m, g.name)
-				return m
-			}
-			prefix = "'" + p[1] + "'!"
+	var out strings.Builder
+	for _, p := range g.parse(template) {
+		out.WriteString(p.words)
+		if p.n == 0 {
+			break
 		}
-		n, ok := of.rows[p[2]]
-		if !ok {
-			g.book.fail("%s on %s: %s has no such row", m, g.name, of.name)
-			return m
-		}
-		switch p[3] {
+		out.WriteString(p.prefix)
+		switch p.how {
 		case "":
-			return prefix + cell(firstMonth+t, n)
-		case ">":
-			return prefix + cell(firstMonth+t+1, n)
+			out.WriteString(cell(firstMonth+t, p.n))
 		case "..":
-			return prefix + cells(0, t, n)
+			out.WriteString(cells(0, t, p.n))
 		case "*":
-			return prefix + cells(0, g.book.months-1, n)
+			out.WriteString(cells(0, g.book.months-1, p.n))
 		case "$0":
-			return prefix + fixed(firstMonth, n)
+			out.WriteString(fixed(firstMonth, p.n))
+		default:
+			out.WriteString(cell(firstMonth+max(t-p.back, -1), p.n))
 		}
-		back := 1
-		_, _ = fmt.Sscan(p[3][1:], &back)
-		return prefix + cell(firstMonth+max(t-back, -1), n)
-	})
+	}
+	return out.String()
 }
 
 // cells is the range of a row from one month to another, its beginning fixed.

@@ -27,11 +27,14 @@ var summaryColumns = []summaryColumn{
 	{"Paid back after, months", 12, "payback", whole}, {"Sheet", 24, "", link},
 }
 
+const summarySheet = "Summary"
+
 // summaryHead is the row of the table's titles.
 const summaryHead = 9
 
 // summary writes what the options come to.
-func (b *book) summary(name string, r *study.Report, all []listed, years *yearly, fixed *project, largest string) {
+func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *project, largest string) {
+	const name = summarySheet
 	b.text(name, 1, 1, r.Study, title)
 	b.text(name, 1, 2, r.Note, note)
 	for i, v := range []string{

@@ -24,7 +24,6 @@ func Write(w io.Writer, f *input.File, r *study.Report) error {
 
 func write(w io.Writer, f *input.File, r *study.Report) error {
 	b := newBook(f)
-	front := b.sheet("Summary")
 	b.inputs.sheet = b.sheet("Inputs")
 	years := b.years()
 	b.world()
@@ -40,11 +39,10 @@ func write(w io.Writer, f *input.File, r *study.Report) error {
 	years.together(all, fixed, r)
 	years.flush()
 	largest := years.compare(all, r)
-	b.summary(front, r, all, years, fixed, largest)
+	b.summary(r, all, years, fixed, largest)
 	if err := b.close(); err != nil {
 		return err
 	}
-	b.file.SetActiveSheet(0)
 	yes := true
 	if err := b.file.SetCalcProps(&excelize.CalcPropsOptions{FullCalcOnLoad: &yes}); err != nil {
 		return err
@@ -52,10 +50,14 @@ func write(w io.Writer, f *input.File, r *study.Report) error {
 	if err := b.file.SetDocProps(&excelize.DocProperties{Title: r.Study, Creator: "Switchyard", Created: "2000-01-01T00:00:00Z", Modified: "2000-01-01T00:00:00Z"}); err != nil {
 		return err
 	}
-	if err := b.file.Write(w); err != nil {
+	packed, err := b.file.WriteToBuffer()
+	if err != nil {
 		return err
 	}
-	return b.file.Close()
+	if err := b.file.Close(); err != nil {
+		return err
+	}
+	return repack(w, packed.Bytes())
 }
 
 // listed is an option as the workbook has it. As computed by the program it is nil where the report tells

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"fmt"
+	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +84,7 @@ func agree(t *testing.T, sheets map[string][][]string) {
 // expected is the expected case of a study file.
 func expected(t *testing.T, data []byte) (*input.File, *study.Report) {
 	t.Helper()
-	f, faults := input.Parse("study.yaml", data, os.ReadFile)
+	f, faults := input.Parse("study.yaml", data, beside)
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -93,12 +96,79 @@ func expected(t *testing.T, data []byte) (*input.File, *study.Report) {
 	return f, r
 }
 
-func TestSampleByLibreOffice(t *testing.T) {
-	f, r := expected(t, input.Sample())
+// beside is the one file that a study here reads: a year of hourly prices, of which some are below nothing
+// and some alike, in two months only so dear that little runs.
+func beside(name string) ([]byte, error) {
+	if name != "hours.csv" {
+		return nil, fs.ErrNotExist
+	}
+	var b bytes.Buffer
+	b.WriteString("time,price\n")
+	at := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	for h := range 365 * 24 {
+		hour, day := float64(h%24), float64(h/24)
+		price := 38 + 21*math.Sin(hour/24*2*math.Pi-2) + 14*math.Cos(day/365*4*math.Pi) + 9*math.Sin(day*1.7)
+		if m := at.Month(); m == time.February || m == time.August {
+			price += 45
+		}
+		fmt.Fprintf(&b, "%s,%.0f\n", at.Format(time.RFC3339), price)
+		at = at.Add(time.Hour)
+	}
+	return b.Bytes(), nil
+}
+
+// workbook writes a study's workbook.
+func workbook(t *testing.T, f *input.File, r *study.Report) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	if err := Write(&b, f, r); err != nil {
 		t.Fatal(err)
 	}
-	sheets := calculated(t, b.Bytes())
+	return b.Bytes()
+}
+
+func TestSampleByLibreOffice(t *testing.T) {
+	f, r := expected(t, input.Sample())
+	sheets := calculated(t, workbook(t, f, r))
 	agree(t, sheets)
+	sound(t, sheets)
+}
+
+func TestWholeByLibreOffice(t *testing.T) {
+	data, err := os.ReadFile("testdata/whole.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, r := expected(t, data)
+	sheets := calculated(t, workbook(t, f, r))
+	agree(t, sheets)
+	sound(t, sheets)
+}
+
+// sound says that no cell of any sheet is an error, and that balances are.
+func sound(t *testing.T, sheets map[string][][]string) {
+	t.Helper()
+	balances, bad := 0, 0
+	for name, rows := range sheets {
+		for i, row := range rows {
+			for c, v := range row {
+				if (strings.HasPrefix(v, "#") || strings.HasPrefix(v, "Err:")) && bad < 20 {
+					bad++
+					t.Errorf("%s!%s is %s", name, cell(c+1, i+1), v)
+				}
+			}
+			if len(row) > 3 && (strings.HasPrefix(row[0], "Off balance") || strings.HasPrefix(row[3], "Off balance")) {
+				balances++
+				for _, v := range row[2:] {
+					if x, err := strconv.ParseFloat(v, 64); err == nil && math.Abs(x) > 0.01 {
+						t.Errorf("%s, row %d: a balance is off by %v", name, i+1, x)
+						break
+					}
+				}
+			}
+		}
+	}
+	if balances < 10 {
+		t.Errorf("%d balances found", balances)
+	}
 }
