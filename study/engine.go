@@ -29,6 +29,7 @@ type engine struct {
 	// cands are all options of all halls in all months in which they may begin, by hall; the
 	// first of each hall mines on.
 	cands [][]candidate
+	mined [][]float64 // MW of the grid that each hall's fleet draws in full, by month
 }
 
 // candidate is an option of a hall that begins in a month.
@@ -107,6 +108,11 @@ func newEngine(f *input.File) (*engine, error) {
 			}
 		}
 		e.cands = append(e.cands, list)
+		mw := make([]float64, e.months)
+		for t := range mw {
+			mw[t] = site.Fleet(h).Draw(t)
+		}
+		e.mined = append(e.mined, mw)
 	}
 	return e, nil
 }

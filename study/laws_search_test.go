@@ -10,6 +10,7 @@ import (
 )
 
 // anySearch is a small search: up to three halls with up to six candidates each, and limits that often bind.
+// Halls also pay money out, as a sale does.
 func anySearch(t *rapid.T) *search {
 	n := func(name string, least, most int) float64 {
 		return float64(rapid.IntRange(least, most).Draw(t, name))
@@ -25,24 +26,33 @@ func anySearch(t *rapid.T) *search {
 		a, b := n("ramp", 0, 60), n("ramp later", 0, 80)
 		s.utility = []float64{a, a, a, a, a + b, a + b, a + b, a + b}
 	}
+	all := 0.0 // MW of mining
 	for h := range rapid.IntRange(1, 3).Draw(t, "halls") {
-		list := []priced{{candidate: candidate{h, -1, 0}, npv: n("mining on", -50, 50)}}
+		fleet := n("fleet", 0, 30)
+		mined := slices.Repeat([]float64{fleet}, s.months)
+		all += fleet
+		list := []priced{{candidate: candidate{h, -1, 0}, npv: n("mining on", -50, 50), stays: true, mined: mined, quits: s.months}}
 		for i := range rapid.IntRange(0, 5).Draw(t, "candidates") {
-			c := priced{candidate: candidate{h, i, 0}, npv: n("npv", -100, 200), equity: make([]float64, s.months)}
+			c := priced{candidate: candidate{h, i, 0}, npv: n("npv", -100, 200), equity: make([]float64, s.months), mined: mined, quits: s.months}
 			c.begin = int(n("begin", 0, 7))
-			c.operate = min(c.begin+int(n("build", 0, 4)), s.months)
+			c.built = min(c.begin+int(n("build", 0, 4)), s.months)
+			c.operate = c.built + int(n("power late", 0, 3))
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {
 			case 0: // a conversion
 				c.capex, c.mw, c.drawn = n("cost", 0, 150), n("mw", 1, 30), n("grid", 1, 40)
+				c.quits = c.begin
 			case 1: // a greenfield
 				c.capex, c.once = n("cost", 0, 150), fmt.Sprint("field ", n("field", 0, 1))
 			}
-			for m := 0; m < len(c.equity) && c.capex > 0; m++ {
-				c.equity[m] = n("equity", 0, 40)
+			for m := range c.equity {
+				c.equity[m] = n("equity", -60, 40)
 			}
 			list = append(list, c)
 		}
 		s.halls = append(s.halls, list)
+	}
+	for t := range s.utility {
+		s.utility[t] = max(s.utility[t], all)
 	}
 	return s
 }
@@ -72,15 +82,18 @@ func (s *search) allowed(all []priced) bool {
 	for t := range s.months {
 		mw, halls, drawn := 0.0, 0, 0.0
 		for _, c := range all {
-			if c.mw > 0 && t >= c.begin && t < c.operate {
+			if c.mw > 0 && t >= c.begin && t < c.built {
 				mw, halls = mw+c.mw, halls+1
+			}
+			if t < c.quits {
+				drawn += c.mined[t]
 			}
 			if t >= c.operate {
 				drawn += c.drawn
 			}
 		}
 		in += equity[t]
-		if in > s.equity || mw > s.crew || s.atOnce > 0 && halls > s.atOnce || s.utility != nil && drawn > 0 && drawn > s.utility[t] {
+		if in > s.equity || mw > s.crew || s.atOnce > 0 && halls > s.atOnce || s.utility != nil && drawn > s.utility[t] {
 			return false
 		}
 	}

@@ -15,28 +15,34 @@ type priced struct {
 	npv    float64
 	capex  float64
 	equity []float64 // by month: what is put in (positive), less what comes back
-	// begin and operate bound the construction of mw critical; lasting counts as not built.
-	begin, operate int
-	mw             float64
-	once           string  // the greenfield that can be built only once
-	drawn          float64 // MW of the grid that it needs in operation, for the site's ramp
+	// begin and built bound the construction of mw critical.
+	begin, built int
+	mw           float64
+	once         string // the greenfield that can be built only once
+	stays        bool   // the hall mines on
+	// For the site's ramp, MW of the grid: mined by month until quits, and drawn from operate on.
+	mined          []float64
+	quits, operate int
+	drawn          float64
 }
 
 // search finds the best combination of one candidate a hall under the site's limits.
 type search struct {
 	halls   [][]priced // best first
 	months  int
-	utility []float64 // MW by month; nil: enough for all
+	utility []float64 // MW by month, no less than all mine with together; nil: enough for all
 	capex   float64   // limits; infinite where there is none
 	equity  float64
 	crew    float64
 	atOnce  int
 	nodes   int
 	bound   []float64 // the most that halls i.. can add
-	best    float64
-	chosen  []int
-	now     []int
-	use     usage
+	// least is the least that owners can have in halls i.. at the end of each month; below zero where one pays out.
+	least  [][]float64
+	best   float64
+	chosen []int
+	now    []int
+	use    usage
 }
 
 // usage is what the chosen of the halls so far take.
@@ -60,10 +66,51 @@ func (s *search) solve() (chosen []int, best float64, complete bool) {
 	for i := len(s.halls) - 1; i >= 0; i-- {
 		s.bound[i] = s.bound[i+1] + s.halls[i][0].npv
 	}
-	s.best, s.now, s.nodes = math.Inf(-1), make([]int, len(s.halls)), 0
+	s.least = s.leastEquity()
+	s.now, s.nodes = make([]int, len(s.halls)), 0
+	s.mineOn()
 	s.use = usage{equity: make([]float64, s.months), mw: make([]float64, s.months), halls: make([]int, s.months), once: map[string]bool{}, draw: make([]float64, s.months)}
 	s.descend(0, 0)
 	return s.chosen, s.best, s.nodes < maxNodes
+}
+
+// leastEquity fills least; nil without a limit of equity.
+func (s *search) leastEquity() [][]float64 {
+	if math.IsInf(s.equity, 1) {
+		return nil
+	}
+	out := make([][]float64, len(s.halls)+1)
+	out[len(s.halls)] = make([]float64, s.months)
+	for h := len(s.halls) - 1; h >= 0; h-- {
+		low := slices.Repeat([]float64{math.Inf(1)}, s.months)
+		for i := range s.halls[h] {
+			in := 0.0
+			for t := range low {
+				if c := &s.halls[h][i]; c.equity != nil {
+					in += c.equity[t]
+				}
+				low[t] = math.Min(low[t], in)
+			}
+		}
+		for t := range low {
+			low[t] += out[h+1][t]
+		}
+		out[h] = low
+	}
+	return out
+}
+
+// mineOn takes what always fits as the best so far, where the halls may: all mine on.
+func (s *search) mineOn() {
+	s.best, s.chosen = 0, make([]int, len(s.halls))
+	for h, list := range s.halls {
+		i := slices.IndexFunc(list, func(c priced) bool { return c.stays })
+		if i < 0 {
+			s.best, s.chosen = math.Inf(-1), nil
+			return
+		}
+		s.best, s.chosen[h] = s.best+list[i].npv, i
+	}
 }
 
 func (s *search) descend(hall int, sum float64) {
@@ -78,7 +125,7 @@ func (s *search) descend(hall int, sum float64) {
 		if s.nodes++; s.nodes >= maxNodes || sum+c.npv+s.bound[hall+1] <= s.best {
 			return
 		}
-		if !s.fits(c) {
+		if !s.fits(c, hall) {
 			continue
 		}
 		s.take(c, 1)
@@ -91,33 +138,49 @@ func (s *search) descend(hall int, sum float64) {
 // slack forgives rounding: a dollar in a million.
 func slack(limit float64) float64 { return limit + float64(1e-6*math.Abs(limit)) }
 
-// fits says whether the site's limits allow c beside what is chosen.
-func (s *search) fits(c *priced) bool {
+// fits says whether the site's limits allow c in a hall beside what is chosen for those before it. What one
+// hall pays out counts for another: so equity is too much only where no choice of the halls after it helps.
+func (s *search) fits(c *priced, hall int) bool {
 	u := &s.use
 	if c.once != "" && u.once[c.once] || u.capex+c.capex > slack(s.capex) {
 		return false
 	}
-	if c.capex > 0 && !math.IsInf(s.equity, 1) {
-		in := 0.0
-		for t := range u.equity {
-			if in += u.equity[t] + c.equity[t]; in > slack(s.equity) {
-				return false
-			}
+	in := 0.0
+	for t := range s.months {
+		if s.least == nil {
+			break
+		}
+		in += u.equity[t]
+		if c.equity != nil {
+			in += c.equity[t]
+		}
+		if in+s.least[hall+1][t] > slack(s.equity) {
+			return false
 		}
 	}
-	for t := c.begin; t < c.operate; t++ {
+	for t := c.begin; t < c.built; t++ {
 		if c.mw > 0 && (u.mw[t]+c.mw > slack(s.crew) || s.atOnce > 0 && u.halls[t] >= s.atOnce) {
 			return false
 		}
 	}
-	if s.utility != nil && c.drawn > 0 {
-		for t := c.operate; t < s.months; t++ {
-			if u.draw[t]+c.drawn > slack(s.utility[t]) {
-				return false
-			}
+	for t := range s.utility {
+		if u.draw[t]+c.draws(t) > slack(s.utility[t]) {
+			return false
 		}
 	}
 	return true
+}
+
+// draws is what the hall may draw of the grid in month t, MW.
+func (c *priced) draws(t int) float64 {
+	mw := 0.0
+	if t < c.quits && t < len(c.mined) {
+		mw = c.mined[t]
+	}
+	if t >= c.operate {
+		mw += c.drawn
+	}
+	return mw
 }
 
 func (s *search) take(c *priced, sign int) {
@@ -129,12 +192,12 @@ func (s *search) take(c *priced, sign int) {
 	for t := range c.equity {
 		u.equity[t] += float64(f * c.equity[t])
 	}
-	for t := c.begin; t < c.operate && c.mw > 0; t++ {
+	for t := c.begin; t < c.built && c.mw > 0; t++ {
 		u.mw[t] += float64(f * c.mw)
 		u.halls[t] += sign
 	}
-	for t := c.operate; t < s.months && c.drawn > 0; t++ {
-		u.draw[t] += float64(f * c.drawn)
+	for t := range s.utility {
+		u.draw[t] += float64(f * c.draws(t))
 	}
 }
 
@@ -165,16 +228,21 @@ func (e *engine) searchOf(w *worker) *search {
 func (w *worker) price(c candidate, equity bool) priced {
 	e, o := w.e, w.e.option(c)
 	p := priced{candidate: c, npv: w.value(c)}
-	p.begin, p.operate, p.capex = w.venture.Begin, min(w.venture.Operate, e.months), invested(w.venture)
+	p.mined, p.quits = e.mined[c.hall], e.months
 	if o.Kind == mine {
-		p.capex, p.begin, p.operate = 0, 0, 0
-		p.equity = nil
+		p.stays = true
 		return p
 	}
-	if o.Kind == "greenfield" {
+	p.capex = invested(w.venture)
+	at := e.site.Case(o, c.hall, c.month, w.path)
+	p.begin, p.built, p.operate = at.Begin, min(at.Built, e.months), w.venture.Operate
+	switch o.Kind {
+	case "greenfield":
 		p.once = o.With
-	}
-	if o.Kind == "host" || o.Kind == "cloud" {
+	case "sell":
+		p.quits = at.Begin
+	default:
+		p.quits = at.Begin
 		p.mw, p.drawn = e.f.Halls[c.hall].Critical.Is.Megawatts(), e.f.Halls[c.hall].Power.Is.Megawatts()
 	}
 	if equity {
@@ -188,7 +256,8 @@ func (w *worker) price(c candidate, equity bool) priced {
 	return p
 }
 
-// utility is the grid's power by month, in MW; nil where it is there from the beginning.
+// utility is the grid's power by month, in MW; nil where it is there from the beginning. What the halls
+// mine with is there, whatever the file says.
 func (e *engine) utility() []float64 {
 	if len(e.f.Site.Ramp) == 0 {
 		return nil
@@ -200,6 +269,11 @@ func (e *engine) utility() []float64 {
 				out[t] = r.Power.Megawatts()
 			}
 		}
+		all := 0.0
+		for h := range e.mined {
+			all += e.mined[h][t]
+		}
+		out[t] = math.Max(out[t], all)
 	}
 	return out
 }

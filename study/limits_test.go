@@ -1,0 +1,79 @@
+package study
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"switchyard/study/figure"
+	"switchyard/study/input"
+	"switchyard/unit"
+)
+
+// bestOf is the best combination of a file in the expected case: what it is worth, and what each hall does when.
+func bestOf(t testing.TB, f *input.File) (worth float64, begin map[string]int, names map[string]string) {
+	t.Helper()
+	e, err := newEngine(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := e.worker()
+	w.expected()
+	s := e.searchOf(w)
+	chosen, worth, _ := s.solve()
+	begin, names = map[string]int{}, map[string]string{}
+	for h, i := range chosen {
+		c := s.halls[h][i].candidate
+		begin[f.Halls[h].ID], names[f.Halls[h].ID] = c.month, e.option(c).ID
+	}
+	return worth, begin, names
+}
+
+// TestOrderOfHallsIsNoMatter: the same halls in another order are worth the same under any limit of equity.
+func TestOrderOfHallsIsNoMatter(t *testing.T) {
+	for m := 20; m <= 200; m += 20 {
+		f := sample(t)
+		f.Limits.Equity = figureOf(figure.Dollars(float64(m) * 1e6))
+		want, _, names := bestOf(t, f)
+		slices.Reverse(f.Halls)
+		if got, _, other := bestOf(t, f); math.Abs(got-want) > 1 {
+			t.Errorf("equity of %d $M: %.0f (%v), and with the halls in reverse %.0f (%v)", m, want, names, got, other)
+		}
+	}
+}
+
+// TestCrewIsFreeOnceBuilt: who waits for the grid with a hall that is built may build the next.
+func TestCrewIsFreeOnceBuilt(t *testing.T) {
+	f := sample(t)
+	f.Halls = f.Halls[:2] // 12 months each
+	f.Site.Status, f.Site.Energised, f.Site.Chance = "approved", f.Start+36, pct(100)
+	f.Limits.Halls = 1
+	f.Options = slices.DeleteFunc(f.Options, func(o input.Option) bool { return o.Kind != "host" && o.Kind != "mine" })
+	for i := range f.Options {
+		f.Options[i].Halls = nil
+		f.Options[i].From, f.Options[i].To, f.Options[i].Every = f.Start+12, f.Start+24, 12
+	}
+	_, begin, names := bestOf(t, f)
+	if names["north"] != "host" || names["east"] != "host" {
+		t.Errorf("one can be built from month 12 and the other from month 24, and the power comes in month 36: %v from %v", names, begin)
+	}
+}
+
+// TestMiningDrawsOnTheRamp: a hall is no AI hall while the others mine with all the power there is.
+func TestMiningDrawsOnTheRamp(t *testing.T) {
+	f := sample(t)
+	f.Halls[3].Fleet = nil // west stands idle
+	f.Site.Ramp = []input.RampStep{{From: f.Start, Power: 75 * unit.Megawatt}, {From: f.Start + 60, Power: 100 * unit.Megawatt}}
+	f.Options = slices.DeleteFunc(f.Options, func(o input.Option) bool { return o.Kind != "host" && o.Kind != "mine" })
+	for i := range f.Options {
+		f.Options[i].Halls = nil
+		if f.Options[i].Kind == "host" {
+			f.Options[i].Halls = []string{"west"}
+		}
+	}
+	f.Limits = input.Limits{}
+	f.Sales = []input.Sale{{ID: closing, Of: "power"}} // nobody closes to make room
+	if _, begin, names := bestOf(t, f); names["west"] == "host" && begin["west"]+16 < 60 {
+		t.Errorf("west is let from month %d, and its power comes in month 60", begin["west"]+16)
+	}
+}
