@@ -42,7 +42,32 @@ func (w *worker) breakeven(c candidate, l lever) (float64, bool) {
 		}
 		return v
 	}
-	return root(gap, 1/reach, reach)
+	return nearest(gap)
+}
+
+// nearest finds the factor nearest to one, on a logarithmic scale, at which f is zero: a hall with fixed-price power that is
+// resold gains when power is cheap and when it is dear, and has two.
+func nearest(f func(float64) float64) (float64, bool) {
+	const steps = 6 // either way
+	ratio := exact.Exp(exact.Log(reach) / steps)
+	at := f(1)
+	if at == 0 {
+		return 1, true
+	}
+	up, down, fUp, fDown := 1.0, 1.0, at, at
+	for range steps {
+		next := up * ratio
+		v := f(next)
+		if math.Signbit(v) != math.Signbit(fUp) {
+			return root(f, up, next)
+		}
+		up, fUp, next = next, v, down/ratio
+		if v = f(next); math.Signbit(v) != math.Signbit(fDown) {
+			return root(f, next, down)
+		}
+		down, fDown = next, v
+	}
+	return 0, false
 }
 
 // root finds k in [lo, hi] with f(k) = 0 on a logarithmic scale: Illinois' false position, which

@@ -249,7 +249,8 @@ type Regret struct {
 	Scenarios []string    `json:"scenarios"`
 	USD       [][]float64 `json:"usd"` // by decision, then scenario
 	Worst     []float64   `json:"worst_usd"`
-	Least     int         `json:"least"` // index of the decision whose worst regret is least
+	Beyond    []bool      `json:"beyond_limits"` // decisions that the site's limits forbid
+	Least     int         `json:"least"`         // index of the decision within the limits whose worst regret is least
 }
 
 // World is what the paths look like.

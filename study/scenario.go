@@ -3,6 +3,7 @@ package study
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"switchyard/study/input"
 )
@@ -24,7 +25,7 @@ func (w *worker) worth(c choices) float64 {
 func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
 	worlds := append([]input.Scenario{{Name: "expected"}}, e.f.Scenarios...)
 	names, ways := e.ways(all, best)
-	r.Regret = Regret{Decisions: names, USD: make([][]float64, len(ways)), Worst: make([]float64, len(ways))}
+	r.Regret = Regret{Decisions: names, USD: make([][]float64, len(ways)), Worst: make([]float64, len(ways)), Beyond: e.beyond(w, ways)}
 	for i := range worlds {
 		e.model.Expected(w.path)
 		if i > 0 {
@@ -37,9 +38,14 @@ func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
 		}
 		_, top, _ := e.searchOf(w).solve()
 		for k, way := range ways {
-			gap := math.Max(0, top-w.worth(way))
+			gap := top - w.worth(way)
+			if !r.Regret.Beyond[k] {
+				gap = math.Max(0, gap) // the best allowed is no worse but for rounding
+			}
 			r.Regret.USD[k] = append(r.Regret.USD[k], gap)
-			r.Regret.Worst[k] = math.Max(r.Regret.Worst[k], gap)
+			if r.Regret.Worst[k] < gap || i == 0 {
+				r.Regret.Worst[k] = gap
+			}
 		}
 		sc.MinDSCR = e.leastCover(w, all, best)
 		sc.Portfolio += e.fixed(w, nil)
@@ -47,11 +53,28 @@ func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
 		r.Scenarios = append(r.Scenarios, sc)
 	}
 	for k, v := range r.Regret.Worst {
-		if v < r.Regret.Worst[r.Regret.Least] {
+		if !r.Regret.Beyond[k] && v < r.Regret.Worst[r.Regret.Least] {
 			r.Regret.Least = k
 		}
 	}
 	w.expected()
+}
+
+// beyond says which ways the site's limits do not allow, in the world that w holds.
+func (e *engine) beyond(w *worker, ways []choices) []bool {
+	out := make([]bool, len(ways))
+	s := e.searchOf(w)
+	for k, way := range ways {
+		one := *s
+		one.halls = nil
+		for h, c := range way {
+			i := slices.IndexFunc(s.halls[h], func(p priced) bool { return p.candidate == c })
+			one.halls = append(one.halls, s.halls[h][i:i+1])
+		}
+		chosen, _, _ := one.solve()
+		out[k] = chosen == nil
+	}
+	return out
 }
 
 // leastCover is the lowest DSCR of the chosen projects with the loans that the expected case sized.

@@ -60,7 +60,7 @@ type scenarioRow struct {
 // regret is what one decision falls short by in each scenario.
 type regret struct {
 	Decision, Worst, Class string
-	Least                  bool
+	Least, Beyond          bool
 	Cells                  []heat
 }
 
@@ -190,7 +190,7 @@ func regretsOf(r study.Regret) (out []regret) {
 		}
 	}
 	for k, d := range r.Decisions {
-		x := regret{Decision: d, Worst: none, Least: k == r.Least}
+		x := regret{Decision: d, Worst: none, Least: k == r.Least, Beyond: k < len(r.Beyond) && r.Beyond[k]}
 		if x.Least {
 			x.Class = "chosen"
 		}
@@ -201,7 +201,7 @@ func regretsOf(r study.Regret) (out []regret) {
 			cell := heat{none, "h0"}
 			if k < len(r.USD) && s < len(r.USD[k]) {
 				v := r.USD[k][s]
-				cell = heat{million(v), fmt.Sprintf("h%d", int(min(4, number(v)/max(most, 1)*4+0.999)))}
+				cell = heat{million(v), fmt.Sprintf("h%d", int(max(0, min(4, number(v)/max(most, 1)*4+0.999))))}
 			}
 			x.Cells = append(x.Cells, cell)
 		}
