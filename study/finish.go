@@ -32,12 +32,39 @@ func (x *expectation) finish(r *Report) {
 		}
 		r.Best = append(r.Best, c)
 	}
+	if r.Paths > 0 {
+		r.Findings = append(r.Findings, x.better()...)
+	}
 	for _, w := range e.f.Warnings {
 		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error()})
 	}
 	x.money(r)
 	e.tellWorld(x.w, r)
 	e.compare(x, r)
+}
+
+// better names the halls for which another option is worth more over all paths than what the expected
+// case chose: a future with more to lose than to gain is worth less than its expected case.
+func (x *expectation) better() (out []Finding) {
+	for h, at := range x.at {
+		v, most := &x.all[at].out, -1
+		for i := range x.listed() {
+			o := &x.all[i].out
+			if x.all[i].hall != h || o.Name == v.Name || o.NPV.Mean-v.NPV.Mean <= 2*math.Hypot(o.NPV.Error, v.NPV.Error) {
+				continue
+			}
+			if most < 0 || o.NPV.Mean > x.all[most].out.NPV.Mean {
+				most = i
+			}
+		}
+		if most < 0 {
+			continue
+		}
+		o := &x.all[most].out
+		out = append(out, Finding{Hall: v.Hall, Option: v.Name, Kind: "limit", Text: fmt.Sprintf(
+			"the expected case chooses it, worth %.1f $M over all paths; %s from %s is worth %.1f $M over them", v.NPV.Mean/1e6, o.Name, o.Start, o.NPV.Mean/1e6)})
+	}
+	return out
 }
 
 // listed is how many of all are options as the file lists them; beyond are choices that limits moved.

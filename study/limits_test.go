@@ -77,3 +77,53 @@ func TestMiningDrawsOnTheRamp(t *testing.T) {
 		t.Errorf("west is let from month %d, and its power comes in month 60", begin["west"]+16)
 	}
 }
+
+// TestWaitingSeesShortWindows: an option that may begin in one month alone is among what an owner who waits may do.
+func TestWaitingSeesShortWindows(t *testing.T) {
+	f := sample(t)
+	f.Halls = f.Halls[:1]
+	f.Options = slices.DeleteFunc(f.Options, func(o input.Option) bool { return o.Kind != "host" && o.Kind != "mine" })
+	for i := range f.Options {
+		f.Options[i].Halls = nil
+		f.Options[i].From, f.Options[i].To = f.Start+14, f.Start+14
+	}
+	e, err := newEngine(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := slices.IndexFunc(e.f.Options, func(o input.Option) bool { return o.Kind == "host" })
+	if dates := e.dates(0); !slices.ContainsFunc(dates, func(d int) bool { return e.opens(0, host, d) }) {
+		t.Errorf("the hall may be let from month 14 alone, and decides in months %v", dates)
+	}
+}
+
+// TestLoanOfWhatNeverOperates: on paths on which the grid never comes the loan is drawn and nothing serves it, which
+// is a breach of any covenant.
+func TestLoanOfWhatNeverOperates(t *testing.T) {
+	f := sample(t)
+	f.Site.Status, f.Site.Energised, f.Site.Chance = "approved", f.Start+24, pct(60)
+	r := run(t, f, 200)
+	for i := range r.Options {
+		if o := &r.Options[i]; o.Kind == "host" && (o.Breach == nil || *o.Breach < 0.3) {
+			t.Errorf("%s: the grid comes on 60 %% of the paths, and the covenant holds on %v of them", o.Hall, o.Breach)
+		}
+	}
+}
+
+// TestBetterOverAllPathsIsTold: of the sample's west hall the expected case lets, and the paths would sell.
+func TestBetterOverAllPathsIsTold(t *testing.T) {
+	r := run(t, sample(t), 400)
+	for i := range r.Best {
+		best, told, better := &r.Best[i], false, false
+		for _, f := range r.Findings {
+			told = told || f.Hall == best.Hall && f.Kind == "limit"
+		}
+		for k := range r.Options {
+			o := &r.Options[k]
+			better = better || o.Hall == best.Hall && o.Name != best.Option && o.NPV.Mean-best.NPV.Mean > 2*math.Hypot(o.NPV.Error, best.NPV.Error)
+		}
+		if told != better {
+			t.Errorf("%s: another option is better over all paths: %v, and told: %v", best.Hall, better, told)
+		}
+	}
+}

@@ -118,7 +118,8 @@ func (d *draws) draw(w *worker, path int) {
 	}
 }
 
-// drawn is a candidate's NPV on the path, the lowest DSCR of its loan (NaN without one), and the free cash by month
+// drawn is a candidate's NPV on the path, the lowest DSCR of its loan (NaN without one; nought where it was drawn
+// for what never operates within the study), and the free cash by month
 // of what it builds and of what is before. Statements are made only where there is a loan: NPV and free
 // cash are the same without.
 func (w *worker) drawn(c candidate, loan *finance.Loan) (npv, cover float64, venture, before []float64) {
@@ -127,6 +128,9 @@ func (w *worker) drawn(c candidate, loan *finance.Loan) (npv, cover float64, ven
 	if loan != nil && loan.Amount > 0 {
 		finance.Run(finance.Project{Flows: w.venture, Terms: w.e.termsOf(c), Loan: loan, Quick: true}, w.res)
 		npv, cover, venture = w.res.NPV, w.res.MinDSCR, w.res.Row[finance.Free]
+		if w.res.Debt > 0 && w.venture.Operate >= w.e.months {
+			cover = 0 // drawn, and nothing ever operates that could serve it
+		}
 	} else {
 		npv = finance.Value(w.venture, w.e.termsOf(c), w.other)
 		venture = w.other.Free()

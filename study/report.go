@@ -95,7 +95,7 @@ type Option struct {
 	MinDSCR    *float64 `json:"min_dscr"`
 	MeanDSCR   *float64 `json:"mean_dscr"`
 	LLCR       *float64 `json:"llcr"`
-	PathDSCR   *Dist    `json:"min_dscr_paths,omitempty"`  // the lowest DSCR of each path
+	PathDSCR   *Dist    `json:"min_dscr_paths,omitempty"`  // the lowest DSCR of each path; 0 where what it was lent for never operates
 	Breach     *float64 `json:"covenant_breach,omitempty"` // share of paths below the covenant
 	Debt       float64  `json:"debt_usd"`
 	DebtWhy    string   `json:"debt_bound_by,omitempty"`

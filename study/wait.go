@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"switchyard/study/exercise"
 	"switchyard/study/finance"
@@ -21,7 +22,7 @@ const leastPaths = 200
 const waitDates = 12
 
 // dates are the months in which a hall may decide: from Start to the last month of any of its
-// options, evenly, six months apart or more.
+// options, evenly, six months apart or more; and the first month of an option whose months all lie between.
 func (e *engine) dates(hall int) []int {
 	last := 0
 	for _, c := range e.cands[hall] {
@@ -35,6 +36,13 @@ func (e *engine) dates(hall int) []int {
 	for t := 0; t <= last; t += step {
 		out = append(out, t)
 	}
+	for _, option := range e.actions(hall) {
+		months := e.site.Months(&e.f.Options[option], hall)
+		if len(months) > 0 && !slices.ContainsFunc(out, func(t int) bool { return e.opens(hall, option, t) }) {
+			out = append(out, months[0])
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 
