@@ -60,6 +60,8 @@ const (
 	title // of a sheet
 	note  // small print
 	words // as they come
+	indented
+	headFigure // a heading above figures
 	link
 	best // a row that was chosen
 	bestDollars
@@ -113,7 +115,9 @@ func (b *book) styles() {
 	set(part, "", excelize.Style{Font: &excelize.Font{Bold: true}, Fill: fill("#E4EAF0")})
 	set(title, "", excelize.Style{Font: &excelize.Font{Bold: true, Size: 18, Color: "#2F4858"}})
 	set(note, "", excelize.Style{Font: &excelize.Font{Italic: true, Color: "#666666"}})
-	set(link, "", excelize.Style{Font: &excelize.Font{Underline: "single", Color: "#1F5FA8"}})
+	set(indented, "", excelize.Style{Alignment: &excelize.Alignment{Indent: 1}})
+	set(headFigure, "", excelize.Style{Font: &excelize.Font{Bold: true, Color: "#FFFFFF"}, Fill: fill("#2F4858"), Alignment: &excelize.Alignment{WrapText: true, Vertical: "center", Horizontal: "right"}})
+	set(link, "", excelize.Style{Alignment: &excelize.Alignment{Indent: 1}, Font: &excelize.Font{Underline: "single", Color: "#1F5FA8"}})
 }
 
 var notName = regexp.MustCompile(`[^A-Za-z0-9_]+`)

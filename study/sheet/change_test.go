@@ -95,7 +95,7 @@ func TestChangesByLibreOffice(t *testing.T) {
 			t.Fatalf("row %d is %q, want %s, %s from %s", summaryHead+i+1, row[:3], v.Hall, v.Name, v.Start)
 		}
 		for title, ours := range map[string]float64{"NPV, $": v.Expected, "NPV to the owners, $": v.Owners, "Loan, $": v.Debt, "Capex, $": v.Capex, "Most equity at a time, $": v.PeakEquity} {
-			if got, err := strconv.ParseFloat(row[column[title]], 64); err == nil && math.Abs(got-ours) <= 0.01 || row[column[title]] == "" && ours == 0 {
+			if got, err := strconv.ParseFloat(row[column[title]], 64); err == nil && math.Abs(got-ours) <= 0.01 || (row[column[title]] == "" || row[column[title]] == "–") && ours == 0 {
 				continue
 			}
 			t.Errorf("%s, %s: %s is %s in the workbook, %.2f by the program", v.Hall, v.Name, title, row[column[title]], ours)

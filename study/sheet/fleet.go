@@ -144,7 +144,7 @@ func (m *fleet) steps(k *model, in *input.Machines) {
 	for n, s := range steps(in) {
 		b := block{fmt.Sprintf("%sb%d", k.key, n+1), k.fee}
 		part := func(what string, share float64) string {
-			return m.add(k, fmt.Sprintf("step%d_%s", n+1, what), fmt.Sprintf("step %d of its modes, %s", n+1, what), "%", share, percent, "", "from its modes")
+			return m.add(k, fmt.Sprintf("step%d_%s", n+1, what), fmt.Sprintf("step %d of its modes, %s", n+1, what), "", share, percent, "", "from its modes")
 		}
 		power, hash := part("power", s.power), part("hashrate", s.hash)
 		m.g.scalar(b.key+"_most", fmt.Sprintf("Block %d: draw of all at work", n+1), "MW", plain, "["+k.key+"_full$0]*"+power, "")
@@ -171,7 +171,7 @@ func (b *book) capture() (capture, programmes string) {
 	if p.Programmes != nil {
 		income, incomeFrom, incomeSource = p.Programmes.Is.DollarsPerKWMonth()*1000, string(p.Programmes.From), p.Programmes.Source
 	}
-	return of.add("capture", "Share of perfect curtailment's gain", "%", share, percent, from, source),
+	return of.add("capture", "Share of perfect curtailment's gain", "", share, percent, from, source),
 		of.add("programmes", "Curtailment programmes, per MW that mines", "$/MW-month", income, plain, incomeFrom, incomeSource)
 }
 

@@ -95,7 +95,7 @@ func figureOf[T any](f *figure.Figure[T]) (v T, from, source string) {
 
 func (g figures) ratio(what, label string, r input.Ratio) string {
 	v, from, source := figureOf(r)
-	return g.add(what, label, "%", float64(v), percent, from, source)
+	return g.add(what, label, "", float64(v), percent, from, source)
 }
 
 func (g figures) rent(what, label string, r input.Rent) string {
@@ -149,6 +149,7 @@ func (b *book) hallPower(hall int) string {
 // flushInputs writes the sheet Inputs.
 func (b *book) flushInputs() {
 	name := b.inputs.sheet
+	b.tab(name, "#E8C93C")
 	b.text(name, 1, 1, "Inputs", title)
 	b.text(name, 1, 2, "Change what is blue on yellow: all else follows. Kinds of lease, of repayment and of tax table are in the study file, not here.", note)
 	for i, v := range []string{"Figure", "Value", "Unit", "From", "Source", "Name in formulas"} {
@@ -169,7 +170,7 @@ func (b *book) flushInputs() {
 			b.text(name, 1, row, v.label, words)
 			b.number(name, 2, row, v.value, v.style.input())
 			for i, s := range []string{v.unit, v.from, v.source, v.name} {
-				b.text(name, 3+i, row, s, words)
+				b.text(name, 3+i, row, s, indented)
 			}
 			b.keep(b.file.SetDefinedName(&excelize.DefinedName{Name: v.name, RefersTo: on(name, fixed(2, row))}))
 		}
@@ -177,11 +178,16 @@ func (b *book) flushInputs() {
 	for _, c := range []struct {
 		from, to string
 		width    float64
-	}{{"A", "A", 46}, {"B", "B", 16}, {"C", "D", 13}, {"E", "E", 70}, {"F", "F", 34}} {
+	}{{"A", "A", 50}, {"B", "B", 22}, {"C", "D", 15}, {"E", "E", 76}, {"F", "F", 42}} {
 		b.keep(b.file.SetColWidth(name, c.from, c.to, c.width))
 	}
 	b.keep(b.file.SetPanes(name, &excelize.Panes{Freeze: true, YSplit: 4, TopLeftCell: "A5", ActivePane: "bottomLeft"}))
 	b.landscape(name)
+}
+
+// tab colours a sheet's tab.
+func (b *book) tab(name, colour string) {
+	b.keep(b.file.SetSheetProps(name, &excelize.SheetPropsOptions{TabColorRGB: &colour}))
 }
 
 // landscape has a sheet printed across, as wide as the paper.

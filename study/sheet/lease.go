@@ -65,7 +65,7 @@ func extended(of figures, l *input.Lease) string {
 	for i, v := range l.Extensions {
 		what, label := fmt.Sprintf("extension%d_", i+1), fmt.Sprintf("extension %d", i+1)
 		term := of.add(what+"term", label, "months", float64(v.Term), whole, "", "")
-		chance += "*" + of.add(what+"chance", "chance of "+label, "%", float64(v.Chance), percent, "", "")
+		chance += "*" + of.add(what+"chance", "chance of "+label, "", float64(v.Chance), percent, "", "")
 		out += "+IF(" + chance + ">=0.5," + term + ",0)"
 	}
 	return out
@@ -75,7 +75,7 @@ func extended(of figures, l *input.Lease) string {
 func ramp(of figures, l *input.Lease) string {
 	out := "1"
 	for i := len(l.Ramp) - 1; i >= 0; i-- {
-		share := of.add(fmt.Sprintf("ramp%d", i+1), fmt.Sprintf("share that pays in month %d", i+1), "%", float64(l.Ramp[i]), percent, "", "")
+		share := of.add(fmt.Sprintf("ramp%d", i+1), fmt.Sprintf("share that pays in month %d", i+1), "", float64(l.Ramp[i]), percent, "", "")
 		out = fmt.Sprintf("IF([k]=%d,%s,%s)", i, share, out)
 	}
 	return out

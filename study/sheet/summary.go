@@ -48,10 +48,14 @@ func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *proj
 	b.formula(name, 7, 7, largest, plain)
 	b.text(name, 8, 7, "$; what is changed here the program does not know.", words)
 	for i, c := range summaryColumns {
-		b.text(name, i+1, summaryHead, c.title, heading)
+		s := heading
+		if c.style != words && c.style != link {
+			s = headFigure
+		}
+		b.text(name, i+1, summaryHead, c.title, s)
 		b.keep(b.file.SetColWidth(name, columnName(i+1), columnName(i+1), c.width))
 	}
-	b.keep(b.file.SetRowHeight(name, summaryHead, 34))
+	b.keep(b.file.SetRowHeight(name, summaryHead, 48))
 	row := summaryHead
 	for i := range all {
 		row++
@@ -59,6 +63,7 @@ func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *proj
 	}
 	row = b.summaryTotals(name, row+1, all, fixed)
 	b.charts(name, row+2, all, years)
+	b.tab(name, "#3E8E5A")
 	hide := false
 	b.keep(b.file.SetSheetView(name, 0, &excelize.ViewOptions{ShowGridLines: &hide}))
 	b.keep(b.file.SetPanes(name, &excelize.Panes{Freeze: true, YSplit: summaryHead, TopLeftCell: cell(1, summaryHead+1), ActivePane: "bottomLeft"}))
@@ -75,7 +80,8 @@ func (b *book) summaryRow(name string, row int, v *listed, all []listed) {
 		column := i + 1
 		switch {
 		case c.key != "" && v.g.has(c.key):
-			b.formula(name, column, row, v.g.at(c.key, 0), s)
+			at := v.g.at(c.key, 0)
+			b.formula(name, column, row, "IF(ISNUMBER("+at+"),"+at+`,"–")`, s)
 		case c.key != "":
 			b.text(name, column, row, "", s)
 		case c.title == "Hall":
@@ -136,7 +142,7 @@ func (b *book) summaryTotals(name string, row int, all []listed, fixed *project)
 func (b *book) charts(name string, row int, all []listed, years *yearly) {
 	at := 0
 	place := func() string {
-		column, down := 1, row+at/2*19
+		column, down := 1, row+at/2*24
 		if at%2 == 1 {
 			column = 8
 		}
@@ -152,6 +158,7 @@ func (b *book) charts(name string, row int, all []listed, years *yearly) {
 		c.Title = []excelize.RichTextRun{{Text: title, Font: &excelize.Font{Bold: true, Size: 12}}}
 		c.YAxis.NumFmt, c.YAxis.MajorGridLines = excelize.ChartNumFmt{CustomNumFmt: `#,##0.0,,"M"`}, true
 		c.XAxis.TickLabelPosition = excelize.ChartTickLabelLow
+		c.XAxis.Font, c.YAxis.Font = excelize.Font{Color: "#444444"}, excelize.Font{Color: "#444444"}
 		return c
 	}
 	for i := range all {

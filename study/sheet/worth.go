@@ -6,11 +6,12 @@ import "fmt"
 // read.
 func (x *option) worth() {
 	p := x.what
+	p.g.head("Rates of return, payback")
+	p.rate("irr", "Project IRR", "free")
+	p.rate("irr_owners", "Equity IRR", "to_equity")
 	if p.has("capex") {
-		p.g.head("Payback")
-		p.owed("running", "Free cash flow so far", "[running<]+[free]", "")
-		p.plain("below", "It was below nothing", "", "IF(OR([below<]=1,[running]<0),1,0)", "1: until then")
-		p.plain("back", "Paid back", "months", `IF(AND([below]=1,[running]>=0),[World!t]+1-`+p.begin+`,"")`, "")
+		p.plain("below", "Less than nothing came of it", "", "IF(OR([below<]=1,[irr_sum]<0),1,0)", "1: until then")
+		p.plain("back", "Paid back", "months", `IF(AND([below]=1,[irr_sum]>=0),[World!t]+1-`+p.begin+`,"")`, "")
 	}
 	p.g.head("Equity")
 	p.owed("equity", "Paid in so far, less dividends", "[equity<]+[equity_in]-[dividends]", "")
@@ -24,8 +25,6 @@ func (x *option) worth() {
 	}
 	p.once("worth", "NPV of the hall under the option", "$", dollars, npv, "after tax, before financing")
 	p.once("worth_owners", "NPV to the owners, mining before it included", "$", dollars, owners, "at their rate")
-	p.once("irr", "Project IRR a year", "%", percent, rate("[free*]"), "")
-	p.once("irr_owners", "Equity IRR a year", "%", percent, rate("[to_equity*]"), "")
 	p.once("capex_all", "Capex", "$", dollars, "-SUM("+map[bool]string{true: "[capex*]", false: "0"}[p.has("capex")]+")", "")
 	p.once("peak", "Most equity at a time", "$", dollars, "MAX(0,MAX([equity*]))", "")
 	if p.has("capex") {
@@ -41,12 +40,29 @@ func (x *option) worth() {
 	p.once("balances", "Most that a balance is off", "$", plain, off, "zero but for rounding")
 }
 
-// rate is the internal rate of return of monthly flows a year, as far as a spreadsheet finds one; else why
-// there is none.
-func rate(flows string) string {
-	// A spreadsheet seeks it from a guess: from one per cent a month, else from losses, else from riches.
-	const seek = `IFERROR(IRR(%[1]s,0.01),IFERROR(IRR(%[1]s,-0.02),IFERROR(IRR(%[1]s,-0.06),IRR(%[1]s,0.1))))`
-	return fmt.Sprintf(`IF(MIN(%[1]s)>=0,"no money is put in",IF(MAX(%[1]s)<=0,"it never comes back",IFERROR((1+`+seek+`)^12-1,"none")))`, flows)
+// rate writes the internal rate of return of monthly flows a year, as far as a spreadsheet finds one, which
+// seeks it from a guess: so from losses and from gains. That there are more is seen where both find another,
+// or where the present value is on the same side of zero at both ends of what is in reach. Then it is the one
+// above zero if the sum of the flows crosses zero once (there is no other above zero then), else there is none.
+func (p *project) rate(key, label, flows string) {
+	const low, high = "-0.45", "14" // a month: what the program has in reach
+	n, sum := p.b.months, key+"_sum"
+	p.owed(sum, label+": flows so far", "[#"+sum+"<]+["+flows+"]", "")
+	seek := func(guess, other string) string {
+		return e(`IFERROR(IRR([#*],`+guess+`),IFERROR(IRR([#*],`+other+`),"none"))`, flows)
+	}
+	p.once(key+"_low", "… a month, sought from losses", "%", percent, seek("-0.06", "-0.02"), "")
+	p.once(key+"_high", "… sought from gains", "%", percent, seek("0.01", "0.1"), "")
+	differ := e("IF(AND(ISNUMBER([#_low$0]),ISNUMBER([#_high$0])),ABS([#_low$0]-[#_high$0])>0.0000001,FALSE)", key)
+	p.once(key+"_many", "… and others fit too", "", whole, "IF(OR("+differ+e(",SIGN(NPV("+low+",[#*]))=SIGN(NPV("+high+",[#*]))),1,0)", flows), "1: they do")
+	at := p.g.rows[p.prefix+sum]
+	falls := fmt.Sprintf("SUMPRODUCT((%s>0)*(%s<0))", cells(0, n-2, at), cells(1, n-1, at))
+	once := fmt.Sprintf("AND(%s=0,%s>0,", falls, cell(firstMonth+n-1, at)) + e("[#_high$0]>0)", key)
+	found := e("IF(ISNUMBER([#_high$0]),[#_high$0],[#_low$0])", key)
+	p.once(key+"_month", "… the one that counts", "%", percent, "IF("+e("[#_many$0]=1", key)+",IF("+once+","+found+`,"more than one rate"),`+found+")", "")
+	none := e(`IF(MIN([#*])>=0,"no money is put in",IF(MAX([#*])<=0,"it never comes back",IF(NPV(`+high+`,[#*])>0,"it brings money before it costs any",`, flows)
+	month := e("[#_month$0]", key)
+	p.once(key, label+" a year", "%", percent, none+"IF(NOT(ISNUMBER("+month+")),"+month+",IF(AND("+month+">"+low+","+month+"<"+high+"),(1+"+month+`)^12-1,"no rate within reach fits")))))`, "")
 }
 
 // cover writes the lender's ratios: DSCR over the twelve months to each in which service is due.

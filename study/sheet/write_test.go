@@ -131,6 +131,7 @@ func TestSampleByLibreOffice(t *testing.T) {
 	f, r := expected(t, input.Sample())
 	sheets := calculated(t, workbook(t, f, r))
 	agree(t, sheets)
+	rates(t, sheets, r)
 	sound(t, sheets)
 }
 
@@ -142,7 +143,32 @@ func TestWholeByLibreOffice(t *testing.T) {
 	f, r := expected(t, data)
 	sheets := calculated(t, workbook(t, f, r))
 	agree(t, sheets)
+	rates(t, sheets, r)
 	sound(t, sheets)
+}
+
+// rates says that the summary has no rate of return where the program finds none; Compare has the others.
+func rates(t *testing.T, sheets map[string][][]string, r *study.Report) {
+	t.Helper()
+	const project, equity = 9, 10
+	found := 0
+	for _, row := range sheets["Summary"][summaryHead:] {
+		for _, v := range r.Options {
+			if row[0] != v.Hall || row[1] != v.Name || v.Kind != "mine" && row[2] != v.Start {
+				continue
+			}
+			found++
+			if none := row[project] == "–"; none != (v.IRR == nil) {
+				t.Errorf("%s, %s: project IRR is %s, and the program says %v", v.Hall, v.Name, row[project], v.ProjectIRR)
+			}
+			if none := row[equity] == "–"; none != (v.IRROwners == nil) {
+				t.Errorf("%s, %s: equity IRR is %s, and the program says %v", v.Hall, v.Name, row[equity], v.EquityIRR)
+			}
+		}
+	}
+	if found != len(r.Options) {
+		t.Errorf("%d of %d options found", found, len(r.Options))
+	}
 }
 
 // sound says that no cell of any sheet is an error, and that balances are.
