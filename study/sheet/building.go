@@ -126,6 +126,6 @@ func (x *option) exit(multiple string) {
 			year = append(year, "SUM("+cells(n-12, n-1, x.g.rows[k])+")")
 		}
 	}
-	x.g.scalar("exit", "EBITDA of the last 12 months", "$", dollars, join(year, "+"), "")
+	x.g.scalar("exit", "EBITDA of the last 12 months", "$", dollars, total(year), "")
 	x.g.row("sale", lineName("sale"), "$", dollars, true, always(fmt.Sprintf("IF(AND([World!t]=%d,[operate$0]<%d),%s*MAX(0,[exit$0]),0)", n-1, n, multiple)), "multiple of the last EBITDA")
 }

@@ -15,9 +15,17 @@ type ownFigure struct {
 // ownFigures are those that the report tells of an option.
 func ownFigures(v *study.Option) []ownFigure {
 	out := []ownFigure{
-		{"NPV", "worth", &v.Expected}, {"NPV to the owners", "worth_owners", &v.Owners}, {"Project IRR", "irr", v.IRR}, {"Equity IRR", "irr_owners", v.IRROwners},
-		{"Lowest DSCR of twelve months", "min_dscr", v.MinDSCR}, {"Mean DSCR", "mean_dscr", v.MeanDSCR}, {"Loan life cover ratio", "llcr", v.LLCR},
-		{"Loan", "debt", &v.Debt}, {"Most equity at a time", "peak", &v.PeakEquity}, {"Capex", "capex_all", &v.Capex}, {"Critical load", "mw_most", &v.MW},
+		{"NPV", "worth", &v.Expected},
+		{"NPV to the owners", "worth_owners", &v.Owners},
+		{"Project IRR", "irr", v.IRR},
+		{"Equity IRR", "irr_owners", v.IRROwners},
+		{"Lowest DSCR of twelve months", "min_dscr", v.MinDSCR},
+		{"Mean DSCR", "mean_dscr", v.MeanDSCR},
+		{"Loan life cover ratio", "llcr", v.LLCR},
+		{"Loan", "debt", &v.Debt},
+		{"Most equity at a time", "peak", &v.PeakEquity},
+		{"Capex", "capex_all", &v.Capex},
+		{"Critical load", "mw_most", &v.MW},
 	}
 	if v.Payback != nil {
 		months := float64(*v.Payback)
@@ -28,7 +36,7 @@ func ownFigures(v *study.Option) []ownFigure {
 
 // compare writes the program's figures beside the formulas', and returns the cell of the largest
 // difference of all.
-func (s *yearly) compare(all []listed, r *study.Report) (largest string) {
+func (s *yearly) compare(all []listed) (largest string) {
 	name, n := s.sheet("Compare"), s.f.Years
 	w := s.stream(name, []float64{14, 16, 38, 18}, 2*n, 4)
 	if w == nil {
@@ -61,7 +69,7 @@ func (s *yearly) compare(all []listed, r *study.Report) (largest string) {
 		}
 		for _, f := range ownFigures(v.program) {
 			if f.program != nil && v.g.has(f.key) {
-				add(v.hall, v.name, f.what, []string{v.g.at(f.key, 0)}, []float64{*f.program})
+				add(v.hall, v.name, f.what, []string{v.g.at(f.key)}, []float64{*f.program})
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func (b *book) fleet(hall int) *grid {
 		all = append(all, b.hallPower(i))
 	}
 	g.head("Hall " + h.ID)
-	g.scalar("share", "Share of fixed-price power", "x", plain, "IF("+join(all, "+")+">0,"+mw+"/("+join(all, "+")+"),0)", "by power")
+	g.scalar("share", "Share of fixed-price power", "x", plain, "IF("+total(all)+">0,"+mw+"/("+total(all)+"),0)", "by power")
 	g.row("covered", "Fixed-price power without resale", "MW", plain, false, always("[World!covered]*[share$0]"), "")
 	m := fleet{b: b, g: g, of: b.figures(halls, h.ID), hall: h, mw: mw}
 	for i := range h.Fleet {
@@ -194,7 +194,7 @@ func (m *fleet) merit() {
 				before = append(before, fmt.Sprintf("IF([%s_worth]%s[#_worth],[%s_mw$0],0)", o.key, sign, o.key))
 			}
 		}
-		put("_free", "Covered by fixed-price power", "MW", plain, false, "MAX(0,MIN([covered]-("+join(before, "+")+"),[#_mw$0]))", "the best blocks first")
+		put("_free", "Covered by fixed-price power", "MW", plain, false, "MAX(0,MIN([covered]-("+total(before)+"),[#_mw$0]))", "the best blocks first")
 		g.below(p.key, "["+p.key+"_worth]")
 		put("_always", "Share of what runs in all hours", "x", plain, false, "IF([#_worth]>=[World!mean],1-"+capture+",0)", "where curtailment is missed")
 		free := func(of string) string { return "IF([#_worth]>=[World!adder]," + of + ",0)" }
@@ -209,9 +209,8 @@ func (m *fleet) merit() {
 // sumUp writes the hall's mining as lines of the flows.
 func (m *fleet) sumUp() {
 	_, programmes := m.b.capture()
-	upkeep := m.of.rent("mining_upkeep", "upkeep of mining", m.hall.Upkeep)
 	put := func(key, label string, sums bool, parts []string, how string) {
-		m.g.row(key, label, "$", dollars, sums, always(join(parts, "+")), how)
+		m.g.row(key, label, "$", dollars, sums, always(total(parts)), how)
 	}
 	blocks := func(template string) (parts []string) {
 		for _, p := range m.blocks {
@@ -236,11 +235,12 @@ func (m *fleet) sumUp() {
 	put("blocks", "Fixed-price power against the market", true, []string{"[World!blocks]*[share$0]"}, "")
 	var keeps []string
 	if len(m.models) > 0 {
+		upkeep := m.of.rent("mining_upkeep", "upkeep of mining", m.hall.Upkeep)
 		keeps = []string{"-" + upkeep + "*1000*" + m.mw + "*[World!dollar]"}
 	}
 	put("upkeep", "Upkeep", true, keeps, "of the hall's power, if anything mines")
 	put("machines", "New machines", true, models("_bought", true), "")
 	put("resale", "Machines sold for new ones", true, models("_sold", true), "")
 	put("value", "What all would fetch", false, models("_resale", false), "at the month's beginning")
-	m.g.row("mwh", "Energy drawn", "MWh", plain, true, always(join(blocks("[#_on]*[#_run]*[World!hours]"), "+")), "")
+	m.g.row("mwh", "Energy drawn", "MWh", plain, true, always(total(blocks("[#_on]*[#_run]*[World!hours]"))), "")
 }

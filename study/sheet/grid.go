@@ -235,12 +235,13 @@ func cells(from, to, n int) string {
 	return fixed(firstMonth+from, n) + ":" + cell(firstMonth+to, n)
 }
 
-// at is a row's figure in month t as other sheets write it.
-func (g *grid) at(key string, t int) string { return on(g.name, fixed(firstMonth+t, g.rows[key])) }
+// at is a row's one figure as other sheets write it.
+func (g *grid) at(key string) string { return on(g.name, fixed(firstMonth, g.rows[key])) }
 
-func join(parts []string, with string) string {
+// total adds up; nothing is nought.
+func total(parts []string) string {
 	if len(parts) == 0 {
 		return "0"
 	}
-	return strings.Join(parts, with)
+	return strings.Join(parts, "+")
 }

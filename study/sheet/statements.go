@@ -71,7 +71,7 @@ func (p *project) books() {
 	}
 	lost := ""
 	if len(off) > 0 {
-		p.put("depreciation", "Depreciation", join(off, "+"), "straight line")
+		p.put("depreciation", "Depreciation", total(off), "straight line")
 		p.owed("plant_before", "Plant before a sale", "[#plant<]"+plus(p.sum("capitalised", "-capex", "-depreciation")), "")
 		p.owed("plant", "Plant", p.unlessSold("[#plant_before]"), "")
 		if p.has("sale") {

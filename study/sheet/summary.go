@@ -21,10 +21,20 @@ type summaryColumn struct {
 }
 
 var summaryColumns = []summaryColumn{
-	{"Hall", 14, "", words}, {"Option", 18, "", words}, {"Begins", 11, "", words}, {"NPV, $", 17, "worth", dollars}, {"Over mining on, $", 17, "", dollars},
-	{"NPV to the owners, $", 17, "worth_owners", dollars}, {"Capex, $", 17, "capex_all", dollars}, {"Loan, $", 17, "debt", dollars}, {"Most equity at a time, $", 17, "peak", dollars},
-	{"Project IRR", 12, "irr", percent}, {"Equity IRR", 12, "irr_owners", percent}, {"Lowest DSCR of twelve months", 12, "min_dscr", plain},
-	{"Paid back after, months", 12, "payback", whole}, {"Sheet", 24, "", link},
+	{"Hall", 14, "", words},
+	{"Option", 18, "", words},
+	{"Begins", 11, "", words},
+	{"NPV, $", 17, "worth", dollars},
+	{"Over mining on, $", 17, "", dollars},
+	{"NPV to the owners, $", 17, "worth_owners", dollars},
+	{"Capex, $", 17, "capex_all", dollars},
+	{"Loan, $", 17, "debt", dollars},
+	{"Most equity at a time, $", 17, "peak", dollars},
+	{"Project IRR", 12, "irr", percent},
+	{"Equity IRR", 12, "irr_owners", percent},
+	{"Lowest DSCR of twelve months", 12, "min_dscr", plain},
+	{"Paid back after, months", 12, "payback", whole},
+	{"Sheet", 24, "", link},
 }
 
 const summarySheet = "Summary"
@@ -80,7 +90,7 @@ func (b *book) summaryRow(name string, row int, v *listed, all []listed) {
 		column := i + 1
 		switch {
 		case c.key != "" && v.g.has(c.key):
-			at := v.g.at(c.key, 0)
+			at := v.g.at(c.key)
 			b.formula(name, column, row, "IF(ISNUMBER("+at+"),"+at+`,"–")`, s)
 		case c.key != "":
 			b.text(name, column, row, "", s)
@@ -96,7 +106,7 @@ func (b *book) summaryRow(name string, row int, v *listed, all []listed) {
 			b.text(name, column, row, v.g.name, link)
 			b.keep(b.file.SetCellHyperLink(name, cell(column, row), on(v.g.name, "A1"), "Location"))
 		default:
-			b.formula(name, column, row, v.g.at("worth", 0)+"-"+miningOf(v.hall, all), s)
+			b.formula(name, column, row, v.g.at("worth")+"-"+miningOf(v.hall, all), s)
 		}
 	}
 }
@@ -105,7 +115,7 @@ func (b *book) summaryRow(name string, row int, v *listed, all []listed) {
 func miningOf(hall string, all []listed) string {
 	for i := range all {
 		if all[i].hall == hall && all[i].kind == input.Mine {
-			return all[i].g.at("worth", 0)
+			return all[i].g.at("worth")
 		}
 	}
 	return "0"
@@ -116,17 +126,17 @@ func (b *book) summaryTotals(name string, row int, all []listed, fixed *project)
 	var together, mining []string
 	for i := range all {
 		if all[i].chosen {
-			together = append(together, all[i].g.at("worth", 0))
+			together = append(together, all[i].g.at("worth"))
 		}
 		if all[i].kind == input.Mine {
-			mining = append(mining, all[i].g.at("worth", 0))
+			mining = append(mining, all[i].g.at("worth"))
 		}
 	}
-	costs := fixed.g.at("npv", 0)
+	costs := fixed.g.at("npv")
 	for _, v := range []struct {
 		label, formula string
 	}{
-		{"The site's own costs", costs}, {"All halls as chosen, less those", join(together, "+") + "+" + costs}, {"All halls mining on, less those", join(mining, "+") + "+" + costs},
+		{"The site's own costs", costs}, {"All halls as chosen, less those", total(together) + "+" + costs}, {"All halls mining on, less those", total(mining) + "+" + costs},
 	} {
 		for c := range 3 {
 			b.text(name, c+1, row, "", part)

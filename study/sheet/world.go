@@ -98,7 +98,7 @@ func (b *book) blocks(g *grid) {
 		}
 	}
 	row := func(key, label, unit string, parts []string) {
-		g.row(key, label, unit, plain, false, always(join(parts, "+")), "")
+		g.row(key, label, unit, plain, false, always(total(parts)), "")
 	}
 	row("resold", "Fixed-price power that may be resold", "MW", resold)
 	row("settled", "… times its price", "$/h", settled)

@@ -38,7 +38,7 @@ func write(w io.Writer, f *input.File, r *study.Report) error {
 	}
 	years.together(all, fixed, r)
 	years.flush()
-	largest := years.compare(all, r)
+	largest := years.compare(all)
 	b.summary(r, all, years, fixed, largest)
 	if err := b.close(); err != nil {
 		return err
@@ -72,49 +72,56 @@ type listed struct {
 
 // options writes the sheets of all options, and of choices in other months than the options' own.
 func (b *book) options(r *study.Report) ([]listed, error) {
-	mines := make([]*grid, len(b.f.Halls))
-	for h := range b.f.Halls {
-		mines[h] = b.fleet(h)
+	if r.Months != b.months || r.Start != b.f.Start.String() {
+		return nil, fmt.Errorf("the report is of %d months from %s, the file of %d from %s", r.Months, r.Start, b.months, b.f.Start)
 	}
 	var out []listed
-	found := map[string]bool{}
-	add := func(l listed, start string) error {
-		h, o := b.f.HallIndex(l.hall), b.f.Option(l.name)
-		if o == nil && l.name == input.Mine {
-			o = &input.Option{ID: l.name, Kind: input.Mine}
-		}
-		if h < 0 || o == nil {
-			return fmt.Errorf("the file has no option %q of hall %q", l.name, l.hall)
-		}
-		t, err := b.monthOf(start)
-		if err != nil {
+	for h := range b.f.Halls {
+		id, mine, found := b.f.Halls[h].ID, b.fleet(h), false
+		add := func(l listed, start string) error {
+			l.hall = id
+			err := b.list(&l, h, start, mine)
+			out, found = append(out, l), found || l.chosen
 			return err
 		}
-		l.kind, l.option = o.Kind, b.option(h, o, t, mines[h])
-		out = append(out, l)
-		return nil
-	}
-	for h := range b.f.Halls {
 		for i := range r.Options {
-			v := &r.Options[i]
-			if v.Hall != b.f.Halls[h].ID {
-				continue
-			}
-			l := listed{hall: v.Hall, name: v.Name, program: v, chosen: chosen(r, v.Hall, v.Name, v.Start)}
-			found[v.Hall] = found[v.Hall] || l.chosen
-			if err := add(l, v.Start); err != nil {
-				return nil, err
+			if v := &r.Options[i]; v.Hall == id {
+				if err := add(listed{name: v.Name, program: v, chosen: chosen(r, id, v.Name, v.Start)}, v.Start); err != nil {
+					return nil, err
+				}
 			}
 		}
 		for _, c := range r.Best {
-			if c.Hall == b.f.Halls[h].ID && !found[c.Hall] {
-				if err := add(listed{hall: c.Hall, name: c.Option, chosen: true}, c.Start); err != nil {
+			if c.Hall == id && !found {
+				if err := add(listed{name: c.Option, chosen: true}, c.Start); err != nil {
 					return nil, err
 				}
 			}
 		}
 	}
+	for i := range r.Options {
+		if v := &r.Options[i]; b.f.HallIndex(v.Hall) < 0 {
+			return nil, fmt.Errorf("the file has no hall %q", v.Hall)
+		}
+	}
 	return out, nil
+}
+
+// list writes the sheet of an option that begins in a month.
+func (b *book) list(l *listed, hall int, start string, mine *grid) error {
+	o := b.f.Option(l.name)
+	if goesOn := l.program != nil && l.program.Kind == input.Mine; l.name == input.Mine && (o == nil || goesOn && o.Kind != input.Mine) {
+		o = &input.Option{ID: l.name, Kind: input.Mine} // every hall may, without the file saying so
+	}
+	if o == nil {
+		return fmt.Errorf("the file has no option %q of hall %q", l.name, l.hall)
+	}
+	t, err := b.monthOf(start)
+	if err != nil {
+		return err
+	}
+	l.kind, l.option = o.Kind, b.option(hall, o, t, mine)
+	return nil
 }
 
 // chosen says that the report's best choice for a hall is an option in its month.

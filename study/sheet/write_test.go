@@ -136,11 +136,7 @@ func TestSampleByLibreOffice(t *testing.T) {
 }
 
 func TestWholeByLibreOffice(t *testing.T) {
-	data, err := os.ReadFile("testdata/whole.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, r := expected(t, data)
+	f, r := wholeStudy(t)
 	sheets := calculated(t, workbook(t, f, r))
 	agree(t, sheets)
 	rates(t, sheets, r)
