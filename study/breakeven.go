@@ -46,13 +46,13 @@ func (w *worker) breakeven(c candidate, l lever) (float64, bool) {
 }
 
 // nearest finds the factor nearest to one, on a logarithmic scale, at which f is zero: a hall with fixed-price power that is
-// resold gains when power is cheap and when it is dear, and has two.
+// resold gains when power is cheap and when it is dear, and has two. What no factor moves has none.
 func nearest(f func(float64) float64) (float64, bool) {
 	const steps = 6 // either way
 	ratio := exact.Exp(exact.Log(reach) / steps)
 	at := f(1)
 	if at == 0 {
-		return 1, true
+		return 1, f(ratio) != 0 || f(1/ratio) != 0
 	}
 	up, down, fUp, fDown := 1.0, 1.0, at, at
 	for range steps {

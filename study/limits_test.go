@@ -1,8 +1,10 @@
 package study
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"switchyard/study/figure"
@@ -124,6 +126,33 @@ func TestBetterOverAllPathsIsTold(t *testing.T) {
 		}
 		if told != better {
 			t.Errorf("%s: another option is better over all paths: %v, and told: %v", best.Hall, better, told)
+		}
+	}
+}
+
+// TestIdleHall: a hall without machines has no figure at which mining in it, or closing it, pays; and what a report
+// has none of is an empty list.
+func TestIdleHall(t *testing.T) {
+	f := sample(t)
+	f.Halls, f.Power.Blocks = f.Halls[:1], nil
+	f.Halls[0].Fleet = nil
+	for i := range f.Options {
+		f.Options[i].Halls = nil
+	}
+	r := run(t, f, 0)
+	for i := range r.Options {
+		o := &r.Options[i]
+		if (o.Kind == "mine" || o.Name == closing) && (o.BreakevenPower != nil || o.BreakevenHashprice != nil) {
+			t.Errorf("%s: worth %.0f whatever power and hashprice are, and has a break-even", o.Name, o.Expected)
+		}
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"flexible", "findings", "bound_by", "npv_histogram", "bitcoin_usd"} {
+		if strings.Contains(string(text), `"`+key+`":null`) {
+			t.Errorf("%s is null and no list", key)
 		}
 	}
 }

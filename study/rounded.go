@@ -15,7 +15,7 @@ func cents(v float64) float64 {
 }
 
 // rounded rounds all figures of a report in place: those below a hundred, rates and ratios, to six decimals,
-// all others to cents.
+// all others to cents. A list without anything becomes an empty one: machines read [] and not null.
 func rounded(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -27,6 +27,9 @@ func rounded(v reflect.Value) {
 			rounded(v.Field(i))
 		}
 	case reflect.Slice:
+		if v.IsNil() && v.CanSet() {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+		}
 		for i := range v.Len() {
 			rounded(v.Index(i))
 		}
