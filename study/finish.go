@@ -44,13 +44,14 @@ func (x *expectation) finish(r *Report) {
 }
 
 // better names the halls for which another option is worth more over all paths than what the expected
-// case chose: a future with more to lose than to gain is worth less than its expected case.
+// case chose, though it is worth less in the expected case: a future with more to lose than to gain is worth less
+// than its expected case. What the limits keep from a hall is told elsewhere.
 func (x *expectation) better() (out []Finding) {
 	for h, at := range x.at {
 		v, most := &x.all[at].out, -1
 		for i := range x.listed() {
 			o := &x.all[i].out
-			if x.all[i].hall != h || o.Name == v.Name || o.NPV.Mean-v.NPV.Mean <= 2*math.Hypot(o.NPV.Error, v.NPV.Error) {
+			if x.all[i].hall != h || o.Name == v.Name || o.Expected > v.Expected || o.NPV.Mean-v.NPV.Mean <= 2*math.Hypot(o.NPV.Error, v.NPV.Error) {
 				continue
 			}
 			if most < 0 || o.NPV.Mean > x.all[most].out.NPV.Mean {

@@ -15,18 +15,22 @@ import (
 // chunk is how many paths a worker takes at once.
 const chunk = 64
 
+// fanPaths bounds the paths that are kept by year: fans need no more, and forty years of all paths take gigabytes.
+const fanPaths = 10_000
+
 // draws is what the Monte Carlo keeps: by column (a candidate), then by path.
 type draws struct {
 	cols  []candidate
 	loans []*finance.Loan
 	n     int
+	kept  int // paths of which years are kept
 	npv   [][]float64
 	cover [][]float64 // the lowest DSCR; NaN without a loan
-	year  [][]float64 // [column][year*n+path]: net cash after tax, before financing
+	year  [][]float64 // [column][year*kept+path]: net cash after tax, before financing
 	world [4][]float64
 }
 
-// The world's figures that are kept by year, [year*n+path].
+// The world's figures that are kept by year, [year*kept+path].
 const (
 	worldPrice = iota
 	worldHashprice
@@ -78,14 +82,14 @@ func (e *engine) each(ctx context.Context, n, workers int, seed uint64, done fun
 }
 
 func (e *engine) newDraws(cols []candidate, loans []*finance.Loan, n int) *draws {
-	d := &draws{cols: cols, loans: loans, n: n}
+	d := &draws{cols: cols, loans: loans, n: n, kept: min(n, fanPaths)}
 	for range cols {
 		d.npv = append(d.npv, make([]float64, n))
 		d.cover = append(d.cover, make([]float64, n))
-		d.year = append(d.year, make([]float64, n*e.f.Years))
+		d.year = append(d.year, make([]float64, d.kept*e.f.Years))
 	}
 	for i := range d.world {
-		d.world[i] = make([]float64, n*e.f.Years)
+		d.world[i] = make([]float64, d.kept*e.f.Years)
 	}
 	return d
 }
@@ -93,18 +97,22 @@ func (e *engine) newDraws(cols []candidate, loans []*finance.Loan, n int) *draws
 // draw values every column on the worker's path.
 func (d *draws) draw(w *worker, path int) {
 	e := w.e
+	years := e.f.Years
+	if path >= d.kept {
+		years = 0
+	}
 	for k, c := range d.cols {
 		npv, cover, venture, before := w.drawn(c, d.loans[k])
 		d.npv[k][path], d.cover[k][path] = npv, cover
-		for y := range e.f.Years {
+		for y := range years {
 			sum := 0.0
 			for t := 12 * y; t < 12*y+12; t++ {
 				sum += venture[t] + before[t]
 			}
-			d.year[k][y*d.n+path] = sum
+			d.year[k][y*d.kept+path] = sum
 		}
 	}
-	for y := range e.f.Years {
+	for y := range years {
 		var s [4]float64
 		for t := 12 * y; t < 12*y+12; t++ {
 			s[worldPrice] += w.path.Price[t]
@@ -113,7 +121,7 @@ func (d *draws) draw(w *worker, path int) {
 			s[worldDifficulty] += w.path.Difficulty[t]
 		}
 		for i := range s {
-			d.world[i][y*d.n+path] = s[i] / 12
+			d.world[i][y*d.kept+path] = s[i] / 12
 		}
 	}
 }

@@ -184,15 +184,15 @@ func (e *engine) chances(ctx context.Context, x *expectation, r *Report, o Optio
 		}
 		n := float64(d.n)
 		v.NPV, v.Over, v.BeatsMining, v.Loses = distOf(npv), distOf(over), float64(beats)/n, float64(loses)/n
-		v.Fan = e.fanOf(d.year[i], d.n)
+		v.Fan = e.fanOf(d.year[i], d.kept)
 		if cover := there(d.cover[i]); len(cover) > 0 && v.Debt > 0 {
 			dist := distOf(cover)
 			v.PathDSCR, v.Breach = &dist, some(float64(breach)/n)
 		}
 	}
 	x.together(d, on, r)
-	r.World.Price, r.World.Hashprice = e.fanOf(d.world[worldPrice], d.n), e.fanOf(d.world[worldHashprice], d.n)
-	r.World.Power, r.World.Difficulty = e.fanOf(d.world[worldPower], d.n), e.fanOf(d.world[worldDifficulty], d.n)
+	r.World.Price, r.World.Hashprice = e.fanOf(d.world[worldPrice], d.kept), e.fanOf(d.world[worldHashprice], d.kept)
+	r.World.Power, r.World.Difficulty = e.fanOf(d.world[worldPower], d.kept), e.fanOf(d.world[worldDifficulty], d.kept)
 	return nil
 }
 
@@ -209,7 +209,7 @@ func there(v []float64) (out []float64) {
 // together sums the chosen halls up, path by path.
 func (x *expectation) together(d *draws, on [][]float64, r *Report) {
 	npv, mined := make([]float64, d.n), make([]float64, d.n)
-	year := make([]float64, d.n*x.e.f.Years)
+	year := make([]float64, d.kept*x.e.f.Years)
 	for p := range npv {
 		npv[p], mined[p] = x.fixed, x.fixed
 	}
@@ -229,10 +229,10 @@ func (x *expectation) together(d *draws, on [][]float64, r *Report) {
 				fixed += float64(float64(f.Is) / 12 * x.e.inflation(t))
 			}
 		}
-		for p := range d.n {
-			year[y*d.n+p] -= fixed
+		for p := range d.kept {
+			year[y*d.kept+p] -= fixed
 		}
 	}
 	p := &r.Portfolio
-	p.NPV, p.MiningOn, p.Histogram, p.Fan = distOf(npv), distOf(mined), histogram(npv), x.e.fanOf(year, d.n)
+	p.NPV, p.MiningOn, p.Histogram, p.Fan = distOf(npv), distOf(mined), histogram(npv), x.e.fanOf(year, d.kept)
 }
