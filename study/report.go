@@ -198,7 +198,7 @@ type Flexible struct {
 	Plan        string  `json:"plan"`
 	Option      float64 `json:"option_value_usd"`
 	OptionError float64 `json:"option_error_usd"`
-	// Fixed says that no policy was found that is worth more than the fixed plan.
+	// Fixed says that no policy was found that is surely worth more (by two standard errors) than the fixed plan.
 	Fixed bool       `json:"fixed_plan_is_best"`
 	Today string     `json:"today"` // what the policy does at Start: "wait" or an option's name
 	Dates []Exercise `json:"dates"`

@@ -163,11 +163,11 @@ func (x *wait) solve() (Flexible, error) {
 	if s.PlannedTo != exercise.Never {
 		out.Plan += " from " + x.e.month(x.dates[s.PlannedAt])
 	}
-	if s.Flexible <= 0 {
-		// The fixed plan is a policy too, and what was learned is no better: nothing is gained by waiting to see.
-		out.Value, out.Option, out.Fixed = s.Planned, 0, true
+	// The fixed plan is a policy too. Where what was learned is not surely better, the plan is what to do.
+	if s.Flexible <= 2*s.FlexibleError {
+		out.Value, out.Option, out.Fixed = max(s.Value, s.Planned), max(s.Flexible, 0), true
 		if out.Today = "wait"; s.PlannedTo == exercise.Never || s.PlannedAt == 0 {
-			out.Today = out.Plan
+			out.Today = x.name(s.PlannedTo)
 		}
 	}
 	for d, v := range s.Dates {

@@ -55,7 +55,7 @@ export function report(name, { lift = 1, seed = 1, paths = 10000 } = {}) {
     portfolio: {
       npv_usd: spread(sum), npv_mining_on_usd: spread(24.9 * m), equity_irr: { pct: 29.4 }, project_irr: { pct: 18.2 }, peak_equity_usd: 126 * m, debt_usd: 378 * m, capex_usd: 504 * m, min_dscr: 1.38, bound_by: ['one hall under construction at a time'],
     },
-    flexible: halls.slice(0, 2).map((hall, i) => ({ hall, option_value_usd: (2.4 - i) * m, standard_error_usd: 0.2 * m, today: i ? 'host' : 'wait' })),
+    flexible: halls.slice(0, 2).map((hall, i) => ({ hall, option_value_usd: i ? 0.1 * m : 2.4 * m, option_error_usd: 0.2 * m, plan: 'host from 2027-07', fixed_plan_is_best: i > 0, today: i ? 'host' : 'wait' })),
     tornado: [
       { input: 'Rent', low: '117 $/kW-month', high: '143 $/kW-month', npv_low_usd: sum * 0.55, npv_high_usd: sum * 1.4, basis: '10 % either way' },
       { input: 'Cost of building', low: '5.0 $M/MW', high: '11.0 $M/MW', npv_low_usd: sum * 1.3, npv_high_usd: sum * 0.6, basis: 'P10 and P90 of the file' },

@@ -139,7 +139,7 @@ func sample(name string) *study.Report {
 			NPV: dist(44.7e6), MiningOn: dist(6.1e6), Capex: 160e6, Debt: 118e6, PeakEquity: 52e6, MinDSCR: ptr(1.38),
 			EquityIRR: study.Rate{Pct: ptr(29.9)}, ProjectIRR: study.Rate{None: "no outlay comes before income"}, Bound: []string{"one hall at a time"},
 		},
-		Flexible: []study.Flexible{{Hall: "north", Option: 2.1e6, OptionError: 0.2e6, Plan: "host from 2028-01", Today: "wait"}, {Hall: "south", Value: 33e6, Plan: "host from 2027-01", Fixed: true, Today: "host"}},
+		Flexible: []study.Flexible{{Hall: "north", Option: 2.1e6, OptionError: 0.2e6, Plan: "host from 2028-01", Today: "wait"}, {Hall: "south", Committed: 33e6, Plan: "host from 2027-01", Fixed: true, Today: "host"}},
 		Findings: []study.Finding{
 			{Hall: "north", Option: "cloud", Kind: "covenant", Month: "2029-03", Text: "the DSCR falls to 1.02, below the covenant of 1.15"},
 			{Kind: "input", Text: "no prices were given: the study assumes 50 $/MWh"},

@@ -95,7 +95,7 @@ func optionOf(r *study.Report, hall, name string) study.Option {
 // waiting says what it is worth to wait and see.
 func waiting(f study.Flexible) string {
 	if f.Fixed {
-		return fmt.Sprintf("%s: nothing is gained by waiting to see; the best plan is %s, worth %s.", f.Hall, f.Plan, dollars(f.Value))
+		return fmt.Sprintf("%s: waiting to see gains nothing that stands out from chance; the best plan is %s, worth %s.", f.Hall, f.Plan, dollars(f.Committed))
 	}
 	now := "wait"
 	if f.Today != "" && f.Today != "wait" {

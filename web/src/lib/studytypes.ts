@@ -124,6 +124,6 @@ export interface StudyReport {
     min_dscr: number | null
     bound_by: string[] | null
   }
-  flexible: { hall: string; option_value_usd: number; standard_error_usd: number; today: string }[] | null
+  flexible: { hall: string; option_value_usd: number; option_error_usd: number; plan: string; fixed_plan_is_best: boolean; today: string }[] | null
   tornado: { input: string; low: string; high: string; npv_low_usd: number; npv_high_usd: number }[] | null
 }
