@@ -53,6 +53,7 @@ type style int
 const (
 	dollars style = iota
 	plain         // up to four decimals
+	cover         // two decimals
 	percent
 	whole
 	heading
@@ -67,8 +68,10 @@ const (
 	bestDollars
 	bestPercent
 	bestPlain
+	bestCover
 	inDollars // what may be changed: blue on yellow, as bankers have it
 	inPlain
+	inCover
 	inPercent
 	inWhole
 	styles
@@ -76,12 +79,12 @@ const (
 
 // input is the style of a figure that may be changed.
 func (s style) input() style {
-	return map[style]style{dollars: inDollars, plain: inPlain, percent: inPercent, whole: inWhole}[s]
+	return map[style]style{dollars: inDollars, plain: inPlain, cover: inCover, percent: inPercent, whole: inWhole}[s]
 }
 
 // chosen is the style of a figure of a chosen row.
 func (s style) chosen() style {
-	if v, ok := map[style]style{dollars: bestDollars, plain: bestPlain, percent: bestPercent}[s]; ok {
+	if v, ok := map[style]style{dollars: bestDollars, plain: bestPlain, cover: bestCover, percent: bestPercent}[s]; ok {
 		return v
 	}
 	return best
@@ -100,7 +103,7 @@ func (b *book) styles() {
 		b.keep(err)
 		b.style[s] = id
 	}
-	for s, format := range []string{dollars: money, plain: number, percent: "0.00%", whole: "0"} {
+	for s, format := range []string{dollars: money, plain: number, cover: "0.00", percent: "0.00%", whole: "0"} {
 		s := style(s)
 		right := &excelize.Alignment{Horizontal: "right"}
 		set(s, format, excelize.Style{Alignment: right})
@@ -115,9 +118,9 @@ func (b *book) styles() {
 	set(part, "", excelize.Style{Font: &excelize.Font{Bold: true}, Fill: fill("#E4EAF0")})
 	set(title, "", excelize.Style{Font: &excelize.Font{Bold: true, Size: 18, Color: "#2F4858"}})
 	set(note, "", excelize.Style{Font: &excelize.Font{Italic: true, Color: "#666666"}})
-	set(indented, "", excelize.Style{Alignment: &excelize.Alignment{Indent: 1}})
+	set(indented, "", excelize.Style{Alignment: &excelize.Alignment{Horizontal: "left", Indent: 1}})
 	set(headFigure, "", excelize.Style{Font: &excelize.Font{Bold: true, Color: "#FFFFFF"}, Fill: fill("#2F4858"), Alignment: &excelize.Alignment{WrapText: true, Vertical: "center", Horizontal: "right"}})
-	set(link, "", excelize.Style{Alignment: &excelize.Alignment{Indent: 1}, Font: &excelize.Font{Underline: "single", Color: "#1F5FA8"}})
+	set(link, "", excelize.Style{Alignment: &excelize.Alignment{Horizontal: "left", Indent: 1}, Font: &excelize.Font{Underline: "single", Color: "#1F5FA8"}})
 }
 
 var notName = regexp.MustCompile(`[^A-Za-z0-9_]+`)

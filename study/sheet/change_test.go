@@ -46,6 +46,7 @@ var changes = []change{
 // TestChangesByLibreOffice changes figures in the workbook as a reader would, and the same figures in the study
 // file, and holds the one's summary against the other's report.
 func TestChangesByLibreOffice(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile("testdata/whole.yaml")
 	if err != nil {
 		t.Fatal(err)

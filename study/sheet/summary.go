@@ -32,9 +32,9 @@ var summaryColumns = []summaryColumn{
 	{"Most equity at a time, $", 17, "peak", dollars},
 	{"Project IRR", 12, "irr", percent},
 	{"Equity IRR", 12, "irr_owners", percent},
-	{"Lowest DSCR of twelve months", 12, "min_dscr", plain},
+	{"Lowest DSCR of twelve months", 12, "min_dscr", cover},
 	{"Paid back after, months", 12, "payback", whole},
-	{"Sheet", 24, "", link},
+	{"  Sheet", 24, "", link},
 }
 
 const summarySheet = "Summary"
@@ -55,8 +55,8 @@ func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *proj
 		b.text(name, 1, 3+i, v, words)
 	}
 	b.text(name, 1, 7, "As the file stands, formulas and program differ by at most", words)
-	b.formula(name, 7, 7, largest, plain)
-	b.text(name, 8, 7, "$; what is changed here the program does not know.", words)
+	b.formula(name, 5, 7, largest, plain)
+	b.text(name, 6, 7, "$; what is changed here the program does not know.", indented)
 	for i, c := range summaryColumns {
 		s := heading
 		if c.style != words && c.style != link {
@@ -102,7 +102,7 @@ func (b *book) summaryRow(name string, row int, v *listed, all []listed) {
 			b.text(name, column, row, "", s)
 		case c.title == "Begins":
 			b.formula(name, column, row, fmt.Sprintf("INDEX(%s,1,%s+1)", on("World", fixed(firstMonth, 1)+":"+fixed(firstMonth+b.months-1, 1)), v.start), s)
-		case c.title == "Sheet":
+		case c.style == link:
 			b.text(name, column, row, v.g.name, link)
 			b.keep(b.file.SetCellHyperLink(name, cell(column, row), on(v.g.name, "A1"), "Location"))
 		default:

@@ -71,7 +71,7 @@ func (p *project) cover() {
 	p.plain("dscr", "DSCR of the month", "x", `IF([due]>0,[cfads]/[due],"")`, "")
 	p.plain("dscr_year", "DSCR of the twelve months to it", "x", `IF(AND([due]>0,[World!t]>=`+p.operate+`+11),SUM([cfads<11]:[cfads])/SUM([due<11]:[due]),"")`, "from the twelfth of operation on")
 	const none = `IF([debt$0]<=0,"no loan",`
-	p.once("mean_dscr", "Mean DSCR", "x", plain, none+`IF(SUM([due*])>0,SUMIF([due*],">0",[cfads*])/SUM([due*]),"none"))`, "")
-	p.once("min_dscr", "Lowest DSCR of twelve months", "x", plain, none+`IF(COUNT([dscr_year*])>0,MIN([dscr_year*]),[mean_dscr$0]))`, "")
-	p.once("llcr", "Loan life cover ratio", "x", plain, none+`SUMPRODUCT([lent_on*],[lent_factor*])/[debt$0])`, "")
+	p.once("mean_dscr", "Mean DSCR", "x", cover, none+`IF(SUM([due*])>0,SUMIF([due*],">0",[cfads*])/SUM([due*]),"none"))`, "")
+	p.once("min_dscr", "Lowest DSCR of twelve months", "x", cover, none+`IF(COUNT([dscr_year*])>0,MIN([dscr_year*]),[mean_dscr$0]))`, "")
+	p.once("llcr", "Loan life cover ratio", "x", cover, none+`SUMPRODUCT([lent_on*],[lent_factor*])/[debt$0])`, "")
 }

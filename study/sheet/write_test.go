@@ -128,6 +128,7 @@ func workbook(t *testing.T, f *input.File, r *study.Report) []byte {
 }
 
 func TestSampleByLibreOffice(t *testing.T) {
+	t.Parallel()
 	f, r := expected(t, input.Sample())
 	sheets := calculated(t, workbook(t, f, r))
 	agree(t, sheets)
@@ -136,6 +137,7 @@ func TestSampleByLibreOffice(t *testing.T) {
 }
 
 func TestWholeByLibreOffice(t *testing.T) {
+	t.Parallel()
 	f, r := wholeStudy(t)
 	sheets := calculated(t, workbook(t, f, r))
 	agree(t, sheets)

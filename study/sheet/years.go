@@ -231,7 +231,7 @@ func (s *yearly) flush() {
 		l := &s.lines[i]
 		style := s.style[dollars]
 		if l.ratio {
-			style = s.style[plain]
+			style = s.style[cover]
 		}
 		row := []any{l.hall, l.option, l.part, l.label}
 		for _, v := range l.cells {
@@ -246,6 +246,7 @@ func (s *yearly) flush() {
 // stream opens a sheet of a table to be written row by row: the widths of its first columns, how many of
 // figures follow, how many columns stay in sight.
 func (b *book) stream(name string, widths []float64, figures, stay int) *excelize.StreamWriter {
+	b.landscape(name)
 	w, err := b.file.NewStreamWriter(name)
 	if err != nil {
 		b.keep(err)
