@@ -232,4 +232,9 @@ func TestNegativePrincipal(t *testing.T) {
 		t.Errorf("DSCR %f where nothing is due", out.Row[finance.Cover][4])
 	}
 	near(t, "owed at the end", out.Row[finance.LoanOwed][25], 0, 0)
+	if !slices.ContainsFunc(out.Findings, func(f finance.Finding) bool {
+		return f.Kind == "loan" && f.Month == 4 && strings.Contains(f.Text, "debt service does not cover interest in 1 month: the loan grows by")
+	}) {
+		t.Errorf("that the loan grows is not said: %v", out.Findings)
+	}
 }

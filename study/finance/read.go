@@ -121,6 +121,7 @@ func (r *Result) findLoan(p Project, balloon float64, say func(string, int, stri
 		if n := len(p.Loan.Service); n < p.Terms.Tenor {
 			say("loan", -1, "the tenor is cut from %s to %s, when the study ends", figure.Months(p.Terms.Tenor), figure.Months(n))
 		}
+		r.findGrowth(p, say)
 		if balloon > cent {
 			say("loan", lastMonth(p.Flows), "%s of the loan is still owed when the study ends, and is repaid then", dollars(balloon))
 		}
@@ -134,4 +135,23 @@ func dollars(v float64) figure.Dollars {
 		to = 1e5
 	}
 	return figure.Dollars(math.Round(v/to) * to)
+}
+
+// findGrowth says where the service of a sculpted loan does not cover its interest.
+func (r *Result) findGrowth(p Project, say func(string, int, string, ...any)) {
+	const cent = 0.01
+	first, months, grown := -1, 0, 0.0
+	for m := p.Flows.Operate; m < p.Flows.Months; m++ {
+		// A repayment is money out, so below zero.
+		if v := r.Row[LoanPrincipal][m]; v > cent {
+			if first < 0 {
+				first = m
+			}
+			months++
+			grown += v
+		}
+	}
+	if months > 0 {
+		say("loan", first, "debt service does not cover interest in %s: the loan grows by %s in them", figure.Months(months), dollars(grown))
+	}
 }

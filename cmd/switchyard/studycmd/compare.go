@@ -209,6 +209,7 @@ func (c *console) check(path string, in flags) error {
 	}
 	out := checked{File: path, OK: err == nil, Faults: faultsOf(faults), Warnings: []fault{}, Given: []input.Provenance{}, Assumed: []input.Provenance{}}
 	if err == nil {
+		f = study.Complete(f)
 		out.Warnings, out.Given, out.Assumed = faultsOf(f.Warnings), append(out.Given, f.Given...), append(out.Assumed, f.Assumed...)
 	}
 	if in.format == "json" {
