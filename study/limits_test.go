@@ -186,3 +186,14 @@ func TestYearsOfManyPaths(t *testing.T) {
 		t.Error("the last path has no value")
 	}
 }
+
+// TestPeakEquityKeepsTheLimit: what the report says owners have in at most is within the limit that they gave.
+func TestPeakEquityKeepsTheLimit(t *testing.T) {
+	for _, m := range []float64{20, 60, 100} {
+		f := sample(t)
+		f.Limits.Equity = figureOf(figure.Dollars(m * 1e6))
+		if r := run(t, f, 0); r.Portfolio.PeakEquity > 1.000001e6*m {
+			t.Errorf("of %v $M that the owners allow %.1f are in", m, r.Portfolio.PeakEquity/1e6)
+		}
+	}
+}

@@ -245,7 +245,8 @@ func (w *worker) price(c candidate, equity bool) priced {
 		p.quits = at.Begin
 		p.mw, p.drawn = e.f.Halls[c.hall].Critical.Is.Megawatts(), e.f.Halls[c.hall].Power.Is.Megawatts()
 	}
-	if equity {
+	// Of what builds nothing, as a sale, the money is the owners' to keep: the limit holds what the report calls peak equity.
+	if equity && p.capex > 0 {
 		t := e.termsOf(c)
 		finance.Run(finance.Project{Flows: w.venture, Terms: t, Loan: finance.Size(w.venture, t), Quick: true}, w.res)
 		p.equity = make([]float64, e.months)
