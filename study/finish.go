@@ -32,6 +32,7 @@ func (x *expectation) finish(r *Report) {
 		}
 		r.Best = append(r.Best, c)
 	}
+	r.Findings = append(r.Findings, e.overdrawn()...)
 	if r.Paths > 0 {
 		r.Findings = append(r.Findings, x.better()...)
 	}

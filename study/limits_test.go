@@ -187,6 +187,21 @@ func TestYearsOfManyPaths(t *testing.T) {
 	}
 }
 
+// TestMiningBeyondTheRampIsTold: machines that draw more than the connection gives are reckoned with, and said.
+func TestMiningBeyondTheRampIsTold(t *testing.T) {
+	for _, mw := range []int{60, 100} {
+		f := sample(t)
+		f.Site.Ramp = []input.RampStep{{From: f.Start, Power: unit.Power(mw) * unit.Megawatt}, {From: f.Start + 6, Power: 100 * unit.Megawatt}}
+		told := false
+		for _, x := range run(t, f, 0).Findings {
+			told = told || x.Kind == "input" && x.Month == f.Start.String() && strings.Contains(x.Text, "60.0 MW")
+		}
+		if told != (mw == 60) {
+			t.Errorf("a ramp from %d MW under 98 MW of machines: told %v", mw, told)
+		}
+	}
+}
+
 // TestPeakEquityKeepsTheLimit: what the report says owners have in at most is within the limit that they gave.
 func TestPeakEquityKeepsTheLimit(t *testing.T) {
 	for _, m := range []float64{20, 60, 100} {

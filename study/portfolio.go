@@ -265,18 +265,34 @@ func (e *engine) utility() []float64 {
 	}
 	out := make([]float64, e.months)
 	for t := range out {
-		for _, r := range e.f.Site.Ramp {
-			if int(r.From)-int(e.f.Start) <= t {
-				out[t] = r.Power.Megawatts()
-			}
-		}
-		all := 0.0
-		for h := range e.mined {
-			all += e.mined[h][t]
-		}
-		out[t] = math.Max(out[t], all)
+		mined, ramp := e.ramp(t)
+		out[t] = math.Max(mined, ramp)
 	}
 	return out
+}
+
+// ramp is what all halls' machines draw in month t and what the site's ramp gives, MW.
+func (e *engine) ramp(t int) (mined, ramp float64) {
+	for h := range e.mined {
+		mined += e.mined[h][t]
+	}
+	for _, r := range e.f.Site.Ramp {
+		if int(r.From)-int(e.f.Start) <= t {
+			ramp = r.Power.Megawatts()
+		}
+	}
+	return mined, ramp
+}
+
+// overdrawn says, where there is a ramp, that machines would draw more than it gives.
+func (e *engine) overdrawn() (out []Finding) {
+	for t := 0; t < e.months && len(e.f.Site.Ramp) > 0; t++ {
+		if mined, ramp := e.ramp(t); mined > slack(ramp) {
+			return []Finding{{Kind: "input", Month: e.month(t), Text: fmt.Sprintf(
+				"the halls' machines draw %.1f MW and the connection's ramp gives %.1f MW: mining is reckoned as if the power were there", mined, ramp)}}
+		}
+	}
+	return nil
 }
 
 // boundBy says which limits the best choice would break if it were free of them.
