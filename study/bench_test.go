@@ -32,7 +32,7 @@ func benchStudy(b *testing.B, f *input.File) {
 	runs := 0
 	run := func(paths int) (*Report, time.Duration) {
 		begun := time.Now()
-		r, err := Run(context.Background(), f, nil, Options{Paths: &paths})
+		r, err := Run(context.Background(), f, Options{Paths: &paths})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -116,7 +116,7 @@ func (b bench) of(t *testing.T, file string, c change, paths *int) *study.Report
 	if len(faults) > 0 {
 		t.Fatalf("%s: %v", file, faults)
 	}
-	if b[key], err = study.Run(context.Background(), f, []byte(text), study.Options{Paths: paths}); err != nil {
+	if b[key], err = study.Run(context.Background(), f, study.Options{Paths: paths}); err != nil {
 		t.Fatal(err)
 	}
 	return b[key]

@@ -77,7 +77,7 @@ type fataler interface {
 // run is a report of the file with so many paths.
 func run(t fataler, f *input.File, paths int) *Report {
 	t.Helper()
-	r, err := Run(context.Background(), f, nil, Options{Paths: &paths})
+	r, err := Run(context.Background(), f, Options{Paths: &paths})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func TestCancelled(t *testing.T) {
 	for at, paths := range map[string]int{"random futures": 20_000, "waiting: hall north": 4000} {
 		ctx, cancel := context.WithCancel(context.Background())
 		reached := make(chan time.Time, 1)
-		_, err := Run(ctx, sample(t), nil, Options{Paths: &paths, Progress: func(what string, done, _ int) {
+		_, err := Run(ctx, sample(t), Options{Paths: &paths, Progress: func(what string, done, _ int) {
 			if what == at && done > 0 {
 				select {
 				case reached <- time.Now():

@@ -170,7 +170,7 @@ func (s *plain) plainly(r *Report, n int, seed uint64) [][]float64 {
 func TestMeansAsPlain(t *testing.T) {
 	for name, f := range studies(t) {
 		n := 400
-		r, err := Run(context.Background(), f, nil, Options{Paths: &n})
+		r, err := Run(context.Background(), f, Options{Paths: &n})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,9 +2,6 @@ package study
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"reflect"
@@ -24,15 +21,14 @@ type Options struct {
 	Progress func(what string, done, total int)
 }
 
-// Run computes a study; data is the file's text, for the report's hash. It fails only where the
-// file makes no study, or ctx ends.
-func Run(ctx context.Context, f *input.File, data []byte, o Options) (*Report, error) {
+// Run computes a study. It fails only where the file makes no study, or ctx ends.
+func Run(ctx context.Context, f *input.File, o Options) (*Report, error) {
 	e, err := newEngine(f)
 	if err != nil {
 		return nil, err
 	}
 	r := &Report{
-		Study: f.Study, Note: f.Note, Site: f.Site.Name, Version: o.Version, Hash: hash(f, data), Start: f.Start.String(), Months: e.months,
+		Study: f.Study, Note: f.Note, Site: f.Site.Name, Version: o.Version, File: f.Name, Hash: f.Hash, Start: f.Start.String(), Months: e.months,
 		Seed: f.Seed, Paths: f.Paths, DiscountPct: 100 * float64(f.Discount.Is), EquityPct: 100 * float64(f.Equity.Is),
 		UtilityMW: f.Site.Utility.Is.Megawatts(), Given: e.f.Given, Assumed: e.f.Assumed,
 	}
@@ -58,19 +54,6 @@ func Run(ctx context.Context, f *input.File, data []byte, o Options) (*Report, e
 	x.finish(r)
 	rounded(reflect.ValueOf(r).Elem())
 	return r, nil
-}
-
-// hash is of the study file and what it reads.
-func hash(f *input.File, data []byte) string {
-	h := sha256.New()
-	h.Write(data)
-	for _, month := range f.Curve {
-		_ = binary.Write(h, binary.LittleEndian, month)
-	}
-	if b := f.Backtest; b != nil {
-		_, _ = fmt.Fprintf(h, "%s %s %s %s %v %v", b.File, b.Policy, b.From, b.To, b.Capture, b.Income)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // expectation is the expected case: all futures, and the best choice among them.

@@ -24,7 +24,7 @@ var digest = flag.Bool("digest", false, "print the sums of two studies' reports"
 // reportOf is a study's report as machines read it.
 func reportOf(t testing.TB, f *input.File, workers, paths int) []byte {
 	t.Helper()
-	r, err := Run(context.Background(), f, []byte("the file"), Options{Workers: workers, Paths: &paths})
+	r, err := Run(context.Background(), f, Options{Workers: workers, Paths: &paths})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ type Options struct {
 	Beside []string
 	// Run computes a study, HTML and Compare draw reports, Sheet makes a workbook; nil: the
 	// engine's own.
-	Run     func(ctx context.Context, f *input.File, data []byte, o study.Options) (*study.Report, error)
+	Run     func(ctx context.Context, f *input.File, o study.Options) (*study.Report, error)
 	HTML    func(w io.Writer, r *study.Report) error
 	Compare func(w io.Writer, rs []*study.Report) error
 	Sheet   func(w io.Writer, f *input.File, r *study.Report) error
@@ -279,7 +279,7 @@ func (s *Studies) compute(ctx context.Context, i *item) (r *study.Report, err er
 			err = fmt.Errorf("the study broke off: %v", p)
 		}
 	}()
-	r, err = s.o.Run(ctx, i.file, i.data, study.Options{
+	r, err = s.o.Run(ctx, i.file, study.Options{
 		Version: s.o.Version, Command: "a running controller", Workers: max(1, runtime.NumCPU()-1),
 		Progress: func(what string, done, total int) {
 			s.mu.Lock()

@@ -34,7 +34,7 @@ func newBench(t *testing.T, dir string, beside ...string) *bench {
 	b := &bench{leave: make(chan error), seen: make(chan string, 20)}
 	s, err := Open(Options{
 		Dir: dir, Version: "v9", Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Beside: beside,
-		Run: func(ctx context.Context, f *input.File, data []byte, o study.Options) (*study.Report, error) {
+		Run: func(ctx context.Context, f *input.File, o study.Options) (*study.Report, error) {
 			o.Progress("paths", 3, 9)
 			b.seen <- f.Study
 			select {
@@ -42,7 +42,7 @@ func newBench(t *testing.T, dir string, beside ...string) *bench {
 				if err != nil && err.Error() == "panic" {
 					panic("out of range")
 				}
-				return report(f.Study, len(data)), err
+				return report(f.Study, len(f.Hash)), err
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}

@@ -21,8 +21,8 @@ func (c *cli) studyCmd() *cobra.Command {
 		Out: c.out, Err: c.err, Version: version, Load: loadSite, WriteNew: writeNew, BadInput: badInput,
 		Engine: studycmd.Engine{
 			Load: input.Load, Example: input.Example, HTML: page.Write, Compare: page.Compare, Sheet: sheet.Write,
-			Run: func(ctx context.Context, f *input.File, data []byte, o studycmd.Wish) (*study.Report, error) {
-				return study.Run(ctx, f, data, study.Options(o))
+			Run: func(ctx context.Context, f *input.File, o studycmd.Wish) (*study.Report, error) {
+				return study.Run(ctx, f, study.Options(o))
 			},
 		},
 		Now: func(f *sitefile.File) time.Time { return siteClock(f).Now() },

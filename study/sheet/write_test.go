@@ -89,7 +89,7 @@ func expected(t *testing.T, data []byte) (*input.File, *study.Report) {
 		t.Fatal(err)
 	}
 	none := 0
-	r, err := study.Run(t.Context(), f, data, study.Options{Paths: &none})
+	r, err := study.Run(t.Context(), f, study.Options{Paths: &none})
 	if err != nil {
 		t.Fatal(err)
 	}

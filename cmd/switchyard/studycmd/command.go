@@ -33,7 +33,7 @@ import (
 // Engine is what makes studies and their pages; what is nil is not built in.
 type Engine struct {
 	Load    func(path string) (*input.File, error)
-	Run     func(ctx context.Context, f *input.File, data []byte, o Wish) (*study.Report, error)
+	Run     func(ctx context.Context, f *input.File, o Wish) (*study.Report, error)
 	HTML    func(w io.Writer, r *study.Report) error
 	Compare func(w io.Writer, rs []*study.Report) error
 	Sheet   func(w io.Writer, f *input.File, r *study.Report) error
@@ -167,7 +167,7 @@ func (c *console) run(ctx context.Context, path string, in flags) (*input.File, 
 	if in.set("paths") && (in.paths < 0 || in.paths > maxPaths) {
 		return nil, nil, c.BadInput("--paths: %d is not from 0 to %d", in.paths, maxPaths)
 	}
-	f, data, err := c.load(path)
+	f, err := c.load(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,7 +183,7 @@ func (c *console) run(ctx context.Context, path string, in flags) (*input.File, 
 	}
 	line := c.Progress()
 	o.Progress = func(what string, done, total int) { line.Tell("%s: %d of %d", what, done, total) }
-	r, err := c.Engine.Run(ctx, f, data, o)
+	r, err := c.Engine.Run(ctx, f, o)
 	line.Done()
 	if err != nil {
 		return nil, nil, fmt.Errorf("study %s: %w", path, err)
@@ -194,23 +194,19 @@ func (c *console) run(ctx context.Context, path string, in flags) (*input.File, 
 // maxPaths bounds what a flag asks for: a million paths take some half an hour.
 const maxPaths = 1_000_000
 
-// load reads and checks a study file; its text goes into the report's hash.
-func (c *console) load(path string) (*input.File, []byte, error) {
+// load reads and checks a study file.
+func (c *console) load(path string) (*input.File, error) {
 	f, err := c.Engine.Load(path)
 	var faults strictyaml.Faults
 	switch {
 	case errors.As(err, &faults):
-		return nil, nil, err
+		return nil, err
 	case errors.Is(err, os.ErrNotExist):
-		return nil, nil, c.BadInput("%w; `switchyard study init %s` writes one to begin with", err, path)
+		return nil, c.BadInput("%w; `switchyard study init %s` writes one to begin with", err, path)
 	case err != nil:
-		return nil, nil, c.BadInput("%w", err)
+		return nil, c.BadInput("%w", err)
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, c.BadInput("read study %s: %w", path, err)
-	}
-	return f, data, nil
+	return f, nil
 }
 
 // command is the command line that gives the same report.

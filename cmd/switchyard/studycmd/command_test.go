@@ -63,11 +63,11 @@ func newDesk(t *testing.T) *desk {
 		Out: &d.out, Err: &d.err, Version: "v9",
 		Engine: Engine{
 			Load: input.Load, Example: input.Example,
-			Run: func(_ context.Context, f *input.File, data []byte, o Wish) (*study.Report, error) {
+			Run: func(_ context.Context, f *input.File, o Wish) (*study.Report, error) {
 				d.wishes = append(d.wishes, o)
 				o.Progress("paths", 1, 2)
-				if len(data) == 0 {
-					return nil, errors.New("no data")
+				if f.Hash == "" {
+					return nil, errors.New("a file that was not read")
 				}
 				return sample(f.Study), nil
 			},

@@ -202,7 +202,7 @@ func (c *console) checkCmd() *cobra.Command {
 }
 
 func (c *console) check(path string, in flags) error {
-	f, _, err := c.load(path)
+	f, err := c.load(path)
 	var faults strictyaml.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return err
