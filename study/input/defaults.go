@@ -236,7 +236,10 @@ func (l *loader) bitcoinDefaults() {
 	b := &l.f.Bitcoin
 	if b.Difficulty == nil && b.Network != nil {
 		// No assumption: the network's hashrate said in another way.
-		b.Difficulty = figure.Of(float64(b.Network.Is)*600/(1<<32), b.Network.From, "the network's hashrate x 600 s / 2^32; "+b.Network.Source)
+		b.Difficulty = figure.Of(float64(b.Network.Is)*600/(1<<32), figure.Assumption, "")
+		l.after = append(l.after, func() { // the network's own provenance may yet be its mapping's
+			b.Difficulty.From, b.Difficulty.Source = b.Network.From, "the network's hashrate x 600 s / 2^32; "+b.Network.Source
+		})
 	}
 	if !l.doc.Has("bitcoin.height") && l.f.Start > 0 {
 		days := time.Date(l.f.Start.Year(), l.f.Start.Calendar(), 1, 0, 0, 0, 0, time.UTC).Sub(halved).Hours() / 24

@@ -69,6 +69,9 @@ func Parse(name string, data []byte, read func(path string) ([]byte, error)) (*F
 		l.setDefaults()
 		l.check()
 		l.gather()
+		for _, f := range l.after {
+			f()
+		}
 	}
 	if all := append(faults, l.faults...).Sorted(); len(all) > 0 {
 		return nil, all
@@ -87,6 +90,7 @@ type loader struct {
 	sum              hash.Hash
 	data             []byte
 	faults, warnings strictyaml.Faults
+	after            []func() // once every figure has its provenance
 }
 
 // hash adds a file; its length goes before it, so that no two sets of files look alike.

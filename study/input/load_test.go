@@ -318,3 +318,14 @@ func TestLoadSaysWhatItCouldNotRead(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A difficulty that is made of the network's hashrate comes from where that does, also where a whole mapping says it.
+func TestDifficultyOfTheNetwork(t *testing.T) {
+	f, faults := Parse("study.yaml", Sample(), nil)
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if d := f.Bitcoin.Difficulty; f.Bitcoin.Network == nil || d.From != f.Bitcoin.Network.From || d.From == "" || !strings.HasSuffix(d.Source, f.Bitcoin.Network.Source) || strings.HasSuffix(d.Source, "; ") {
+		t.Errorf("the difficulty is %+v, of a network %+v", d, f.Bitcoin.Network)
+	}
+}
