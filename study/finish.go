@@ -3,8 +3,10 @@ package study
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"switchyard/study/finance"
+	"switchyard/study/input"
 	"switchyard/study/sector"
 	"switchyard/study/world"
 )
@@ -160,6 +162,16 @@ func (e *engine) tellWorld(w *worker, r *Report) {
 	}
 	for _, m := range world.Halvings(e.f) {
 		r.World.Halvings = append(r.World.Halvings, m.String())
+	}
+	floored := 0
+	for t, v := range w.path.Hashprice {
+		if v > 0 && v <= slack(e.model.Floor(t)) {
+			floored++
+		}
+	}
+	if 2*floored > e.months && slices.ContainsFunc(e.f.Halls, func(h input.Hall) bool { return len(h.Fleet) > 0 }) {
+		r.Findings = append(r.Findings, Finding{Kind: "input", Text: fmt.Sprintf(
+			"hashprice is as low as the network goes in %d of %d months of the expected case: what mining is worth hangs on bitcoin.floor_power, floor_efficiency and improvement", floored, e.months)})
 	}
 }
 

@@ -202,6 +202,21 @@ func TestMiningBeyondTheRampIsTold(t *testing.T) {
 	}
 }
 
+// TestFloorIsTold: where hashprice stands at the network's floor most of the time, the floor is what mining hangs on.
+func TestFloorIsTold(t *testing.T) {
+	for price, want := range map[float64]bool{45: true, 1: false} {
+		f := sample(t)
+		f.Bitcoin.Floor = figureOf(unit.DollarsPerMWh(price))
+		told := false
+		for _, x := range run(t, f, 0).Findings {
+			told = told || strings.Contains(x.Text, "floor_power")
+		}
+		if told != want {
+			t.Errorf("a floor at %v $/MWh: told %v", price, told)
+		}
+	}
+}
+
 // TestPeakEquityKeepsTheLimit: what the report says owners have in at most is within the limit that they gave.
 func TestPeakEquityKeepsTheLimit(t *testing.T) {
 	for _, m := range []float64{20, 60, 100} {
