@@ -22,7 +22,7 @@ func (x *expectation) finish(r *Report) {
 		if i < x.listed() {
 			r.Options = append(r.Options, *v)
 		}
-		if i < x.listed() || x.chosen(i) {
+		if i < x.listed() && !x.moved(i) || x.chosen(i) {
 			r.Findings = append(r.Findings, e.findings(x.w, &x.all[i])...)
 		}
 	}
@@ -35,9 +35,7 @@ func (x *expectation) finish(r *Report) {
 		r.Best = append(r.Best, c)
 	}
 	r.Findings = append(r.Findings, e.overdrawn()...)
-	if r.Paths > 0 {
-		r.Findings = append(r.Findings, x.better()...)
-	}
+	r.Findings = append(r.Findings, x.otherwise()...)
 	for _, w := range e.f.Warnings {
 		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error()})
 	}
@@ -46,27 +44,20 @@ func (x *expectation) finish(r *Report) {
 	e.compare(x, r)
 }
 
-// better names the halls for which another option is worth more over all paths than what the expected
-// case chose, though it is worth less in the expected case: a future with more to lose than to gain is worth less
-// than its expected case. What the limits keep from a hall is told elsewhere.
-func (x *expectation) better() (out []Finding) {
+// otherwise names the halls for which the expected case alone would choose something else.
+func (x *expectation) otherwise() (out []Finding) {
 	for h, at := range x.at {
-		v, most := &x.all[at].out, -1
-		for i := range x.listed() {
-			o := &x.all[i].out
-			if x.all[i].hall != h || o.Name == v.Name || o.Expected > v.Expected || o.NPV.Mean-v.NPV.Mean <= 2*math.Hypot(o.NPV.Error, v.NPV.Error) {
-				continue
-			}
-			if most < 0 || o.NPV.Mean > x.all[most].out.NPV.Mean {
-				most = i
-			}
-		}
-		if most < 0 {
+		if x.plain[h] == x.best[h] {
 			continue
 		}
-		o := &x.all[most].out
-		out = append(out, Finding{Hall: v.Hall, Option: v.Name, Kind: "limit", Text: fmt.Sprintf(
-			"the expected case chooses it, worth %.1f $M over all paths; %s from %s is worth %.1f $M over them", v.NPV.Mean/1e6, o.Name, o.Start, o.NPV.Mean/1e6)})
+		v := &x.all[at].out
+		text := "chosen by what it is worth over all futures; by the expected case alone it would be: " + x.e.title(x.plain[h])
+		for i := range x.all {
+			if o := &x.all[i].out; x.all[i].candidate == x.plain[h] {
+				text += fmt.Sprintf(", worth %.1f $M there and %.1f $M over all futures", o.Expected/1e6, o.NPV.Mean/1e6)
+			}
+		}
+		out = append(out, Finding{Hall: v.Hall, Option: v.Name, Kind: "choice", Text: text})
 	}
 	return out
 }
@@ -83,6 +74,16 @@ func (x *expectation) listed() int {
 		}
 	}
 	return n
+}
+
+// moved says that the limits moved the hall's choice of this option to another month, of which the findings are told.
+func (x *expectation) moved(i int) bool {
+	for _, k := range x.at {
+		if k != i && x.all[k].hall == x.all[i].hall && x.all[k].option == x.all[i].option {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *expectation) chosen(i int) bool {

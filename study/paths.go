@@ -94,6 +94,12 @@ func (e *engine) newDraws(cols []candidate, loans []*finance.Loan, n int) *draws
 	return d
 }
 
+// join adds another's columns, of the same paths.
+func (d *draws) join(other *draws) {
+	d.cols, d.loans = append(d.cols, other.cols...), append(d.loans, other.loans...)
+	d.npv, d.cover, d.year = append(d.npv, other.npv...), append(d.cover, other.cover...), append(d.year, other.year...)
+}
+
 // draw values every column on the worker's path.
 func (d *draws) draw(w *worker, path int) {
 	e := w.e

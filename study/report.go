@@ -51,7 +51,7 @@ type Report struct {
 type Finding struct {
 	Hall   string `json:"hall,omitempty"`
 	Option string `json:"option,omitempty"`
-	Kind   string `json:"kind"` // "cash", "covenant", "irr", "loan", "tax", "input", "limit"
+	Kind   string `json:"kind"` // "cash", "covenant", "irr", "loan", "tax", "input", "limit", "choice"
 	Month  string `json:"month,omitempty"`
 	Text   string `json:"text"`
 }

@@ -42,14 +42,14 @@ func Run(ctx context.Context, f *input.File, o Options) (*Report, error) {
 		o.Progress = func(string, int, int) {}
 	}
 	o.Progress("the expected case", 0, 1)
-	x := e.expect(r)
-	if r.Paths > 0 {
-		if err := e.chances(ctx, x, r, o); err != nil {
-			return nil, err
-		}
-		if err := e.waiting(ctx, r, o); err != nil {
-			return nil, err
-		}
+	x := &expectation{e: e, w: e.worker()}
+	x.w.expected()
+	x.all = e.futures(x.w)
+	if r.Paths == 0 {
+		x.choose(r)
+		x.settle(r)
+	} else if err := e.chances(ctx, x, r, o); err != nil {
+		return nil, err
 	}
 	x.finish(r)
 	rounded(reflect.ValueOf(r).Elem())
@@ -63,6 +63,7 @@ type expectation struct {
 	all   []future
 	best  choices
 	alone choices // each hall's best without the others
+	plain choices // what the expected case alone would choose
 	fixed float64
 	site  *sheet
 	// at is the place in all of each hall's choice: where the limits moved it to another month than
@@ -70,11 +71,9 @@ type expectation struct {
 	at []int
 }
 
-func (e *engine) expect(r *Report) *expectation {
-	x := &expectation{e: e, w: e.worker()}
-	x.w.expected()
-	x.all = e.futures(x.w)
-	x.choose(r)
+// settle computes what follows from the choice in the expected case.
+func (x *expectation) settle(r *Report) {
+	e := x.e
 	x.site = e.newSheet()
 	for _, i := range x.at {
 		add(x.site, x.all[i].total)
@@ -91,7 +90,6 @@ func (e *engine) expect(r *Report) *expectation {
 	for i := range x.all {
 		e.breakevens(x.w, &x.all[i])
 	}
-	return x
 }
 
 func add(to, what *sheet) {
@@ -103,9 +101,22 @@ func add(to, what *sheet) {
 	}
 }
 
-// choose finds the best choice under the limits, and each hall's own.
+// choose finds the best choice under the limits, and each hall's own: by the mean over all paths where
+// there are any, for an option with more to lose than to gain is worth less than its expected case. What the mean is off in
+// the month that was drawn is taken to hold for the option's other months.
 func (x *expectation) choose(r *Report) {
 	s := x.e.searchOf(x.w)
+	chosen, _, _ := s.solve()
+	for h, i := range chosen {
+		x.plain = append(x.plain, s.halls[h][i].candidate)
+	}
+	if r.Paths > 0 {
+		for h, list := range s.halls {
+			for i := range list {
+				list[i].npv += x.off(h, list[i].option)
+			}
+		}
+	}
 	chosen, _, complete := s.solve()
 	for h, i := range chosen {
 		x.best = append(x.best, s.halls[h][i].candidate)
@@ -132,18 +143,58 @@ func (x *expectation) choose(r *Report) {
 	}
 }
 
-// chances draws the paths and sums them up.
-func (e *engine) chances(ctx context.Context, x *expectation, r *Report, o Options) error {
-	var cols []candidate
-	var loans []*finance.Loan
+// off is by how much an option's mean over all paths is off its expected case.
+func (x *expectation) off(hall, option int) float64 {
 	for i := range x.all {
-		cols, loans = append(cols, x.all[i].candidate), append(loans, x.all[i].loan)
+		if v := &x.all[i]; v.hall == hall && v.option == option {
+			return v.out.NPV.Mean - v.out.Expected
+		}
 	}
-	d := e.newDraws(cols, loans, r.Paths)
-	progress := func(done int) { o.Progress("random futures", done, r.Paths) }
-	if err := e.each(ctx, r.Paths, o.Workers, r.Seed, progress, d.draw); err != nil {
+	return 0
+}
+
+// chances draws the paths, chooses by them, and sums them up.
+func (e *engine) chances(ctx context.Context, x *expectation, r *Report, o Options) error {
+	d, err := e.drawn(ctx, x.all, r, o, "random futures")
+	if err != nil {
 		return err
 	}
+	x.sumUp(d)
+	first := len(x.all)
+	x.choose(r)
+	if len(x.all) > first {
+		more, err := e.drawn(ctx, x.all[first:], r, o, "what the limits moved")
+		if err != nil {
+			return err
+		}
+		d.join(more)
+		x.sumUp(d)
+	}
+	x.settle(r)
+	on := make([][]float64, len(e.cands)) // each hall's NPV of mining on
+	for h := range on {
+		on[h] = d.npv[d.column(e.cands[h][0])]
+	}
+	x.together(d, on, r)
+	r.World.Price, r.World.Hashprice = e.fanOf(d.world[worldPrice], d.kept), e.fanOf(d.world[worldHashprice], d.kept)
+	r.World.Power, r.World.Difficulty = e.fanOf(d.world[worldPower], d.kept), e.fanOf(d.world[worldDifficulty], d.kept)
+	return e.waiting(ctx, r, o)
+}
+
+// drawn draws every path for some futures.
+func (e *engine) drawn(ctx context.Context, all []future, r *Report, o Options, what string) (*draws, error) {
+	var cols []candidate
+	var loans []*finance.Loan
+	for i := range all {
+		cols, loans = append(cols, all[i].candidate), append(loans, all[i].loan)
+	}
+	d := e.newDraws(cols, loans, r.Paths)
+	return d, e.each(ctx, r.Paths, o.Workers, r.Seed, func(done int) { o.Progress(what, done, r.Paths) }, d.draw)
+}
+
+// sumUp tells each future what it is over all paths.
+func (x *expectation) sumUp(d *draws) {
+	e := x.e
 	on := make([][]float64, len(e.cands)) // each hall's NPV of mining on
 	for h := range on {
 		on[h] = d.npv[d.column(e.cands[h][0])]
@@ -173,10 +224,6 @@ func (e *engine) chances(ctx context.Context, x *expectation, r *Report, o Optio
 			v.PathDSCR, v.Breach = &dist, some(float64(breach)/n)
 		}
 	}
-	x.together(d, on, r)
-	r.World.Price, r.World.Hashprice = e.fanOf(d.world[worldPrice], d.kept), e.fanOf(d.world[worldHashprice], d.kept)
-	r.World.Power, r.World.Difficulty = e.fanOf(d.world[worldPower], d.kept), e.fanOf(d.world[worldDifficulty], d.kept)
-	return nil
 }
 
 // there leaves out what does not exist.
