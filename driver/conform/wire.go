@@ -182,13 +182,39 @@ func (c *conn) wait(d time.Duration) bool {
 // Write begins a new exchange.
 func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
-	first := !c.asking
-	c.paused, c.asking = false, true
+	first := false
+	if !upkeep(p) {
+		first = !c.asking
+		c.paused, c.asking = false, true
+	}
 	c.mu.Unlock()
 	if first {
 		c.w.set(func(w *wire) { w.asked++ })
 	}
 	return c.Conn.Write(p)
+}
+
+// upkeep says that p is HTTP/2's care for its connection and no request: SETTINGS, PING and
+// WINDOW_UPDATE frames alone (RFC 9113, section 6), which its transport sends when it sees fit.
+func upkeep(p []byte) bool {
+	const head, settings, ping, window = 9, 4, 6, 8
+	if len(p) == 0 {
+		return false
+	}
+	for len(p) > 0 {
+		if len(p) < head {
+			return false
+		}
+		if kind := p[3]; kind != settings && kind != ping && kind != window {
+			return false
+		}
+		n := head + int(p[0])<<16 + int(p[1])<<8 + int(p[2])
+		if len(p) < n {
+			return false
+		}
+		p = p[n:]
+	}
+	return true
 }
 
 // SetDeadline remembers the deadline for wait.
