@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"switchyard/study/finance"
+	"switchyard/study/input"
 	"switchyard/study/world"
 )
 
@@ -18,6 +19,7 @@ type lean struct {
 	input, low, high, basis string
 	set                     func(p *world.Path, high bool)
 	terms                   func(t *finance.Terms, high bool)
+	file                    func(f *input.File, high bool) // f is a copy, its figures are not: replace them
 }
 
 // times makes a lean by a factor either way.
@@ -93,7 +95,7 @@ func leans() []lean {
 // tornado moves one input at a time and values the choices, all else as expected.
 func (e *engine) tornado(w *worker, best choices, base float64) []Bar {
 	var out []Bar
-	for _, l := range leans() {
+	for _, l := range append(leans(), network()...) {
 		bar := Bar{Input: l.input, Low: l.low, High: l.high, Basis: l.basis, NPVLow: e.leaned(best, l, false), NPVHigh: e.leaned(best, l, true)}
 		if math.Abs(bar.NPVLow-base)+math.Abs(bar.NPVHigh-base) > 1 {
 			out = append(out, bar)
@@ -108,6 +110,15 @@ func (e *engine) tornado(w *worker, best choices, base float64) []Bar {
 
 func (e *engine) leaned(best choices, l lean, high bool) float64 {
 	moved := *e
+	if l.file != nil {
+		f := *e.f
+		l.file(&f, high)
+		other, err := newEngine(&f)
+		if err != nil {
+			return math.NaN() // the file as moved is no study: there is no bar
+		}
+		moved = *other
+	}
 	if l.terms != nil {
 		moved.terms = slices.Clone(e.terms)
 		for i := range moved.terms {
@@ -116,10 +127,40 @@ func (e *engine) leaned(best choices, l lean, high bool) float64 {
 		l.terms(&moved.owners, high)
 	}
 	w := moved.worker()
-	e.model.Expected(w.path)
+	moved.model.Expected(w.path)
 	if l.set != nil {
 		l.set(w.path, high)
 	}
 	w.mine()
 	return w.worth(best) + moved.fixed(w, nil)
+}
+
+// network moves what the file believes of the network: how fast machines improve, and the price of power at which its oldest
+// ones rest. In the long run the two decide what mining earns.
+func network() []lean {
+	return []lean{
+		{
+			input: "Machines' improvement a year", low: "-10 points", high: "+10 points", basis: "ten points either way",
+			file: func(f *input.File, high bool) {
+				v := *f.Bitcoin.Improvement
+				if v.Is -= 0.1; high {
+					v.Is += 0.2
+				}
+				v.Is = min(max(v.Is, 0), 0.6)
+				f.Bitcoin.Improvement = &v
+			},
+		},
+		{
+			input: "Network's power price, above which its oldest machines rest", low: "-25 %", high: "+25 %", basis: "25 % either way",
+			file: func(f *input.File, high bool) {
+				v := *f.Bitcoin.Floor
+				if high {
+					v.Is = v.Is * 5 / 4
+				} else {
+					v.Is = v.Is * 3 / 4
+				}
+				f.Bitcoin.Floor = &v
+			},
+		},
+	}
 }
