@@ -196,7 +196,23 @@ type finding struct {
 
 // gravity is the order in which findings are read, the gravest first.
 func gravity() []string {
-	return []string{"cash", "covenant", "irr", "loan", "limit", "tax", "input"}
+	return []string{"cash", "covenant", "irr", "choice", "loan", "limit", "tax", "input"}
+}
+
+// apart parts what is said of the site and of what is chosen from what is said of options that are not.
+func apart(r *study.Report) (chosen, others []study.Finding) {
+	for _, f := range r.Findings {
+		taken := f.Hall == "" || f.Option == "" || len(r.Best) == 0
+		for _, c := range r.Best {
+			taken = taken || c.Hall == f.Hall && c.Option == f.Option
+		}
+		if taken {
+			chosen = append(chosen, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	return chosen, others
 }
 
 // findingsOf puts the gravest first, and together what is said of several halls or months.
@@ -207,7 +223,7 @@ func findingsOf(fs []study.Finding) (out []finding) {
 		}
 		return len(gravity())
 	}
-	names := map[string]string{"cash": "cash", "covenant": "covenant", "irr": "no rate of return", "loan": "loan", "limit": "limit", "tax": "tax", "input": "input"}
+	names := map[string]string{"choice": "choice", "cash": "cash", "covenant": "covenant", "irr": "no rate of return", "loan": "loan", "limit": "limit", "tax": "tax", "input": "input"}
 	for _, f := range fs {
 		var where []string
 		for _, s := range []string{f.Hall, f.Option, f.Month} {

@@ -237,7 +237,7 @@ var (
 func plainText(page string) string {
 	kept := 0
 	s := closed.ReplaceAllStringFunc(drawing.ReplaceAllString(styles.ReplaceAllString(page, ""), ""), func(d string) string {
-		if kept++; kept > 2 {
+		if kept++; kept > 3 {
 			return "" // the other options' years are as the first's
 		}
 		return d

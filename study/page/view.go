@@ -18,6 +18,7 @@ type view struct {
 	Cards      []card
 	Choices    []choice
 	Findings   []finding
+	Others     []finding // of options that are not chosen
 	Halls      []hallRows
 	HasDebt    bool
 	Legend     []source
@@ -86,10 +87,12 @@ type energy struct{ What, Method, Range, Share, Site, Source string }
 
 func viewOf(r *study.Report) view {
 	v := view{
-		Report: r, Advice: adviceOf(r), Cards: cardsOf(r), Choices: choicesOf(r), Findings: findingsOf(r.Findings), Halls: optionsOf(r),
+		Report: r, Advice: adviceOf(r), Cards: cardsOf(r), Choices: choicesOf(r), Halls: optionsOf(r),
 		Legend: used(r.Portfolio.Years), Given: inputsOf(r.Given), Origins: originsOf(r.Given, r.Assumed),
 		Regrets: regretsOf(r.Regret), Energies: energiesOf(r.Energy), Deals: dealsOf(r.Sector), Waits: waitsOf(r), Command: commandOf(r.File),
 	}
+	chosen, others := apart(r)
+	v.Findings, v.Others = findingsOf(chosen), findingsOf(others)
 	v.Span = spanOf(r)
 	v.scenarios(r)
 	for _, p := range r.Assumed {
