@@ -69,9 +69,9 @@ func fileName(name string) string {
 	return name
 }
 
-// keep writes a study that is done; s.mu is held.
+// keep writes a study that is done, and says in v what it has written.
 func (s *Studies) keep(v *studies.View, i *item, r *study.Report) error {
-	if err := os.MkdirAll(s.o.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(s.o.Dir, 0o750); err != nil {
 		return fmt.Errorf("keep study %s: %w", v.ID, err)
 	}
 	write := func(end string, fill func(io.Writer) error) error {
@@ -86,7 +86,7 @@ func (s *Studies) keep(v *studies.View, i *item, r *study.Report) error {
 			return fmt.Errorf("study %s is longer than %d MiB", v.ID, maxFile>>20)
 		}
 		part := s.path(v.ID, end+".part")
-		if err := os.WriteFile(part, b.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(part, b.Bytes(), 0o640); err != nil {
 			return fmt.Errorf("keep study %s: %w", v.ID, err)
 		}
 		if err := os.Rename(part, s.path(v.ID, end)); err != nil {

@@ -251,17 +251,20 @@ func (s *Studies) work(ctx context.Context, i *item) {
 	began := time.Now()
 	r, err := s.compute(ctx, i)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	i.stop = nil
 	v := i.view
+	s.mu.Unlock()
 	v.Stage, v.Done, v.Total, v.TookS = "", 0, 0, time.Since(began).Seconds()
-	if s.all[v.ID] != i {
-		return // removed while it ran
-	}
 	if err == nil {
 		v.State = done
 		summarise(&v, r)
-		err = s.keep(&v, i, r)
+		err = s.keep(&v, i, r) // drawing takes seconds, in which others may look
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i.stop = nil
+	if s.all[v.ID] != i {
+		_ = s.erase(v.ID) // removed while it ran
+		return
 	}
 	if err != nil {
 		_ = s.erase(v.ID) // what failed is what is told
