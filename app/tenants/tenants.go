@@ -207,23 +207,10 @@ func layOut(c *cluster.Cluster) (usage.Cluster, usage.KeeperCluster) {
 	}
 	for i := range c.Classes {
 		for _, q := range c.Classes[i].Queues {
-			keeper.Owners.Sales[q] = saleOf(&c.Classes[i])
+			keeper.Owners.Sales[q] = usage.Sale(c.Classes[i].Sale)
 		}
 	}
 	return plan, keeper
-}
-
-// saleOf is how the GPU time of a class is sold.
-func saleOf(k *cluster.Class) usage.Sale {
-	switch {
-	case k.Sale != "":
-		return usage.Sale(k.Sale)
-	case k.Kind == "firm" || k.Kind == "semi":
-		return usage.Reserved
-	case k.Kind == "pause" || k.Kind == "spot":
-		return usage.Interruptible
-	}
-	return usage.OnDemand
 }
 
 // Reading takes what a machine of a cluster said of itself.

@@ -24,6 +24,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"switchyard/cmd/switchyard/wholefile"
 	"switchyard/sitefile"
 	"switchyard/strictyaml"
 	"switchyard/study"
@@ -230,34 +231,19 @@ func quoted(s string) string {
 }
 
 // to writes to a file that is whole or not there, or to standard output where path is empty.
-func (c *console) to(path string, write func(io.Writer) error) (err error) {
+func (c *console) to(path string, write func(io.Writer) error) error {
 	if path == "" {
 		var b bytes.Buffer // nothing is printed of what did not succeed
 		if err := write(&b); err != nil {
 			return err
 		}
-		if _, err = c.Out.Write(b.Bytes()); err != nil {
+		if _, err := c.Out.Write(b.Bytes()); err != nil {
 			return fmt.Errorf("print the answer: %w", err)
 		}
 		return nil
 	}
-	out, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".part-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(out.Name()) // the error before counts
-		}
-	}()
-	if err := write(out); err != nil {
-		return errors.Join(err, out.Close())
-	}
-	if err := errors.Join(out.Chmod(0o644), out.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(out.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	if err := wholefile.Write(path, write); err != nil {
+		return err
 	}
 	fmt.Fprintf(c.Err, "The report is in %s.\n", path)
 	return nil

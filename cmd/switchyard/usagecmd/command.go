@@ -10,16 +10,13 @@ package usagecmd
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"switchyard/cmd/switchyard/wholefile"
 	"switchyard/sitefile"
 	"switchyard/store"
 )
@@ -86,27 +83,9 @@ func (c *console) open(ctx context.Context, path, dir string) (*sitefile.File, *
 }
 
 // to writes to a file that is whole or not there, or to standard output where path is empty.
-func (c *console) to(path string, write func(io.Writer) error) (err error) {
+func (c *console) to(path string, write func(io.Writer) error) error {
 	if path == "" {
 		return write(c.Out)
 	}
-	out, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(out.Name()) // the error before counts
-		}
-	}()
-	if err := write(out); err != nil {
-		return errors.Join(err, out.Close())
-	}
-	if err := errors.Join(out.Chmod(0o644), out.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(out.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return wholefile.Write(path, write)
 }
