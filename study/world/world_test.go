@@ -397,8 +397,14 @@ func TestLaws(t *testing.T) {
 					r.Fatalf("%s of month %d is %v", what, at, v)
 				}
 			}
-			if at > 0 && p.Difficulty[at] < p.Difficulty[at-1]*0.499 && math.Log(p.Difficulty[at-1]/p.Difficulty[at]) > 8*float64(b.Noise.Is)+2 {
-				r.Fatalf("difficulty fell from %v to %v", p.Difficulty[at-1], p.Difficulty[at])
+			if at > 0 {
+				// A month takes off the machines that lose money, mostOff of them; beyond that only what
+				// the owners answer to a poor hashprice, and what chance takes: 8 deviations never come.
+				answer := m.response*(math.Log(p.Hashprice[at-1])-m.level[at-1]) + m.improves
+				most := max(-mostOff, 8*m.noise+m.halfNoise-answer)
+				if fall := math.Log(p.Difficulty[at-1] / p.Difficulty[at]); fall > most+1e-9 {
+					r.Fatalf("difficulty fell in month %d from %v to %v: by %v in its logarithm, want at most %v", at, p.Difficulty[at-1], p.Difficulty[at], fall, most)
+				}
 			}
 			want := m.perPH[at] * p.Price[at] / p.Difficulty[at]
 			if math.Abs(p.Hashprice[at]/want-1) > 1e-12 {
