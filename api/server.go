@@ -38,10 +38,12 @@ type Site struct {
 	Clusters Clusters
 	Tenancy  Tenancy
 	Bills    Bills
-	Studies  Studies // investment studies; nil serves none
-	Page     fs.FS   // the built dashboard; nil serves none
-	Version  string
-	Log      *slog.Logger
+	// Power taken back from hosted tenants; needs Tenancy.
+	Curtailments Curtailments
+	Studies      Studies // investment studies; nil serves none
+	Page         fs.FS   // the built dashboard; nil serves none
+	Version      string
+	Log          *slog.Logger
 }
 
 // Handler returns the whole HTTP face.
@@ -74,6 +76,9 @@ func Handler(s Site) http.Handler {
 		s.tenancy(a)
 		if s.Bills != nil {
 			s.bills(a)
+		}
+		if s.Curtailments != nil {
+			s.curtailments(a)
 		}
 	}
 	if s.Studies != nil {

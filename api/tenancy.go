@@ -33,4 +33,9 @@ type (
 	ClusterJob       = tenancy.ClusterJob
 	NodeHold         = tenancy.NodeHold
 	Announcement     = tenancy.Announcement
+	Curtailments     = tenancy.Curtailments
+	CurtailRequest   = tenancy.CurtailRequest
+	CurtailmentsView = tenancy.CurtailmentsView
+	CurtailmentView  = tenancy.CurtailmentView
+	RightView        = tenancy.RightView
 )

@@ -68,6 +68,25 @@ func (h house) Announce(_ context.Context, by, who string, r Announcement) (Tena
 	return TenantEvent{Kind: r.Kind}, h.tell("%s announces %s to %s", by, r.Kind, who)
 }
 
+func (h house) Curtailments(who string) (CurtailmentsView, error) {
+	return CurtailmentsView{Calls: []CurtailmentView{{ID: "of " + who}}}, h.tell("curtailments of %q", who)
+}
+
+func (h house) Call(_ context.Context, by string, r CurtailRequest) (CurtailmentView, error) {
+	return CurtailmentView{Tenant: r.Tenant}, h.tell("%s calls %s for %.0f W", by, r.Tenant, r.PowerW)
+}
+
+func (h house) Withdraw(_ context.Context, by, id, why string) (CurtailmentView, error) {
+	return CurtailmentView{ID: id}, h.tell("%s withdraws %s: %s", by, id, why)
+}
+
+func (h house) Acknowledge(_ context.Context, by, who, id string) (CurtailmentView, error) {
+	if id != "1" {
+		return CurtailmentView{}, fmt.Errorf("curtailment %s: %w", id, ErrNotFound)
+	}
+	return CurtailmentView{ID: id, Tenant: who}, h.tell("%s of %s has seen %s", by, who, id)
+}
+
 func (h house) Clusters() []ClusterView { return []ClusterView{{ID: "gpu", Headline: "of all"}} }
 
 func (h house) ClusterJobs(id string) ([]ClusterJob, error) {
@@ -95,7 +114,7 @@ func newHouse(t *testing.T) *face {
 	t.Helper()
 	f, _ := newHours(t)
 	h, y := house{f.fakes}, yard{f.fakes}
-	f.site.Tenancy, f.site.Bills, f.site.Clusters, f.site.History = h, h, h, h
+	f.site.Tenancy, f.site.Bills, f.site.Clusters, f.site.History, f.site.Curtailments = h, h, h, h, h
 	f.site.Studies = room{f.fakes}
 	f.site.Devices, f.site.Rollouts, f.site.Care, f.site.Silences = y, y, y, y
 	f.h = Handler(f.site)
@@ -141,6 +160,9 @@ var tenantsOwn = []string{
 	"GET /api/v1/tenant/invoices", "GET /api/v1/tenant/invoices/{number}", "GET /api/v1/tenant/feed", "GET /api/v1/tenants/{tenant}/usage",
 }
 
+// acknowledge is what a tenant's token may change: that it has seen a call of its own.
+const acknowledge = "POST /api/v1/tenant/curtailments/{id}/acknowledge"
+
 // A tenant's token opens what is its own, and of all other operations there are: nothing. Both by
 // bearer and by the page's cookie.
 func TestATenantSeesItsOwnAndNothingElse(t *testing.T) {
@@ -164,7 +186,7 @@ func TestATenantSeesItsOwnAndNothingElse(t *testing.T) {
 			}
 			w := ask(c.path)
 			told, audit := f.take()
-			if !slices.Contains(tenantsOwn, name) {
+			if !slices.Contains(tenantsOwn, name) && name != acknowledge {
 				if w.Code != http.StatusForbidden || len(told) > 0 || len(audit) != 1 || strings.Contains(w.Body.String(), "of ") {
 					t.Errorf("%s by %s: %d %s, told %v, audit %v", name, way, w.Code, w.Body, told, audit)
 				}
@@ -173,6 +195,10 @@ func TestATenantSeesItsOwnAndNothingElse(t *testing.T) {
 			if w.Code != http.StatusOK || len(told) == 0 || strings.Contains(fmt.Sprint(told), "beta") || strings.Contains(w.Body.String(), "beta") {
 				t.Errorf("%s by %s: %d %s, told %v", name, way, w.Code, w.Body, told)
 			}
+			lines := 1
+			if name == acknowledge {
+				lines = 2 // as every change that was refused, besides
+			}
 			// Another's, by any name: the same refusal whether there is such a tenant or not.
 			for _, other := range []string{"beta", "nobody", "ACME", "acme,beta"} {
 				path := strings.ReplaceAll(c.path, "/tenants/acme/", "/tenants/"+other+"/")
@@ -180,7 +206,7 @@ func TestATenantSeesItsOwnAndNothingElse(t *testing.T) {
 					path += "?tenant=" + other
 				}
 				w := ask(path)
-				if told, audit := f.take(); w.Code != http.StatusForbidden || len(told) > 0 || len(audit) != 1 || strings.Contains(w.Body.String(), other) {
+				if told, audit := f.take(); w.Code != http.StatusForbidden || len(told) > 0 || len(audit) != lines || strings.Contains(w.Body.String(), other) {
 					t.Errorf("%s of %s by %s: %d %s, told %v, audit %v", name, other, way, w.Code, w.Body, told, audit)
 				}
 			}
@@ -356,4 +382,39 @@ func TestTheTenantsViewsAreServed(t *testing.T) {
 		}
 	}
 	var _ tenancy.Tenancy = house{}
+}
+
+func TestCurtailments(t *testing.T) {
+	f := newHouse(t)
+	const call = `{"tenant":"acme","to":"2026-03-02T14:00:00Z","power_w":500000,"why":"The grid is short."}`
+	for _, c := range []struct {
+		role               Role
+		method, path, body string
+		code               int
+		told, says         string
+	}{
+		{Viewer, "GET", "", "", 200, `curtailments of ""`, `"calls":[{"id":"of `},
+		{Viewer, "GET", "?tenant=beta", "", 200, `curtailments of "beta"`, `"proposed":[]`},
+		{Operates, "POST", "", call, 200, "the operator calls acme for 500000 W", "acme"},
+		{Viewer, "POST", "", call, 403, "", "operator"},
+		{Operates, "POST", "", strings.Replace(call, "The grid is short.", "", 1), 422, "", "why"},
+		{Operates, "POST", "", strings.Replace(call, "500000", "-1", 1), 422, "", "power_w"},
+		{Operates, "POST", "/acme-1/withdraw", `{"why":"The grid is well again."}`, 200, "the operator withdraws acme-1: The grid is well again.", "acme-1"},
+		{Operates, "POST", "/acme-1/withdraw", `{}`, 422, "", "why"},
+	} {
+		f.take()
+		w := f.ask(c.role, c.method, "/api/v1/curtailments"+c.path, c.body)
+		told, _ := f.take()
+		if w.Code != c.code || strings.Join(told, ";") != c.told || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%s %s as %s: %d %s, told %q", c.method, c.path, c.role, w.Code, w.Body, told)
+		}
+	}
+	for role, code := range map[Role]int{Tenant: 200, Viewer: 422, Admin: 422} {
+		if w := f.ask(role, "POST", "/api/v1/tenant/curtailments/1/acknowledge", ""); w.Code != code {
+			t.Errorf("acknowledge as %s: %d %s", role, w.Code, w.Body)
+		}
+	}
+	if w := f.ask(Tenant, "POST", "/api/v1/tenant/curtailments/2/acknowledge", ""); w.Code != 404 {
+		t.Errorf("acknowledge another's: %d %s", w.Code, w.Body)
+	}
 }

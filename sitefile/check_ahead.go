@@ -252,6 +252,10 @@ func (c *checker) curtailRight(path string, t *Tenant) {
 	}
 	check.Between(c.Check, path+".notice", r.Notice, 0, 48*time.Hour)
 	check.Between(c.Check, path+".price", r.Price, 0, MaxPrice)
+	if r.Call == "" {
+		r.Call = CallAsk
+	}
+	c.OneOf(path+".call", "way to call it", r.Call, CallAsk, CallAuto, CallNever)
 }
 
 func (c *checker) work(path string, w *Work) {

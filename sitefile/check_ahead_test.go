@@ -94,6 +94,7 @@ func TestAheadIsChecked(t *testing.T) {
 		{"call: 1 %", "performance: 120 %", "out of range"},
 		{"name: nspin", "name: ecrs", `the name "ecrs" is taken by reserves[0]`},
 		{"{power: 500 kW, from: 2026-07-01T16:00:00Z, to", "{power: 500 kW, to", "from is missing"},
+		{"price: 200 $/MWh}", "price: 200 $/MWh, call: aut}", `did you mean "auto"`},
 		{"curtail: {power: 500 kW", "curtail: {power: 2 MW", "2 MW is above the 1.8 MW that are contracted"},
 		{"hours: 100h", "hours: 9000h", "out of range"},
 		{"hours: 100h, ", "", "hours is missing"},

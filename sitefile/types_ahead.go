@@ -90,7 +90,17 @@ type CurtailRight struct {
 	Hours  time.Duration `yaml:"hours"`  // a calendar year
 	Notice time.Duration `yaml:"notice"` // default none
 	Price  unit.Price    `yaml:"price"`  // paid to the tenant per MWh not drawn
+	// Call says who tells the tenant when the schedule would use the right: "ask" a person does
+	// (the default), "auto" the site itself, "never" nobody, and the schedule leaves it alone.
+	Call string `yaml:"call"`
 }
+
+// Who calls a curtailment: see CurtailRight.Call.
+const (
+	CallAsk   = "ask"
+	CallAuto  = "auto"
+	CallNever = "never"
+)
 
 // Work is flexible load with a deadline that the site file knows of.
 type Work struct {

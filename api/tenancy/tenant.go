@@ -85,6 +85,8 @@ type TenantView struct {
 	Nodes    []TenantNode  `json:"nodes"`   // those with GPUs of its own in use
 	Effects  []TenantEvent `json:"effects"` // what holds now, newest first
 	SLA      *SLAView      `json:"sla"`     // null: nothing is promised
+	// Curtailments are those called or running, the next first; none of them names who called it.
+	Curtailments []CurtailmentView `json:"curtailments"`
 }
 
 // TenantGPUs are a tenant's GPUs of one model.
@@ -242,7 +244,7 @@ type MoreView struct {
 
 // Whole is v with an empty list wherever there is none: a null would be unknown.
 func (v TenantView) Whole() TenantView {
-	v.GPUs, v.Nodes, v.Effects = some(v.GPUs), some(v.Nodes), some(v.Effects)
+	v.GPUs, v.Nodes, v.Effects, v.Curtailments = some(v.GPUs), some(v.Nodes), some(v.Effects), some(v.Curtailments)
 	return v
 }
 

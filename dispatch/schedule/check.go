@@ -159,7 +159,7 @@ func (p *Problem) Sound() (Problem, []string) {
 	note := func(format string, a ...any) { notes = append(notes, fmt.Sprintf(format, a...)) }
 	q.Firm = append([]Firm(nil), p.Firm...)
 	for i := range q.Firm {
-		if why := badCurtail(&q.Firm[i].Curtail); why != "" {
+		if why := badCurtail(&q.Firm[i].Curtail, len(p.Steps)); why != "" {
 			note("the curtailment right of %s is left out: %s", q.Firm[i].Load, why)
 			q.Firm[i].Curtail = Curtail{}
 		}
@@ -204,8 +204,10 @@ func (p *Problem) Sound() (Problem, []string) {
 	return q, notes
 }
 
-func badCurtail(c *Curtail) string {
+func badCurtail(c *Curtail, steps int) string {
 	switch {
+	case c.Called != nil && len(c.Called) != steps:
+		return fmt.Sprintf("what is called is told of %d steps, not of %d", len(c.Called), steps)
 	case c.Power < 0 || c.Power > maxPower:
 		return fmt.Sprintf("its power of %v", c.Power)
 	case c.Left < 0 || c.Left > maxSpan:

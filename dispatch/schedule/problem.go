@@ -121,6 +121,9 @@ type Curtail struct {
 	// Price is what the tenant is paid for each MWh not drawn; Worth is what an hour of the
 	// right would fetch later, $/MWh of it: the reason not to spend it today.
 	Price, Worth unit.Price
+	// Called is what the tenant has been told to give up already, by step: Draw and Reserve are
+	// without it, and the right's Power is to that extent used. Nil: nothing.
+	Called []unit.Power
 }
 
 // Work is flexible load with a deadline: a training job, a batch queue.

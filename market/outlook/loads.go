@@ -116,15 +116,50 @@ func (o *Outlook) tenants(now time.Time, s State, steps []schedule.Step) []sched
 				t = x
 			}
 		}
+		t = t.uncalled()
 		f := schedule.Firm{Load: t.Load, Penalty: def.Penalty, Draw: make([]unit.Power, len(steps)), Reserve: make([]unit.Power, len(steps))}
 		f.Node, _ = o.index(site.NodeID(def.Node)) // sitefile has checked it
 		for k, step := range steps {
 			f.Draw[k], f.Reserve[k] = expected(now, t, def, step)
 		}
-		if def.Curtail != nil {
+		called := t.takenIn(steps)
+		for k, c := range called {
+			f.Draw[k] = max(f.Draw[k]-c, 0)
+			f.Reserve[k] = max(f.Reserve[k]-c, f.Draw[k])
+		}
+		if def.Curtail != nil && def.Curtail.Call != sitefile.CallNever {
 			f.Curtail = o.right(now, def, t.Curtailed, steps)
+			f.Curtail.Called = called
 		}
 		out = append(out, f)
+	}
+	return out
+}
+
+// uncalled is t as it would stand had it not been told to draw less.
+func (t Tenant) uncalled() Tenant {
+	if t.Draw.OK {
+		t.Draw.V += t.Back
+	}
+	if t.Keep > 0 {
+		t.Keep += t.Back
+	}
+	return t
+}
+
+// takenIn is what t was told to give up, the mean of each step; nil where it is nothing.
+func (t Tenant) takenIn(steps []schedule.Step) (out []unit.Power) {
+	for _, c := range t.Called {
+		for k, s := range steps {
+			both := min(c.To.Sub(s.Start), s.Length) - max(c.From.Sub(s.Start), 0)
+			if both <= 0 {
+				continue
+			}
+			if out == nil {
+				out = make([]unit.Power, len(steps))
+			}
+			out[k] += c.Power.Scale(float64(both) / float64(s.Length))
+		}
 	}
 	return out
 }

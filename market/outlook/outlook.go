@@ -123,8 +123,18 @@ type Tenant struct {
 	Margin unit.Power
 	// Profile is what was learned of it; nil: it is expected to draw on as it does.
 	Profile *Profile
-	// Curtailed is how long power was taken back in this calendar year.
+	// Curtailed is how long power was taken back in this calendar year, or is called to be.
 	Curtailed time.Duration
+	// Called is what the tenant was told to give up, now and later: without it, it would draw
+	// Back more than it does now.
+	Called []Called
+	Back   unit.Power
+}
+
+// Called is power that a tenant was told to give up, as far as it is expected to.
+type Called struct {
+	From, To time.Time
+	Power    unit.Power
 }
 
 // Cluster is GPUs of ours: what is firm there, and what can bend as classes of machines, each a

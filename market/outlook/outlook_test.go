@@ -326,6 +326,42 @@ func TestCarefulWhereNothingIsKnown(t *testing.T) {
 	}
 }
 
+// What a tenant was told to give up is neither expected nor kept for it, and cannot be taken
+// twice; what it draws now is without it.
+func TestCalled(t *testing.T) {
+	const kw = unit.Kilowatt
+	f := siteFile(t)
+	o, err := New(f, Sources{Prices: flat{20 * unit.DollarPerMWh}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	acme := Tenant{Load: "acme", Draw: site.Some(700 * kw), Keep: 900 * kw, Margin: 200 * kw, Back: 300 * kw, Called: []Called{
+		{From: now.Add(-time.Hour), To: now.Add(15 * time.Minute), Power: 300 * kw},
+		{From: now.Add(4*time.Hour + 25*time.Minute), To: now.Add(6 * time.Hour), Power: 400 * kw},
+	}}
+	p := o.Problem(now, State{Tenants: []Tenant{acme}})
+	for i, want := range []struct {
+		at                 time.Duration
+		draw, keep, called unit.Power
+	}{
+		{0, 700 * kw, 900 * kw, 300 * kw},
+		{20 * time.Minute, 1000 * kw, 1200 * kw, 0},
+		{4 * time.Hour, 1000 * kw, 1200 * kw, 0},                                             // a step of a quarter of an hour
+		{4*time.Hour + 15*time.Minute, 1000*kw - 400*kw/3, 1200*kw - 400*kw/3, 400 * kw / 3}, // the last third of it
+		{5 * time.Hour, 600 * kw, 800 * kw, 400 * kw},
+		{7 * time.Hour, 1000 * kw, 1200 * kw, 0},
+	} {
+		k := stepAt(t, p, now.Add(want.at))
+		if d := p.Firm[0]; d.Draw[k] != want.draw || d.Reserve[k] != want.keep || d.Curtail.Called[k] != want.called {
+			t.Errorf("%d: in the step of %v from %v on %v of %v, %v called", i, p.Steps[k].Length, p.Steps[k].Start, d.Draw[k], d.Reserve[k], d.Curtail.Called[k])
+		}
+	}
+	f.Tenants[0].Curtail.Call = sitefile.CallNever
+	if c := o.Problem(now, State{Tenants: []Tenant{acme}}).Firm[0].Curtail; c.Power != 0 {
+		t.Errorf("a right that nobody calls is planned with: %+v", c)
+	}
+}
+
 // What is planned to be kept for a tenant is what the loop will keep: now exactly, later what
 // is expected to be drawn and the same margin, never above the contract.
 func TestKeptForATenant(t *testing.T) {

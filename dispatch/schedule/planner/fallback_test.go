@@ -263,6 +263,7 @@ func TestBadTargetsAreLeftOut(t *testing.T) {
 		{"demand charge month is left out: it counts 1 steps", func(p *schedule.Problem) {
 			p.Demand = []schedule.Demand{{Name: "month", Rate: 1, Counts: make([]bool, 1)}}
 		}},
+		{"the curtailment right of ai is left out: what is called is told of 1 steps, not of ", func(p *schedule.Problem) { p.Firm[0].Curtail.Called = make([]unit.Power, 1) }},
 		{"the curtailment right of ai is left out: its power of -1 kW", func(p *schedule.Problem) { p.Firm[0].Curtail.Power = -kilowatt }},
 		{"the minimum load is left out: -1 kW", func(p *schedule.Problem) { p.Minimum = -kilowatt }},
 		{"selling back for more than the price is not planned for", func(p *schedule.Problem) { p.Steps[2].SellBack = -usd }},

@@ -393,6 +393,9 @@ func (f *figures) addFirm(w *schedule.Firm, least float64) {
 		}
 		if f.when[t] >= w.Curtail.Notice && k.left > 0 {
 			k.right[t] = math.Min(k.full, k.draw[t])
+			if w.Curtail.Called != nil {
+				k.right[t] = math.Min(math.Max(k.full-kw(w.Curtail.Called[t]), 0), k.draw[t])
+			}
 		}
 	}
 	f.firm = append(f.firm, k)

@@ -188,6 +188,9 @@ func (o *oracle) firm(i int) {
 		reserve := math.Max(draw, k.Reserve[t].Watts()/1000)
 		full := k.Curtail.Power.Watts() / 1000
 		right := math.Min(draw, full)
+		if k.Curtail.Called != nil { // told already
+			right = math.Min(draw, math.Max(full-k.Curtail.Called[t].Watts()/1000, 0))
+		}
 		if o.begin[t] < k.Curtail.Notice.Hours()-1e-9 || k.Curtail.Left <= 0 {
 			right = 0
 		}

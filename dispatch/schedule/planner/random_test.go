@@ -111,6 +111,9 @@ func (d dice) targets(p *schedule.Problem, nodes int) {
 				Power: unit.Power(1+d.IntN(12)) * kilowatt, Left: d.span(24), Notice: d.span(4),
 				Price: unit.DollarsPerMWh(d.between(0, 60)), Worth: unit.DollarsPerMWh(d.between(0, 30)),
 			}
+			if d.chance(0.3) {
+				f.Curtail.Called = d.powers(n, 14)
+			}
 		}
 		p.Firm = append(p.Firm, f)
 	}
