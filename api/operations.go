@@ -34,6 +34,7 @@ func (s Site) screens(a huma.API) {
 	read(s, a, "/api/v1/site", "site", "What does not change while the controller runs", func(ctx context.Context, _ *struct{}) (SiteView, error) {
 		v := s.Screens.Site()
 		v.Role, v.Ahead, v.Clusters, v.Studies = string(asker(ctx).Role), s.Ahead != nil, s.Clusters != nil && len(s.Clusters.Clusters()) > 0, s.Studies != nil
+		v.Curtails = s.Tenancy != nil && s.Curtailments != nil
 		return v, nil
 	})
 	read(s, a, "/api/v1/live", "live", "The site now", func(context.Context, *struct{}) (LiveView, error) { return s.Screens.Live(), nil })

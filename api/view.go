@@ -26,7 +26,8 @@ type SiteView struct {
 	Role     string       `json:"role"`  // of the asker: viewer, operator, admin
 	Ahead    bool         `json:"ahead"` // there are /schedule, /signals and /forecast
 	Clusters bool         `json:"clusters"`
-	Studies  bool         `json:"studies"` // there are /studies
+	Studies  bool         `json:"studies"`      // there are /studies
+	Curtails bool         `json:"curtailments"` // there are /curtailments
 	// GPUs are the GPU clusters; Clusters says that there are any, and that they may be asked about.
 	GPUs []ClusterInfo `json:"gpu_clusters"`
 }
