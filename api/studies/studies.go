@@ -44,13 +44,16 @@ type View struct {
 	Note  string    `json:"note"`
 	By    string    `json:"by"`    // who had it run
 	Asked time.Time `json:"asked"` // when
-	// State: waiting, running, done, failed. While it runs, Stage says what is reckoned, and Done of
-	// Total how far it is.
+	// State: waiting, running, interrupted, done, failed. While it runs, Stage says what is reckoned, and
+	// Done of Total how far it is. Interrupted: the controller stopped while it ran, and it is run again
+	// from the beginning by itself; after the third time it has failed.
 	State string `json:"state"`
 	Stage string `json:"stage"`
 	Done  int    `json:"done"`
 	Total int    `json:"total"`
 	Error string `json:"error"` // why it failed
+	// Interrupted is how often the controller stopped while it ran; while it runs anew, too.
+	Interrupted int `json:"interrupted"`
 	// Of one that is done; the rest is empty before.
 	TookS     float64 `json:"took_s"`
 	Start     string  `json:"start"` // "2027-01"

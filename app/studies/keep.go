@@ -71,9 +71,6 @@ func fileName(name string) string {
 
 // keep writes a study that is done, and says in v what it has written.
 func (s *Studies) keep(v *studies.View, i *item, r *study.Report) error {
-	if err := os.MkdirAll(s.o.Dir, 0o750); err != nil {
-		return fmt.Errorf("keep study %s: %w", v.ID, err)
-	}
 	write := func(end string, fill func(io.Writer) error) error {
 		var b bytes.Buffer
 		if err := fill(&b); err != nil {
@@ -85,14 +82,7 @@ func (s *Studies) keep(v *studies.View, i *item, r *study.Report) error {
 		if v.SizeBytes > maxFile {
 			return fmt.Errorf("study %s is longer than %d MiB", v.ID, maxFile>>20)
 		}
-		part := s.path(v.ID, end+".part")
-		if err := os.WriteFile(part, b.Bytes(), 0o640); err != nil {
-			return fmt.Errorf("keep study %s: %w", v.ID, err)
-		}
-		if err := os.Rename(part, s.path(v.ID, end)); err != nil {
-			return fmt.Errorf("keep study %s: %w", v.ID, err)
-		}
-		return nil
+		return s.put(v.ID, end, b.Bytes())
 	}
 	raw := func(w io.Writer) error { _, err := w.Write(i.data); return err }
 	if err := write(".yaml", raw); err != nil {
@@ -113,9 +103,24 @@ func (s *Studies) keep(v *studies.View, i *item, r *study.Report) error {
 	return write(viewEnd, func(w io.Writer) error { return indented(w, v) })
 }
 
+// put writes one of a study's files, whole or not at all.
+func (s *Studies) put(id, end string, data []byte) error {
+	if err := os.MkdirAll(s.o.Dir, 0o750); err != nil {
+		return fmt.Errorf("keep study %s: %w", id, err)
+	}
+	part := s.path(id, end+".part")
+	if err := os.WriteFile(part, data, 0o640); err != nil {
+		return fmt.Errorf("keep study %s: %w", id, err)
+	}
+	if err := os.Rename(part, s.path(id, end)); err != nil {
+		return fmt.Errorf("keep study %s: %w", id, err)
+	}
+	return nil
+}
+
 // erase removes what is kept of a study, if anything is.
 func (s *Studies) erase(id string) error {
-	for _, end := range []string{viewEnd, ".json", ".html", ".xlsx", ".yaml"} {
+	for _, end := range []string{viewEnd, askedEnd, ".json", ".html", ".xlsx", ".yaml"} {
 		if err := os.Remove(s.path(id, end)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove study %s: %w", id, err)
 		}

@@ -45,15 +45,16 @@ const (
 
 // The states of a study.
 const (
-	waiting = "waiting"
-	running = "running"
-	done    = "done"
-	failed  = "failed"
+	waiting     = "waiting"
+	running     = "running"
+	interrupted = "interrupted" // the controller stopped while it ran; it runs again
+	done        = "done"
+	failed      = "failed"
 )
 
 // Options are what the studies are made from.
 type Options struct {
-	Dir     string // they are kept there; it is made when the first one is done
+	Dir     string // they are kept there; it is made when the first one is asked for
 	Version string
 	Now     func() time.Time // site time
 	Log     *slog.Logger
@@ -88,13 +89,15 @@ type Studies struct {
 
 // item is one study; view is guarded by Studies.mu, the rest constant once made.
 type item struct {
-	view studies.View
-	file *input.File
-	data []byte
-	stop context.CancelFunc // of the one that runs
+	view  studies.View
+	file  *input.File
+	data  []byte
+	asked *asked             // nil: it is done or has failed, or is not yet on disk
+	stop  context.CancelFunc // of the one that runs
 }
 
-// Open reads what is kept. What was waiting or running when the controller stopped is gone.
+// Open reads what is kept. What was waiting when the controller stopped waits again; what was running
+// runs again from the beginning, twice at the most.
 func Open(o Options) (*Studies, error) {
 	if o.Run == nil {
 		o.Run = study.Run
@@ -109,7 +112,10 @@ func Open(o Options) (*Studies, error) {
 		o.Sheet = sheet.Write
 	}
 	s := &Studies{o: o, wake: make(chan struct{}, 1), all: map[string]*item{}}
-	return s, s.restore()
+	if err := s.restore(); err != nil {
+		return s, err
+	}
+	return s, s.resume()
 }
 
 // Studies returns all studies, the newest first.
@@ -136,6 +142,28 @@ func (s *Studies) Add(_ context.Context, who string, r studies.Request) (studies
 	if f.Paths > mostPaths {
 		return studies.View{}, fmt.Errorf("%w: %d paths are more than the %d that a controller computes beside its work; `switchyard study` takes them", api.ErrInvalid, f.Paths, mostPaths)
 	}
+	i := &item{file: f, data: []byte(r.Text)}
+	v, err := s.enter(i, who)
+	if err != nil {
+		return v, err
+	}
+	a := &asked{View: v, Name: name, Text: r.Text, Files: r.Files}
+	s.note(a) // beside the lock, for the disk may be slow; until then the queue leaves it alone
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all[v.ID] != i { // removed already
+		return v, s.erase(v.ID)
+	}
+	i.asked = a
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is awake
+	}
+	return v, nil
+}
+
+// enter takes a study into the list, where there is room.
+func (s *Studies) enter(i *item, who string) (studies.View, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	queued := 0
@@ -150,16 +178,13 @@ func (s *Studies) Add(_ context.Context, who string, r studies.Request) (studies
 	case len(s.all) >= mostKept:
 		return studies.View{}, fmt.Errorf("%w: %d studies are kept already; remove one first", api.ErrInvalid, len(s.all))
 	}
-	v := studies.View{
+	f := i.file
+	i.view = studies.View{
 		ID: s.newID(f.Study), Name: f.Study, Site: f.Site.Name, Note: f.Note, By: who, Asked: s.o.Now().UTC(), State: waiting,
 		Start: f.Start.String(), Months: 12 * f.Years, Paths: f.Paths, Seed: f.Seed, Assumed: len(f.Assumed),
 	}
-	s.all[v.ID] = &item{view: v, file: f, data: []byte(r.Text)}
-	select {
-	case s.wake <- struct{}{}:
-	default: // it is awake
-	}
-	return v, nil
+	s.all[i.view.ID] = i
+	return i.view, nil
 }
 
 // reader gives a study the files that were brought with it, and those of the site by their name;
@@ -213,7 +238,7 @@ func missing(id string) error { return fmt.Errorf("study %q: %w", id, api.ErrNot
 
 // Run works the queue until ctx ends.
 func (s *Studies) Run(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		if i := s.pick(); i != nil {
 			s.work(ctx, i)
 			continue
@@ -233,7 +258,7 @@ func (s *Studies) pick() *item {
 	ids := slices.Sorted(maps.Keys(s.all))
 	slices.SortStableFunc(ids, func(a, b string) int { return s.all[a].view.Asked.Compare(s.all[b].view.Asked) })
 	for _, id := range ids {
-		if i := s.all[id]; i.view.State == waiting {
+		if i := s.all[id]; i.asked != nil && (i.view.State == waiting || i.view.State == interrupted) {
 			i.view.State = running
 			return i
 		}
@@ -241,13 +266,15 @@ func (s *Studies) pick() *item {
 	return nil
 }
 
-// work runs one study and keeps it.
-func (s *Studies) work(ctx context.Context, i *item) {
-	ctx, cancel := context.WithTimeout(ctx, longest)
+// work runs one study and keeps it. Where life ends while it runs, it is kept as asked for.
+func (s *Studies) work(life context.Context, i *item) {
+	ctx, cancel := context.WithTimeout(life, longest)
 	defer cancel()
 	s.mu.Lock()
 	i.stop = cancel
 	s.mu.Unlock()
+	i.asked.Begun++
+	s.note(i.asked)
 	began := time.Now()
 	r, err := s.compute(ctx, i)
 	s.mu.Lock()
@@ -262,16 +289,22 @@ func (s *Studies) work(ctx context.Context, i *item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i.stop = nil
-	if s.all[v.ID] != i {
+	switch {
+	case s.all[v.ID] != i:
 		_ = s.erase(v.ID) // removed while it ran
 		return
-	}
-	if err != nil {
+	case err != nil && life.Err() != nil:
+		v.State, v.Interrupted = interrupted, i.asked.Begun
+		i.view = v
+		return
+	case err != nil:
 		_ = s.erase(v.ID) // what failed is what is told
 		v.State, v.Error = failed, err.Error()
 		s.o.Log.Warn("a study failed", "study", v.ID, "reason", err.Error())
+	default:
+		s.forget(v.ID)
 	}
-	i.view, i.file, i.data = v, nil, nil
+	i.view, i.file, i.data, i.asked = v, nil, nil, nil
 }
 
 // compute runs the engine. A fault of the engine fails the study and not the controller, as far as

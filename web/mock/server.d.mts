@@ -29,7 +29,7 @@ export class Mock {
   asks: { source: string; id: string; kind: 'price' | 'limit' | 'reserve'; from: number; to: number | null; node?: string; power_w?: number; price_usd?: number; emergency?: boolean; note?: string; released?: boolean }[]
   refused: { at: string; source: string; text: string }[]
   /** Investment studies: what runs is brought so far by the test. */
-  studies: { list(): { id: string; state: string }[]; reach(id: string, done: number): void; fail(id: string, error: string): void; remove(id: string): unknown }
+  studies: { list(): { id: string; state: string }[]; reach(id: string, done: number): void; fail(id: string, error: string): void; interrupt(id: string, times: number, runs: boolean): void; remove(id: string): unknown }
   /** Site time, seconds since 1970. */
   now(): number
   site: { nodes: { id: string }[]; groups: { id: string; devices: number }[]; tenants: { id: string }[] }

@@ -69,7 +69,7 @@ export function studies(mock) {
   const at = (s) => new Date((mock.epoch - s) * 1000).toISOString()
   const kept = new Map()
   const view = (id, r, more) => ({
-    id, name: r.study, site: r.site, note: '', by: 'shift', asked: at(86400), state: 'done', stage: '', done: 0, total: 0, error: '', took_s: 14.2, start: r.start, months: r.months, paths: r.paths, seed: r.seed,
+    id, name: r.study, site: r.site, note: '', by: 'shift', asked: at(86400), state: 'done', stage: '', done: 0, total: 0, error: '', interrupted: 0, took_s: 14.2, start: r.start, months: r.months, paths: r.paths, seed: r.seed,
     npv_usd: r.portfolio.npv_usd, npv_mining_on_usd: r.portfolio.npv_mining_on_usd, best: r.best.map(({ hall, title, npv_usd, npv_over_mining_usd }) => ({ hall, title, npv_usd, npv_over_mining_usd })), findings: r.findings.length, assumed: r.assumed.length, workbook: false, size_bytes: 1, ...more,
   })
   const put = (id, r, more) => kept.set(id, { view: view(id, r, more), report: r })
@@ -110,6 +110,11 @@ export function studies(mock) {
     fail(id, error) {
       const s = one(id)
       s.view = { ...s.view, state: 'failed', error }
+    },
+    /** As a controller shows it that stopped while it ran; runs: whether it has begun anew. */
+    interrupt(id, times, runs) {
+      const s = one(id)
+      s.view = { ...s.view, state: runs ? 'running' : 'interrupted', stage: runs ? 'paths' : '', done: 0, interrupted: times }
     },
     remove(id) {
       one(id)

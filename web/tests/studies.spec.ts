@@ -115,6 +115,21 @@ test('only one study file at a time, and what fails says why', async ({ page, ur
   await expect(row).toHaveCount(0)
 })
 
+test('a study that a stopped controller interrupted says so, and that it runs anew', async ({ page, url, mock }) => {
+  await studies(page, url)
+  await page.getByRole('button', { name: 'Run a study file' }).click()
+  const form = page.getByRole('region', { name: 'Run a study file' })
+  await form.getByLabel('Study file').setInputFiles([file('study: Long\nyears: 40\n')])
+  await form.getByRole('button', { name: 'Run it' }).click()
+  await expect(form).toBeHidden()
+  const row = page.locator('[data-study="20260203-172000-long"]')
+  mock.studies.interrupt('20260203-172000-long', 1, false)
+  await expect(row).toContainText('Interrupted: the controller stopped. It is run again from the beginning')
+  await expect(row.getByRole('button', { name: 'Stop' })).toBeVisible()
+  mock.studies.interrupt('20260203-172000-long', 1, true)
+  await expect(row).toContainText('Run 2, from the beginning, as the controller stopped: paths, 0 of 10,000')
+})
+
 test('a study is removed only after a second word', async ({ page, url, mock }) => {
   await studies(page, url)
   await page.getByRole('link', { name: 'Rents fall by a fifth' }).click()

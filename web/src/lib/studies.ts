@@ -21,7 +21,15 @@ export const pct = (v: number | null | undefined) => (v == null ? dash : `${num(
 export const years = (months: number) => (months % 12 === 0 ? `${months / 12} years` : `${months} months`)
 export const worlds = (paths: number, seed: number) => (paths > 0 ? `${num(paths)} worlds, seed ${seed}` : 'the expected case alone')
 
-export const busy = (v: StudyView) => v.state === 'waiting' || v.state === 'running'
+export const busy = (v: StudyView) => v.state === 'waiting' || v.state === 'running' || v.state === 'interrupted'
+
+/** What a study that is not done is at. */
+export function stand(v: StudyView): string {
+  if (v.state === 'waiting') return 'Waiting for its turn'
+  if (v.state === 'interrupted') return 'Interrupted: the controller stopped. It is run again from the beginning'
+  const run = v.interrupted > 0 ? `Run ${v.interrupted + 1}, from the beginning, as the controller stopped: ` : ''
+  return `${run}${v.stage || 'Running'}${v.total > 1 ? `, ${num(v.done)} of ${num(v.total)}` : ''}`
+}
 
 /** One scale for all spreads of a picture; zero is always on it. */
 export interface Scale {

@@ -21,11 +21,12 @@ export interface StudyView {
   note: string
   by: string
   asked: string
-  state: 'waiting' | 'running' | 'done' | 'failed'
+  state: 'waiting' | 'running' | 'interrupted' | 'done' | 'failed'
   stage: string
   done: number
   total: number
   error: string
+  interrupted: number
   took_s: number
   start: string
   months: number
