@@ -48,6 +48,7 @@ type world struct {
 	rng    *rand.Rand
 	out    Output
 	cmds   []site.Command // of the last step
+	slept  []bool         // by command: its device slept, in truth, when it was told
 	late   map[int][]Ack  // answers by the step in which they arrive
 	steps  int
 }
@@ -186,11 +187,12 @@ func (w *world) step() Output {
 	}
 	w.out = w.state.Step(in)
 	w.events = append(w.events, w.out.Events...)
-	w.cmds = w.out.Commands
+	w.cmds, w.slept = w.out.Commands, w.slept[:0]
 	for _, c := range w.out.Commands {
 		if c.Reason.Text == "" || c.Reason.Code == "" || c.Plan != site.PlanID(w.steps) {
 			w.t.Errorf("%s was told %s without a reason or plan: %+v", c.Device, c.Setpoint, c)
 		}
+		w.slept = append(w.slept, w.toy(c.Device).asleep)
 		w.apply(c)
 	}
 	return w.out
