@@ -256,22 +256,29 @@ func (k *checker) prepayment(path string, i int) {
 	}
 }
 
-// prepaid says that money paid ahead must be able to be credited within a term that ends.
+// prepaid says that a payment repeated in a later version is the same amount, and that money paid
+// ahead must be able to be credited within a term that ends.
 func (k *checker) prepaid() {
 	n := len(k.c.Versions)
-	if n == 0 || k.doc.Faulty("") || len(k.faults) > 0 || k.c.Versions[n-1].To.IsZero() {
+	if n == 0 || k.doc.Faulty("") || len(k.faults) > 0 {
 		return
 	}
 	var paid unit.Money
-	path, seen := "", map[Prepayment]bool{}
+	path, seen := "", map[Date]unit.Money{}
 	for i, v := range k.c.Versions {
-		if v.Prepayment != nil && !seen[*v.Prepayment] {
-			seen[*v.Prepayment] = true
-			paid = add(paid, v.Prepayment.Amount)
-			path = versionPath(i) + ".prepayment.amount"
+		if v.Prepayment == nil {
+			continue
+		}
+		at := versionPath(i) + ".prepayment.amount"
+		switch before, there := seen[v.Prepayment.Paid]; {
+		case !there:
+			seen[v.Prepayment.Paid] = v.Prepayment.Amount
+			paid, path = add(paid, v.Prepayment.Amount), at
+		case before != v.Prepayment.Amount:
+			k.fault(at, "repeat the amount, or write the day of the other payment", "%v paid on %s stands in an earlier version as %v", v.Prepayment.Amount, v.Prepayment.Paid, before)
 		}
 	}
-	if total := k.c.Value(); paid > total {
+	if total := k.c.Value(); paid > total && !k.c.Versions[n-1].To.IsZero() {
 		k.fault(path, "a prepayment is credited against what is owed", "%v paid ahead is more than the %v that the contract is worth until %s", paid, total, k.c.Versions[n-1].To)
 	}
 }

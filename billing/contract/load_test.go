@@ -231,6 +231,7 @@ var wrong = []edit{
 	{"negative prepayment", lease, "1000000 $", "-1000000 $"},
 	{"prepayment share", lease, "paid: 2025-12-01", "paid: 2025-12-01, share: 150 %"},
 	{"prepayment never paid", lease, ", paid: 2025-12-01", ""},
+	{"prepayment that changes its amount", lease + strings.NewReplacer("2026-01-01", "2028-01-01", "1000000 $", "900000 $").Replace(lease), "", ""},
 	{"prepayment larger than the contract", lease, "kind: colocation", "to: 2026-01-05\n    kind: colocation"},
 	{"tax", lease, "kind: colocation", "tax: 820 %\n    kind: colocation"},
 	{"payment days", lease, "kind: colocation", "payment_days: -1\n    kind: colocation"},
@@ -304,6 +305,16 @@ func TestWarnings(t *testing.T) {
 		fmt.Fprintf(&b, "# %s\n%v\n\n", o.name, c.Warnings)
 	}
 	golden(t, "odd.txt", b.String())
+}
+
+// A payment that a later version repeats with another share is the same one: $6,000,000 fit into
+// the $7,500,000 of a month, and twice as much would not.
+func TestRepeatedPrepaymentIsOne(t *testing.T) {
+	first := strings.NewReplacer("1000000 $", "6000000 $", "kind:", "to: 2026-01-16\n    kind:").Replace(lease)
+	then := strings.NewReplacer("2026-01-01", "2026-01-16", "to: 2026-01-16", "to: 2026-02-01", "2025-12-01", "2025-12-01, share: 50 %").Replace(first)
+	if _, err := Parse("c.yaml", []byte(head+first+then)); err != nil {
+		t.Error(err)
+	}
 }
 
 func FuzzParse(f *testing.F) {
