@@ -19,6 +19,9 @@ func PeriodOf(month string, zone *time.Location) (Period, error) {
 	return Period{Month: month, From: from.UTC(), To: to.UTC()}, nil
 }
 
+// Middle is a moment of the month that lies in it in every time zone, as its first one does not.
+func (p Period) Middle() time.Time { return p.From.Add(p.To.Sub(p.From) / 2) }
+
 // Name is the month as people write it: "October 2026".
 func (p Period) Name() string {
 	t, err := time.Parse("2006-01", p.Month)

@@ -46,7 +46,7 @@ func (s *Source) power(ctx context.Context, in *invoice.In, stretches []contract
 		return nil
 	}
 	for _, c := range s.charges.Coincident {
-		if !counts(c.Months, in.Period.From.In(s.zone)) {
+		if !counts(c.Months, in.Period.Middle()) {
 			continue
 		}
 		at, known, err := s.peaks(ctx, c, in.Period.From, in.Period.To)
@@ -86,7 +86,7 @@ func (s *Source) metered(ctx context.Context, from, to time.Time) ([]usage.Balan
 // sets it only where nothing was measured: a meter that was silent for an hour tells of that hour
 // at once, and the supplier's own meter knows no such peak.
 func Demand(c sitefile.DemandCharge, p invoice.Period, zone *time.Location, list []usage.Balance, rows []usage.Row) (invoice.Charge, bool) {
-	if !counts(c.Months, p.From.In(zone)) {
+	if !counts(c.Months, p.Middle()) {
 		return invoice.Charge{}, false
 	}
 	span := c.Interval

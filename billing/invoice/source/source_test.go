@@ -84,6 +84,23 @@ func TestDemand(t *testing.T) {
 	}
 }
 
+// A contract's month in UTC begins on the last day of the site's month before; the charge's months
+// are still the ones that they are called.
+func TestChargesMonthsInAnotherZone(t *testing.T) {
+	chicago, err := time.LoadLocation("America/Chicago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, list, rows := week(t)
+	rate := unit.DollarsPerKWMonth(10)
+	if _, ok := Demand(sitefile.DemandCharge{Rate: rate, Months: []int{10}}, p, chicago, list, rows); !ok {
+		t.Error("October's charge is not made in October")
+	}
+	if _, ok := Demand(sitefile.DemandCharge{Rate: rate, Months: []int{9}}, p, chicago, list, rows); ok {
+		t.Error("September's charge is made in October")
+	}
+}
+
 // 5 $/kW-month is 60 $ a year on the mean of four peaks: 15 $ on each one's power.
 func TestCoincident(t *testing.T) {
 	p, list, rows := week(t)
