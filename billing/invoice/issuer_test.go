@@ -172,6 +172,26 @@ func TestCorrectionOfTaxAndNothingElse(t *testing.T) {
 	}
 }
 
+// October is issued after November, which took up what was accrued in both: nothing of that stands
+// as owed twice again.
+func TestMonthsOutOfOrderAreTakenUpOnce(t *testing.T) {
+	o, src := officeOf(t), shelfOf(t)
+	for _, d := range []string{"2026-10-15", "2026-11-15"} {
+		tx := ledger.Transaction{Key: "accrued/" + d, At: day(d), Lines: []ledger.Line{
+			{Account: "assets:receivable:tenant:acme", Amount: 1000 * unit.Dollar}, {Account: "income:hosting:acme", Amount: -1000 * unit.Dollar},
+		}}
+		if _, err := o.book.Post(t.Context(), []ledger.Transaction{tx}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range []string{"2026-11", "2026-10"} {
+		o.must(t, src, "acme", m, day("2026-12-02"))
+		if got := o.balance(t, "assets:receivable:tenant:acme:invoiced"); got != -2000*unit.Dollar {
+			t.Errorf("after %s invoices took up %s of the $2,000.00 accrued", m, got)
+		}
+	}
+}
+
 func TestIssueTwiceChangesNothing(t *testing.T) {
 	o, src := officeOf(t), shelfOf(t)
 	inv := o.must(t, src, "beta", "2026-10", day("2026-11-02"))

@@ -84,7 +84,7 @@ func post(t *store.Tx, inv Invoice, paid []contract.Prepayment) error {
 			Lines: []ledger.Line{{Account: accountBank, Amount: p.Amount}, {Account: accountPrepayment + tenant, Amount: -p.Amount}},
 		})
 	}
-	accrued, err := uncleared(t, tenant, inv.Period.To)
+	accrued, err := uncleared(t, inv)
 	if err != nil {
 		return err
 	}
@@ -95,10 +95,15 @@ func post(t *store.Tx, inv Invoice, paid []contract.Prepayment) error {
 	return err
 }
 
-// uncleared is what billing accrued for the tenant up to a time and no invoice has taken up.
-func uncleared(t *store.Tx, tenant string, to time.Time) (unit.Money, error) {
+// uncleared is what billing accrued for the tenant up to the invoice's end and no invoice has taken up.
+func uncleared(t *store.Tx, inv Invoice) (unit.Money, error) {
+	var later int // an invoice of a later month took up all that was accrued until this one's end
+	if err := t.QueryRow("SELECT COUNT(*) FROM invoice_document WHERE tenant = ? AND month > ?", inv.Tenant, inv.Period.Month).Scan(&later); err != nil || later > 0 {
+		return 0, err
+	}
+	tenant := part(inv.Tenant)
 	own := accountAccrued + tenant
-	until, err := ledger.SumsIn(t, own, time.Time{}, to)
+	until, err := ledger.SumsIn(t, own, time.Time{}, inv.Period.To)
 	if err != nil {
 		return 0, err
 	}
