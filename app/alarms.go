@@ -52,7 +52,12 @@ func (c *control) alarm(key, severity, subject, text string) {
 
 // journalled says whether an alarm's beginning and end are noted by the alarm: not the store's,
 // since the journal may be what is broken, nor those of signals, whose own notes say it.
-func journalled(key string) bool { return key != "store" && !strings.HasPrefix(key, grid.KeyPrefix) }
+func journalled(key string) bool {
+	return key != "store" && !strings.HasPrefix(key, grid.KeyPrefix) && !strings.HasPrefix(key, curtailKey)
+}
+
+// curtailKey begins the key of what is to be decided of a tenant's curtailment: no part is lost.
+const curtailKey = "curtail "
 
 func (c *control) alertViews() []api.Alert {
 	out := make([]api.Alert, 0, len(c.alarms))
@@ -115,6 +120,14 @@ func (c *control) alarmsAt(snap *telemetry.Snapshot, r *readings) {
 		c.alarm(key, "critical", string(n.ID), text)
 	}
 	c.clusterAlarms()
+	due := c.a.curtail.Due(c.a.clk.Now())
+	for i := range c.a.plant.Tenants {
+		id, severity := c.a.plant.Tenants[i].ID, ""
+		if due[id] != "" {
+			severity = "warning"
+		}
+		c.alarm(curtailKey+id, severity, id, due[id])
+	}
 	short := map[string]bool{}
 	for _, o := range c.over {
 		if o.Short > 0 {

@@ -29,6 +29,7 @@ import (
 	"switchyard/app/bounds"
 	"switchyard/app/calm"
 	"switchyard/app/clusters"
+	"switchyard/app/curtail"
 	"switchyard/app/delivery"
 	"switchyard/app/desk"
 	"switchyard/app/grid"
@@ -114,6 +115,7 @@ type App struct {
 	ahead    *ahead.Ahead
 	clusters *clusters.Clusters
 	tenants  *tenants.Tenants
+	curtail  *curtail.Curtail
 	recorder *recorder.Recorder
 	points   *points.Points
 	notifier *notify.Notifier
@@ -209,6 +211,14 @@ func (a *App) openTenants(ctx context.Context) (err error) {
 	}
 	a.tenants, err = tenants.Open(ctx, tenants.Options{
 		Plant: a.plant, DB: a.db, Ledger: book, Clock: a.clk, Log: a.log, Notice: a.opt.Notice, Live: a.Live, Clusters: a.clusters,
+		Curtailed: func(id string) []api.CurtailmentView { return a.curtail.Standing(id) },
+	})
+	if err != nil {
+		return err
+	}
+	a.curtail, err = curtail.Open(ctx, curtail.Options{
+		Plant: a.plant, DB: a.db, Clock: a.clk, Log: a.log, Note: a.jot, Live: a.Live, Terms: a.tenants.Right, Every: a.ahead.Every(),
+		Planned: func() []curtail.Planned { return a.takings() },
 	})
 	return err
 }
@@ -326,6 +336,7 @@ func (a *App) Run(ctx context.Context) error {
 	wg.Go(func() { a.ahead.Run(parts) })
 	wg.Go(func() { a.clusters.Run(parts) })
 	wg.Go(func() { a.tenants.Run(parts) })
+	wg.Go(func() { a.curtail.Run(parts) })
 	wg.Go(func() { a.recorder.Run(parts) })
 	wg.Go(func() { a.points.Run(parts) })
 	wg.Go(func() { a.places.Run(parts) })
@@ -383,7 +394,7 @@ func (a *App) Handler() http.Handler {
 		s.Clusters = a.clusters
 	}
 	if len(a.tenants.Tenants()) > 0 {
-		s.Tenancy, s.Bills = a.tenants, tenants.Bills{Tenants: a.tenants}
+		s.Tenancy, s.Bills, s.Curtailments = a.tenants, tenants.Bills{Tenants: a.tenants}, a.curtail
 	}
 	return api.Handler(s)
 }

@@ -13,37 +13,8 @@ import (
 
 // Site returns what does not change while the controller runs.
 func (a *App) Site() api.SiteView {
-	p := a.plant
-	v := api.SiteView{Name: p.File.Site.Name, Timezone: p.File.Site.Timezone, Notice: a.opt.Notice, Speed: a.clk.Speed()}
-	for i := range p.Tree.Len() {
-		n := p.Tree.Node(i)
-		info := api.NodeInfo{ID: string(n.ID), Name: n.Name, HasMeter: n.Meter != ""}
-		if n.Parent >= 0 {
-			info.Parent = string(p.Tree.Node(n.Parent).ID)
-		}
-		if n.Limit > 0 {
-			info.LimitW = ptr(n.Limit.Watts())
-		}
-		v.Nodes = append(v.Nodes, info)
-	}
-	for i := range p.Groups {
-		g := &p.Groups[i]
-		info := api.GroupInfo{ID: g.ID, Name: g.Name, Node: g.Group.Node, Model: g.Model, Driver: g.Driver, Devices: g.Count, Style: "unknown"}
-		for _, m := range p.Miners[g.First : g.First+g.Count] {
-			info.NameplateW += m.Nameplate.Watts()
-			if caps := a.fleet.Capabilities(m.ID); caps.OK && info.Style == "unknown" {
-				info.Style = caps.V.Style()
-			}
-		}
-		v.Groups = append(v.Groups, info)
-	}
-	for i := range p.Tenants {
-		t := &p.Tenants[i]
-		v.Tenants = append(v.Tenants, api.TenantInfo{
-			ID: t.ID, Name: t.Name, Node: t.Tenant.Node, FirmW: t.Firm.Watts(), RateUSD: t.Rate.DollarsPerKWMonth(), Availability: float64(t.Availability),
-		})
-	}
-	v.GPUs = a.clusters.Infos()
+	v := a.plant.View(a.fleet.Capabilities)
+	v.Notice, v.Speed, v.GPUs = a.opt.Notice, a.clk.Speed(), a.clusters.Infos()
 	return v
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"switchyard/api"
 	"switchyard/app/ahead"
+	"switchyard/app/curtail"
 	"switchyard/market/outlook"
 	"switchyard/site"
 	"switchyard/unit"
@@ -17,6 +18,14 @@ func (a *App) Schedule() api.ScheduleView { return a.ahead.Schedule(a.clk.Now())
 
 // Forecast returns what prices are expected.
 func (a *App) Forecast() api.ForecastView { return a.ahead.Forecast(a.clk.Now()) }
+
+// takings are what the plan takes back from tenants.
+func (a *App) takings() (out []curtail.Planned) {
+	for _, t := range a.ahead.Takings(a.clk.Now()) {
+		out = append(out, curtail.Planned{Tenant: string(t.Load), From: t.From, To: t.To, Power: t.Power})
+	}
+	return out
+}
 
 // fast are the groups that are at standby within a time; zero asks for no speed.
 func (c *control) fast(within time.Duration) (out []site.LoadID) {
@@ -32,9 +41,13 @@ func (c *control) fast(within time.Duration) (out []site.LoadID) {
 func (c *control) lookAhead(now time.Time, r *readings, bounds []unit.Power, all []site.Limit) {
 	draws := make([]site.Opt[unit.Power], len(c.a.plant.Tenants))
 	signs := ahead.Signs{Bounds: bounds}
+	usual, told := slices.Clone(draws), make([]curtail.Standing, len(draws)) // usual: not while it draws less because it was told to
 	for i := range draws {
 		draws[i] = r.power(c.a.plant.Tenants[i].Node)
 		signs.Draw += draws[i].Or(c.a.plant.Tenants[i].Firm)
+		if told[i] = c.a.curtail.Of(now, c.a.plant.Tenants[i].ID, draws[i]); !told[i].Running {
+			usual[i] = draws[i]
+		}
 	}
 	for j := range c.status {
 		if c.status[j].Free {
@@ -44,11 +57,11 @@ func (c *control) lookAhead(now time.Time, r *readings, bounds []unit.Power, all
 	if q := c.a.price(now); q.Known {
 		signs.Price = site.Some(q.Price)
 	}
-	c.a.ahead.Observe(now, r.power(0), draws)
+	c.a.ahead.Observe(now, r.power(0), usual)
 	if !c.a.ahead.Due(now, signs) {
 		return
 	}
-	s := &ahead.State{At: now, Draws: draws, House: make([]unit.Power, len(bounds))}
+	s := &ahead.State{At: now, Draws: draws, Standing: told, House: make([]unit.Power, len(bounds))}
 	s.Keep, s.Margin, s.Caps = slices.Clone(c.reserve), slices.Clone(c.margin), slices.Clone(c.caps)
 	if h := c.a.market.Hashprice(now); h.Known {
 		s.Hashprice = site.Some(h.Hashprice)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"switchyard/api"
+	"switchyard/app/curtail"
 	"switchyard/app/plant"
 	"switchyard/clock"
 	"switchyard/dispatch"
@@ -71,6 +72,7 @@ type State struct {
 	Groups    []outlook.Group
 	Clusters  []outlook.Cluster
 	Draws     []site.Opt[unit.Power] // of each tenant
+	Standing  []curtail.Standing     // what each tenant was told to give up
 	Keep      []unit.Power           // for each tenant, now
 	Margin    []unit.Power           // beyond each one's draw, were the contract no bound
 	Limits    []site.Limit           // in force and to come, without the site file's
@@ -161,6 +163,9 @@ func Open(ctx context.Context, o Options) (*Ahead, error) {
 	a.restore(doc)
 	return a, nil
 }
+
+// Every is how often the hours ahead are planned, site time.
+func (a *Ahead) Every() time.Duration { return a.every }
 
 // restore takes up what was learned; it is a help and no condition.
 func (a *Ahead) restore(doc []byte) {
@@ -279,7 +284,11 @@ func (a *Ahead) state(s *State) (outlook.State, func([]schedule.Step) []schedule
 	}
 	a.mu.Unlock()
 	for i := range a.opt.Plant.Tenants {
-		o.Tenants = append(o.Tenants, outlook.Tenant{Load: a.opt.Plant.Tenants[i].Load, Draw: s.Draws[i], Keep: s.Keep[i], Margin: s.Margin[i], Profile: a.profiles[i]})
+		c := s.Standing[i]
+		o.Tenants = append(o.Tenants, outlook.Tenant{
+			Load: a.opt.Plant.Tenants[i].Load, Draw: s.Draws[i], Keep: s.Keep[i], Margin: s.Margin[i], Profile: a.profiles[i],
+			Curtailed: c.Used, Called: c.Called, Back: c.Back,
+		})
 	}
 	var c signal.Combined
 	if a.opt.Signals != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"switchyard/app/curtail"
 	"switchyard/app/plant"
 	"switchyard/clock"
 	"switchyard/dispatch"
@@ -107,7 +108,7 @@ func newRig(t *testing.T, dir string, edit func(*sitefile.File)) *rig {
 func (r *rig) state(at time.Time) *State {
 	return &State{
 		At: at, Hashprice: site.Some(unit.DollarsPerPHDay(50)), Groups: outlook.Standing(r.f, true, 20*time.Second), Interest: unit.DollarsPerMWh(119),
-		Draws: []site.Opt[unit.Power]{site.Some(1 * mw)}, Keep: []unit.Power{2 * mw}, Margin: []unit.Power{mw}, Caps: []unit.Power{-1, -1, -1}, House: make([]unit.Power, 3),
+		Draws: []site.Opt[unit.Power]{site.Some(1 * mw)}, Standing: make([]curtail.Standing, 1), Keep: []unit.Power{2 * mw}, Margin: []unit.Power{mw}, Caps: []unit.Power{-1, -1, -1}, House: make([]unit.Power, 3),
 	}
 }
 
@@ -271,6 +272,45 @@ func TestWhatIsFallenBackToIsToldOnce(t *testing.T) {
 	r.f.Ahead.Off = true
 	if r.Follow(at, "") != nil || r.Due(at, Signs{}) || !strings.Contains(r.Schedule(at).WhyNot, "switches the schedule off") {
 		t.Error("switched off, and planned")
+	}
+}
+
+// Where the grid leaves less than a tenant draws, the plan takes it back by the contract's right;
+// once the tenant is told, it is planned to be given and not taken again.
+func TestTakings(t *testing.T) {
+	r := newRig(t, t.TempDir(), func(f *sitefile.File) {
+		f.Reserves = nil // for which more would be taken than the limit asks
+		f.Tenants[0].Curtail = &sitefile.CurtailRight{Power: 500 * kw, Hours: 10 * time.Hour, Notice: 30 * time.Minute, Price: 200 * unit.DollarPerMWh, Call: sitefile.CallAsk}
+	})
+	from, to := noon.Add(2*time.Hour), noon.Add(4*time.Hour)
+	state := r.state(noon)
+	state.Keep[0], state.Margin[0] = mw, 0
+	state.Limits = []site.Limit{{ID: "grid", Node: "connection", Power: 700 * kw, From: from, To: to}}
+	r.make(state)
+	got := r.Takings(noon)
+	if len(got) != 1 || got[0].Load != "ai" || !got[0].From.Equal(from) || !got[0].To.Equal(to) || got[0].Power < 300*kw || got[0].Power > 310*kw {
+		t.Fatalf("taken back: %+v", got)
+	}
+	if got := r.Takings(noon.Add(3 * time.Hour)); got != nil {
+		t.Errorf("a plan that is too old takes %+v", got)
+	}
+	state = r.state(noon.Add(5 * time.Minute))
+	state.Keep[0], state.Margin[0] = mw, 0
+	state.Limits = []site.Limit{{ID: "grid", Node: "connection", Power: 700 * kw, From: from, To: to}}
+	state.Standing[0] = curtail.Standing{Called: []outlook.Called{{From: from, To: to, Power: 310 * kw}}, Used: 2 * time.Hour}
+	r.make(state)
+	if got := r.Takings(state.At); got != nil {
+		t.Errorf("taken again: %+v", got)
+	}
+	for _, l := range r.Schedule(state.At).Loads {
+		if l.Load != "ai" {
+			continue
+		}
+		for k, w := range l.ShortW {
+			if w != nil && *w > 0 {
+				t.Errorf("short in step %d: %v W", k, *w)
+			}
+		}
 	}
 }
 

@@ -110,6 +110,40 @@ func (a *Ahead) why(m *made, now time.Time, lost string) (string, int) {
 	return "", step
 }
 
+// Takings returns what the newest plan takes back from hosted tenants by their contracts' rights;
+// nothing where the plan is not followed. Steps in a row are one, with the highest power among
+// them: a tenant is told one figure, and a right's hours count whatever part of it is taken.
+func (a *Ahead) Takings(now time.Time) (out []Taking) {
+	m := a.newest.Load()
+	if why, _ := a.why(m, now, ""); why != "" {
+		return nil
+	}
+	for _, f := range m.plan.Firm {
+		open := -1
+		for k, p := range f.Curtailed {
+			from := m.plan.Steps[k].Start
+			to := from.Add(m.plan.Steps[k].Length)
+			switch {
+			case p <= 0 || !to.After(now):
+				open = -1
+			case open >= 0:
+				out[open].To, out[open].Power = to, max(out[open].Power, p)
+			default:
+				open = len(out)
+				out = append(out, Taking{Load: f.Load, From: from, To: to, Power: p})
+			}
+		}
+	}
+	return out
+}
+
+// Taking is power that a plan takes back from a hosted tenant.
+type Taking struct {
+	Load     site.LoadID
+	From, To time.Time
+	Power    unit.Power
+}
+
 // Turn returns what happened to the plans since the last call, for the journal.
 func (a *Ahead) Turn(now time.Time) []journal.Entry {
 	a.mu.Lock()

@@ -45,6 +45,8 @@ type Options struct {
 	// Live is the newest screen; Clusters answers for the GPU clusters, Jobs gives a cluster's jobs.
 	Live     func() api.LiveView
 	Clusters api.Clusters
+	// Curtailed are the calls that a hosted tenant is to follow now or later.
+	Curtailed func(tenant string) []api.CurtailmentView
 }
 
 // Tenants are all of a site's tenants, those in hosting and those of its clusters.
@@ -138,6 +140,19 @@ func (t *Tenants) load(id, path string) error {
 	c.InSite(t.opt.Plant.File.Site.Timezone)
 	t.contracts[id] = c
 	return nil
+}
+
+// Right is what a tenant's contract lets the site take back at a time; nil: nothing.
+func (t *Tenants) Right(id string, at time.Time) *contract.Curtail {
+	c := t.contracts[id]
+	if c == nil {
+		return nil
+	}
+	terms, ok := c.At(at)
+	if !ok {
+		return nil
+	}
+	return terms.Curtail
 }
 
 const (

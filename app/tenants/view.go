@@ -79,6 +79,15 @@ func (t *Tenants) hosted(x *tenant, live api.LiveView, v *api.TenantView) {
 			v.Headline = fmt.Sprintf("%s that it wants are not delivered: %s.", unit.Watts(l.ShedW).Short(), t.hostedCause(live, t.nodeOf(x.id)))
 		}
 	}
+	v.Curtailments = t.opt.Curtailed(x.id)
+	if len(v.Curtailments) == 0 || v.Curtailments[0].State != "running" {
+		return
+	}
+	k := &v.Curtailments[0]
+	if v.AllowedW == nil {
+		v.AllowedW = k.DownToW
+	}
+	v.Headline += fmt.Sprintf(" It was asked to draw %s less until %s.", unit.Watts(k.PowerW).Short(), k.To.In(t.opt.Plant.Zone).Format("15:04"))
 }
 
 // ofCluster fills in a tenant who runs jobs on our GPUs.
