@@ -223,14 +223,22 @@ func (f *fake) Audit(_ context.Context, who, what, outcome string) {
 // controller serves the API over a fake and returns environments by role.
 func controller(t *testing.T) (f *fake, byRole map[api.Role]env) {
 	t.Helper()
+	return controllerWith(t, func(*api.Site) {})
+}
+
+// controllerWith is a controller that answers for more, or for less.
+func controllerWith(t *testing.T, edit func(*api.Site)) (f *fake, byRole map[api.Role]env) {
+	t.Helper()
 	f = &fake{held: map[string]string{}}
 	tokens, err := api.LoadTokens(t.Context(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(api.Handler(api.Site{
+	face := api.Site{
 		Screens: f, Records: f, Operator: f, Stream: f, Audit: f, Ahead: f, Tokens: tokens, Log: slog.New(slog.DiscardHandler), Version: "test",
-	}))
+	}
+	edit(&face)
+	srv := httptest.NewServer(api.Handler(face))
 	t.Cleanup(srv.Close)
 	byRole = map[api.Role]env{}
 	for _, r := range []api.Role{api.Viewer, api.Operates, api.Admin} {

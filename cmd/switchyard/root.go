@@ -79,7 +79,7 @@ func (c *cli) root() *cobra.Command {
 		}
 	}
 	add(groupStart, c.demoCmd(), c.initCmd(), c.checkCmd(), c.runCmd(), c.notifyCmd(), c.emulateCmd())
-	add(groupOperate, c.statusCmd(), c.whyCmd(), c.signalsCmd(), c.limitCmd(), c.limitsCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd(), c.invoiceCmd())
+	add(groupOperate, c.statusCmd(), c.whyCmd(), c.signalsCmd(), c.limitCmd(), c.limitsCmd(), c.curtailCmd(), c.holdCmd(), c.releaseCmd(), c.reportCmd(), c.invoiceCmd())
 	add(groupOperate, c.usageCommands()...)
 	add(groupFleet, c.deviceCommands()...)
 	add(groupTools, c.scanCmd(), c.clearCmd(), c.scheduleCmd(), c.backtestCmd(), c.studyCmd(), c.contractCmd(), c.tokenCmd(), c.versionCmd(),
