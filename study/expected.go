@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"switchyard/study/finance"
-	"switchyard/study/flow"
 	"switchyard/study/input"
 )
 
@@ -150,32 +149,6 @@ func (e *engine) rent(o *input.Option) float64 {
 func (w *worker) expected() {
 	w.e.model.Expected(w.path)
 	w.mine()
-}
-
-// fixed is the site's own costs as a project: their value and, where s is given, their months.
-func (e *engine) fixed(w *worker, s *sheet) float64 {
-	if e.f.Site.Fixed == nil || e.f.Site.Fixed.Is == 0 {
-		return 0
-	}
-	w.venture.Clear()
-	for t := range e.months {
-		w.venture.Line[flow.Fixed][t] = -float64(e.f.Site.Fixed.Is) / 12 * e.inflation(t)
-	}
-	w.venture.End = e.months
-	finance.Run(finance.Project{Flows: w.venture, Terms: &e.owners, Quick: true}, w.res)
-	if s != nil {
-		s.add(w.venture, w.res)
-	}
-	return w.res.NPV
-}
-
-// inflation is what a dollar of Start costs in month t.
-func (e *engine) inflation(t int) float64 {
-	k := 1.0
-	for range t / 12 {
-		k *= 1 + float64(e.f.Inflation.Is)
-	}
-	return k
 }
 
 func rateOf(r finance.Rate) Rate {

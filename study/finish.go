@@ -36,6 +36,7 @@ func (x *expectation) finish(r *Report) {
 	}
 	r.Findings = append(r.Findings, e.overdrawn()...)
 	r.Findings = append(r.Findings, x.otherwise()...)
+	r.Findings = append(r.Findings, x.ended()...)
 	for _, w := range e.f.Warnings {
 		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error()})
 	}
@@ -110,7 +111,7 @@ func (x *expectation) money(r *Report) {
 	e, p := x.e, &r.Portfolio
 	p.Years = e.years(x.site)
 	if r.Paths == 0 {
-		on := x.fixed
+		on := e.fixed(x.w, e.months, nil)
 		for h := range e.cands {
 			on += x.mining(h)
 		}

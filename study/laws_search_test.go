@@ -26,23 +26,31 @@ func anySearch(t *rapid.T) *search {
 		a, b := n("ramp", 0, 60), n("ramp later", 0, 80)
 		s.utility = []float64{a, a, a, a, a + b, a + b, a + b, a + b}
 	}
+	if rapid.Bool().Draw(t, "the site costs") {
+		s.saved = make([]float64, s.months+1)
+		for m := s.months - 1; m >= 0; m-- {
+			s.saved[m] = s.saved[m+1] + n("saved", 0, 30)
+		}
+	}
 	all := 0.0 // MW of mining
 	for h := range rapid.IntRange(1, 3).Draw(t, "halls") {
 		fleet := n("fleet", 0, 30)
 		mined := slices.Repeat([]float64{fleet}, s.months)
 		all += fleet
-		list := []priced{{candidate: candidate{h, -1, 0}, npv: n("mining on", -50, 50), stays: true, mined: mined, quits: s.months}}
+		list := []priced{{candidate: candidate{h, -1, 0}, npv: n("mining on", -50, 50), stays: true, mined: mined, quits: s.months, leaves: s.months}}
 		for i := range rapid.IntRange(0, 5).Draw(t, "candidates") {
-			c := priced{candidate: candidate{h, i, 0}, npv: n("npv", -100, 200), equity: make([]float64, s.months), mined: mined, quits: s.months}
+			c := priced{candidate: candidate{h, i, 0}, npv: n("npv", -100, 200), equity: make([]float64, s.months), mined: mined, quits: s.months, leaves: s.months}
 			c.begin = int(n("begin", 0, 7))
 			c.built = min(c.begin+int(n("build", 0, 4)), s.months)
 			c.operate = c.built + int(n("power late", 0, 3))
-			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			switch rapid.IntRange(0, 4).Draw(t, "kind") {
 			case 0: // a conversion
 				c.capex, c.mw, c.drawn = n("cost", 0, 150), n("mw", 1, 30), n("grid", 1, 40)
 				c.quits = c.begin
 			case 1: // a greenfield
 				c.capex, c.once = n("cost", 0, 150), fmt.Sprint("field ", n("field", 0, 1))
+			case 2: // the end
+				c.quits, c.leaves = c.begin, c.begin
 			}
 			for m := range c.equity {
 				c.equity[m] = n("equity", -60, 40)
@@ -106,11 +114,11 @@ func (s *search) brute() float64 {
 	var try func(all []priced)
 	try = func(all []priced) {
 		if len(all) == len(s.halls) {
-			sum := 0.0
+			sum, last := 0.0, 0
 			for _, c := range all {
-				sum += c.npv
+				sum, last = sum+c.npv, max(last, c.leaves)
 			}
-			if sum > best && s.allowed(all) {
+			if sum += s.saves(last); sum > best && s.allowed(all) {
 				best = sum
 			}
 			return
@@ -132,12 +140,12 @@ func TestSearchFindsTheBest(t *testing.T) {
 		if got != want || !complete {
 			t.Fatalf("the search finds %v (complete: %v), and of all combinations %v is the best", got, complete, want)
 		}
-		sum, all := 0.0, []priced(nil)
+		sum, last, all := 0.0, 0, []priced(nil)
 		for h, i := range chosen {
 			all = append(all, s.halls[h][i])
-			sum += s.halls[h][i].npv
+			sum, last = sum+s.halls[h][i].npv, max(last, s.halls[h][i].leaves)
 		}
-		if sum != got || !s.allowed(all) {
+		if sum += s.saves(last); sum != got || !s.allowed(all) {
 			t.Fatalf("what was chosen is worth %v, not %v, or breaks a limit: %+v", sum, got, all)
 		}
 	})

@@ -20,6 +20,7 @@ type priced struct {
 	mw           float64
 	once         string // the greenfield that can be built only once
 	stays        bool   // the hall mines on
+	leaves       int    // the month in which the hall is sold or closed; the study's end where it is not
 	// For the site's ramp, MW of the grid: mined by month until quits, and drawn from operate on.
 	mined          []float64
 	quits, operate int
@@ -39,6 +40,7 @@ type search struct {
 	bound   []float64 // the most that halls i.. can add
 	// least is the least that owners can have in halls i.. at the end of each month; below zero where one pays out.
 	least  [][]float64
+	saved  []float64 // of the site's own costs, by the month in which the last hall goes; nil: nothing
 	best   float64
 	chosen []int
 	now    []int
@@ -70,7 +72,7 @@ func (s *search) solve() (chosen []int, best float64, complete bool) {
 	s.now, s.nodes = make([]int, len(s.halls)), 0
 	s.mineOn()
 	s.use = usage{equity: make([]float64, s.months), mw: make([]float64, s.months), halls: make([]int, s.months), once: map[string]bool{}, draw: make([]float64, s.months)}
-	s.descend(0, 0)
+	s.descend(0, 0, 0)
 	return s.chosen, s.best, s.nodes < maxNodes
 }
 
@@ -113,24 +115,35 @@ func (s *search) mineOn() {
 	}
 }
 
-func (s *search) descend(hall int, sum float64) {
+// saves is what is saved of the site's own costs where the last hall goes in month t; never more later.
+func (s *search) saves(t int) float64 {
+	if s.saved == nil {
+		return 0
+	}
+	return s.saved[t]
+}
+
+// descend chooses for hall and those after it; the last hall before goes in month empty.
+func (s *search) descend(hall int, sum float64, empty int) {
 	if hall == len(s.halls) {
-		if sum > s.best {
+		if sum += s.saves(empty); sum > s.best {
 			s.best, s.chosen = sum, slices.Clone(s.now)
 		}
 		return
 	}
 	for i := range s.halls[hall] {
 		c := &s.halls[hall][i]
-		if s.nodes++; s.nodes >= maxNodes || sum+c.npv+s.bound[hall+1] <= s.best {
+		most := sum + c.npv + s.bound[hall+1]
+		if s.nodes++; s.nodes >= maxNodes || most+s.saves(empty) <= s.best {
 			return
 		}
-		if !s.fits(c, hall) {
+		last := max(empty, c.leaves)
+		if most+s.saves(last) <= s.best || !s.fits(c, hall) {
 			continue
 		}
 		s.take(c, 1)
 		s.now[hall] = i
-		s.descend(hall+1, sum+c.npv)
+		s.descend(hall+1, sum+c.npv, last)
 		s.take(c, -1)
 	}
 }
@@ -204,7 +217,7 @@ func (s *search) take(c *priced, sign int) {
 // searchOf makes a search over candidates priced in the world that w holds.
 func (e *engine) searchOf(w *worker) *search {
 	inf := math.Inf(1)
-	s := &search{months: e.months, capex: inf, equity: inf, crew: inf, atOnce: e.f.Limits.Halls, utility: e.utility()}
+	s := &search{months: e.months, capex: inf, equity: inf, crew: inf, atOnce: e.f.Limits.Halls, utility: e.utility(), saved: e.saved(w)}
 	if l := e.f.Limits; l.Capex != nil {
 		s.capex = float64(l.Capex.Is)
 	}
@@ -227,7 +240,7 @@ func (e *engine) searchOf(w *worker) *search {
 // price values a candidate on the path; with equity, also what its owners put in by month.
 func (w *worker) price(c candidate, equity bool) priced {
 	e, o := w.e, w.e.option(c)
-	p := priced{candidate: c, npv: w.value(c)}
+	p := priced{candidate: c, npv: w.value(c), leaves: e.leaves(c)}
 	p.mined, p.quits = e.mined[c.hall], e.months
 	if o.Kind == mine {
 		p.stays = true

@@ -78,7 +78,7 @@ func (x *expectation) settle(r *Report) {
 	for _, i := range x.at {
 		add(x.site, x.all[i].total)
 	}
-	x.fixed = e.fixed(x.w, x.site)
+	x.fixed = e.fixed(x.w, e.empty(x.best), x.site)
 	x.site.close()
 	base := x.fixed
 	for _, i := range x.at {
@@ -240,8 +240,9 @@ func there(v []float64) (out []float64) {
 func (x *expectation) together(d *draws, on [][]float64, r *Report) {
 	npv, mined := make([]float64, d.n), make([]float64, d.n)
 	year := make([]float64, d.kept*x.e.f.Years)
+	whole := x.e.fixed(x.w, x.e.months, nil)
 	for p := range npv {
-		npv[p], mined[p] = x.fixed, x.fixed
+		npv[p], mined[p] = x.fixed, whole
 	}
 	for h, i := range x.at {
 		for p := range npv {
@@ -252,12 +253,11 @@ func (x *expectation) together(d *draws, on [][]float64, r *Report) {
 			year[k] += d.year[i][k]
 		}
 	}
+	paid := x.e.paid(x.e.empty(x.best))
 	for y := range x.e.f.Years {
 		fixed := 0.0
-		for t := 12 * y; t < 12*y+12; t++ {
-			if f := x.e.f.Site.Fixed; f != nil {
-				fixed += float64(float64(f.Is) / 12 * x.e.inflation(t))
-			}
+		for t := 12 * y; t < min(12*y+12, paid); t++ {
+			fixed += x.e.cost(t)
 		}
 		for p := range d.kept {
 			year[y*d.kept+p] -= fixed

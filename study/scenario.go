@@ -36,9 +36,10 @@ func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
 		for k := range all {
 			sc.Options = append(sc.Options, ScenarioOption{Hall: all[k].out.Hall, Name: all[k].out.Name, NPV: w.value(all[k].candidate)})
 		}
-		_, top, _ := e.searchOf(w).solve()
+		s := e.searchOf(w)
+		_, top, _ := s.solve()
 		for k, way := range ways {
-			gap := top - w.worth(way)
+			gap := top - w.worth(way) - s.saves(e.empty(way))
 			if !r.Regret.Beyond[k] {
 				gap = math.Max(0, gap) // the best allowed is no worse but for rounding
 			}
@@ -48,7 +49,7 @@ func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
 			}
 		}
 		sc.MinDSCR = e.leastCover(w, all, best)
-		sc.Portfolio += e.fixed(w, nil)
+		sc.Portfolio += e.fixed(w, e.empty(best), nil)
 		r.Regret.Scenarios = append(r.Regret.Scenarios, worlds[i].Name)
 		r.Scenarios = append(r.Scenarios, sc)
 	}

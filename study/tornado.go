@@ -132,7 +132,7 @@ func (e *engine) leaned(best choices, l lean, high bool) float64 {
 		l.set(w.path, high)
 	}
 	w.mine()
-	return w.worth(best) + moved.fixed(w, nil)
+	return w.worth(best) + moved.fixed(w, moved.empty(best), nil)
 }
 
 // network moves what the file believes of the network: how fast machines improve, and the price of power at which its oldest

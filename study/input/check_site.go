@@ -28,6 +28,10 @@ func (l *loader) checkSite() {
 	l.checkConnection()
 	within(l, "site.chance", s.Chance, 0, 1)
 	within(l, "site.fixed_costs", s.Fixed, 0, 1e9)
+	within(l, "site.wind_down", s.WindDown, 0, 480)
+	if l.doc.Has("site.wind_down") && !l.doc.Has("site.fixed_costs") {
+		l.fault("site.wind_down", "add fixed_costs:, or remove the key", "there are no site's own costs that could go on")
+	}
 	for i, r := range s.Ramp {
 		p := at("site.ramp", i)
 		if !l.need(p+"from", "write the month in which the power comes") || !l.need(p+"power", "write the power from then on") {

@@ -124,7 +124,11 @@ func (l *loader) siteDefaults() {
 		assumed(l, &s.Chance, "site.chance", 1, "the connection is energised")
 	}
 	assumed(l, &s.Chance, "site.chance", 1, "no chance that the power does not come was given")
+	if l.doc.Has("site.fixed_costs") {
+		assumed(l, &s.WindDown, "site.wind_down", 3, "to clear the site and end its contracts, once no hall is left")
+	}
 	none(l, &s.Fixed, "site.fixed_costs")
+	none(l, &s.WindDown, "site.wind_down")
 }
 
 func (l *loader) hallDefaults(p string, h *Hall) {

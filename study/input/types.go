@@ -105,8 +105,11 @@ type Site struct {
 	Status    string       `yaml:"status"`
 	Energised figure.Month `yaml:"energised"`
 	Chance    Ratio        `yaml:"chance"`
-	// Fixed is what the site costs a year whatever the halls do, in dollars of Start.
+	// Fixed is what the site costs a year while a hall is left, in dollars of Start.
 	Fixed Money `yaml:"fixed_costs"`
+	// WindDown is for how long it costs that after the month in which the last hall was sold or closed;
+	// default three months.
+	WindDown Months `yaml:"wind_down"`
 }
 
 // RampStep is utility power from a month on.

@@ -17,6 +17,7 @@ type option struct {
 	hall    int
 	g, mine *grid
 	start   string // the name of the month in which it begins
+	leaves  string // the month in which the hall is sold or closed, by a template; empty: it is not
 	// what is the option's own project; before is the mining until then, nil where that is the option.
 	what, before *project
 }
@@ -70,6 +71,7 @@ func (x *option) starts() {
 	case input.Sell:
 		s := x.f.Sale(x.o.With)
 		until += "+" + x.b.figures(sales, s.ID).duration("closing", "until it is paid", s.After)
+		x.leaves = until
 	case input.Build:
 		until = fmt.Sprint(x.b.months)
 	}

@@ -133,10 +133,14 @@ func (b *book) summaryTotals(name string, row int, all []listed, fixed *project)
 		}
 	}
 	costs := fixed.g.at("npv")
+	whole := costs // had no hall gone
+	if fixed.g.has("npv_whole") {
+		whole = fixed.g.at("npv_whole")
+	}
 	for _, v := range []struct {
 		label, formula string
 	}{
-		{"The site's own costs", costs}, {"All halls as chosen, less those", total(together) + "+" + costs}, {"All halls mining on, less those", total(mining) + "+" + costs},
+		{"The site's own costs", costs}, {"All halls as chosen, less those", total(together) + "+" + costs}, {"All halls mining on, less those", total(mining) + "+" + whole},
 	} {
 		for c := range 3 {
 			b.text(name, c+1, row, "", part)

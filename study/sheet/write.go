@@ -3,6 +3,7 @@ package sheet
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/xuri/excelize/v2"
 
@@ -32,7 +33,7 @@ func write(w io.Writer, f *input.File, r *study.Report) error {
 	if err != nil {
 		return err
 	}
-	fixed := b.fixedCosts()
+	fixed := b.fixedCosts(all)
 	for i := range all {
 		years.option(&all[i])
 	}
@@ -143,14 +144,41 @@ func (b *book) monthOf(name string) (int, error) {
 	return 0, fmt.Errorf("%q is no month of the study", name)
 }
 
-// fixedCosts writes the site's own costs, which are no hall's.
-func (b *book) fixedCosts() *project {
+// fixedCosts writes the site's own costs, which are no hall's; where all halls are sold or closed they end.
+func (b *book) fixedCosts(all []listed) *project {
 	g := b.grid("Site_costs")
 	p := &project{b: b, g: g, begin: "0", operate: "0", last: fmt.Sprint(b.months - 1)}
 	g.head("The site")
-	cost := b.figures(site, "").money("fixed_costs", "Costs of the site whatever the halls do", "$ a year", b.f.Site.Fixed)
-	g.row("fixed", flow.Fixed.String(), "$", dollars, true, always("-"+cost+"/12*[World!dollar]"), "")
+	in := b.figures(site, "")
+	cost := "-" + in.money("fixed_costs", "Costs of the site until no hall is left", "$ a year", b.f.Site.Fixed) + "/12*[World!dollar]"
+	if goes := b.empty(all); goes != "" {
+		wind := in.duration("wind_down", "Months that it costs that after the last hall went", b.f.Site.WindDown)
+		g.scalar("until", "The last hall goes", "month", whole, "MIN("+goes+fmt.Sprintf(",%d)", b.months), "the study's first being 0")
+		g.row("whole", "Costs if all went on", "$", dollars, true, always(cost), "")
+		p.once("npv_whole", "Their net present value", "$", dollars, "SUMPRODUCT([whole*],[World!factor*])", "")
+		cost = "IF([World!t]<=[until$0]+" + wind + ",[whole],0)"
+		p.last = "MIN([until$0]+" + wind + "," + p.last + ")"
+	}
+	g.row("fixed", flow.Fixed.String(), "$", dollars, true, always(cost), "")
 	p.value()
 	p.statements()
 	return p
+}
+
+// empty says by a template in which month the last hall of those chosen goes; empty: one stays.
+func (b *book) empty(all []listed) string {
+	var goes []string
+	for i := range all {
+		if !all[i].chosen {
+			continue
+		}
+		if all[i].leaves == "" {
+			return ""
+		}
+		goes = append(goes, all[i].leaves)
+	}
+	if len(goes) == 0 {
+		return ""
+	}
+	return "MAX(" + strings.Join(goes, ",") + ")"
 }
