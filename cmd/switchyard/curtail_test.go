@@ -55,16 +55,16 @@ func (k *taker) Acknowledge(context.Context, string, string, string) (api.Curtai
 func TestCurtail(t *testing.T) {
 	k := &taker{}
 	_, who := controllerWith(t, func(s *api.Site) { s.Tenancy, s.Curtailments = k, k })
-	who[api.Viewer].run(t, "curtail").wants(t, 0, []string{
+	who[api.Viewer].run(t, "curtail", "list").wants(t, 0, []string{
 		"acme", "500 kW", "30m", "8h of 10h", "200.00", "people", "07-01 15:05", "300 kW", "07-01 14:35",
 		"acme-1", "ended", "not measured", "not yet", "acme-0", "420 kW", "07-01 10:15", "eva", "heat",
 	}, nil)
 	var v api.CurtailmentsView
-	who[api.Viewer].run(t, "curtail", "--tenant", "acme", "-o", "json").decode(t, &v)
+	who[api.Viewer].run(t, "curtail", "list", "--tenant", "acme", "-o", "json").decode(t, &v)
 	if len(v.Calls) != 2 || len(v.Proposed) != 1 {
 		t.Errorf("%+v", v)
 	}
-	who[api.Viewer].run(t, "curtail", "--tenant", "beta").wants(t, 3, nil, []string{"beta"})
+	who[api.Viewer].run(t, "curtail", "list", "--tenant", "beta").wants(t, 3, nil, []string{"beta"})
 	op := who[api.Operates]
 	op.run(t, "curtail", "call", "acme", "--for", "2h", "--why", "The grid is short.").wants(t, 0, []string{"Acme AI is to draw 500 kW less.", "switchyard curtail withdraw acme-2"}, nil)
 	op.run(t, "curtail", "call", "acme", "--from", "17:00", "--for", "90m", "--power", "300kW", "--why", "heat", "--consent", "mail").wants(t, 0, []string{"Acme AI"}, nil)

@@ -42,19 +42,28 @@ const path = "/api/v1/curtailments"
 // Command makes the command with those below it.
 func Command(k Console) *cobra.Command {
 	c := &console{k}
-	var tenant string
 	cmd := &cobra.Command{
 		Use:   "curtail",
 		Short: "Take power back from hosted tenants, as their contracts allow",
+		Long: `Take power back from hosted tenants, as their contracts allow. A tenant's machines are its own:
+a call tells it to draw less, its meter shows what it gave, and no limit rests on its following.`,
+	}
+	cmd.AddCommand(c.listCmd(), c.callCmd(), c.withdrawCmd())
+	return cmd
+}
+
+func (c *console) listCmd() *cobra.Command {
+	var tenant string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "The rights to take power back, what the schedule would use, and what was called",
 		Long: `The rights that tenants' contracts give, what the schedule would use of them, and what was
-called this year: told when, seen by the tenant or not, asked for and given by its meter.
-A tenant's machines are its own: a call tells it, and no limit rests on its following.`,
-		Example: "  switchyard curtail\n  switchyard curtail call acme --power 500kW --for 2h --why \"The grid is short.\"\n  switchyard curtail withdraw acme-20261123T140000Z --why \"The grid is well again.\"",
+called this year: told when, seen by the tenant or not, asked for and given by its meter.`,
+		Example: "  switchyard curtail list\n  switchyard curtail list --tenant acme",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.list(cmd.Context(), tenant) },
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "of one tenant alone")
-	cmd.AddCommand(c.callCmd(), c.withdrawCmd())
 	return cmd
 }
 
