@@ -132,7 +132,7 @@ function tenants(m, { jobs, nodes, begin }) {
     const at = nodes().filter((n) => mine.some((j) => j.nodes.includes(n.name)))
     const capped = at.filter((n) => n.cap_w != null)
     const live = m.views.live().tenants.find((t) => t.id === id)
-    const powerW = cloud(id) ? at.reduce((s, n) => s + n.power_w, 0) : (live?.power_w ?? null)
+    const powerW = cloud(id) ? at.reduce((s, n) => s + n.power_w, 0) : m.curtail.power(id, live?.power_w ?? null)
     const why = 'The utility lets the site draw 2.90 MW until 18:30, and all mining rests already.'
     const effects = m.short && cloud(id)
       ? [{ kind: 'capped', from: iso(begin() + 30), to: null, power_w: capped.length * 2000, text: `${capped.length * 8} GPUs of your training jobs are held to 450 W, about 8 % slower. ${why}`, counts: false, excluded: 'allowed by your class training', ref: 'plan 118' }]
@@ -140,10 +140,10 @@ function tenants(m, { jobs, nodes, begin }) {
     return {
       id, name: names[id], site: m.site.name, timezone: zone, notice: '', at: iso(now), contract: cloud(id) ? 'GPU-2026-007' : 'MSA-2026-014', kind: cloud(id) ? 'gpu-cloud' : 'colocation',
       headline: effects.length > 0 ? `Your firm jobs run at full power; training is about 8 % slower until 18:30, because the grid is short.` : 'You have all the power that you want.',
-      power_w: powerW, quality: 'measured', reserved_w: cloud(id) ? null : 1.8e6, allowed_w: null, price_usd_mwh: cloud(id) ? null : m.views.live().price_usd_mwh,
+      power_w: powerW, quality: powerW == null ? 'missing' : 'measured', reserved_w: cloud(id) ? null : 1.8e6, allowed_w: null, price_usd_mwh: cloud(id) ? null : m.views.live().price_usd_mwh,
       gpus: cloud(id) ? [{ model: 'H100', reserved: id === 'beta' ? 64 : 16, used: at.length * 8, capped: capped.length * 8 }] : [],
       nodes: at.map((n) => ({ cluster: 'gpu', name: n.name, model: n.model, state: n.state, gpus: n.gpus_used, power_w: n.power_w, cap_w: n.cap_w, full_w: n.full_w, until: n.cap_w == null ? null : iso(m.epoch + 4200), why: n.cap_w == null ? '' : why })),
-      effects, sla: sla(id),
+      effects, sla: sla(id), curtailments: m.curtail.of(id),
     }
   }
 

@@ -30,6 +30,18 @@ export class Mock {
   refused: { at: string; source: string; text: string }[]
   /** Investment studies: what runs is brought so far by the test. */
   studies: { list(): { id: string; state: string }[]; reach(id: string, done: number): void; fail(id: string, error: string): void; interrupt(id: string, times: number, runs: boolean): void; remove(id: string): unknown }
+  /** Power taken back from tenants. Times in site seconds. */
+  curtail: {
+    rights: unknown[]
+    calls: { id: string; tenant: string; from: number; to: number; power_w: number; baseline_w: number; told: number; seen: number | null; withdrawn: number | null; by: string; why: string; consent: string; given_w: number | null }[]
+    /** The sentence with which the next call is refused. */
+    refuses: string
+    /** The tenants' meters tell nothing. */
+    silent: boolean
+    /** Whether tenants do as they are asked. */
+    follows: boolean
+    proposes: boolean
+  }
   /** Site time, seconds since 1970. */
   now(): number
   site: { nodes: { id: string }[]; groups: { id: string; devices: number }[]; tenants: { id: string }[] }

@@ -11,6 +11,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ahead } from './ahead.mjs'
 import { clusters } from './clusters.mjs'
+import { curtail } from './curtail.mjs'
 import { fleet } from './fleet.mjs'
 import * as plant from './plant.mjs'
 import { rollouts } from './rollouts.mjs'
@@ -57,6 +58,7 @@ export class Mock {
     this.short = false // power is short: the cluster's jobs are capped and paused
     this.unreachable = false // the cluster's engine does not answer
     this.broken = false // a tenant's promise is broken this month
+    this.curtail = curtail(this)
     this.clusters = clusters(this)
     this.studies = studies(this)
     this.slowMs = 0 // how late the answers about miners come
@@ -147,7 +149,7 @@ export class Mock {
       r.setHeader('Set-Cookie', 'switchyard=; HttpOnly; Path=/; Max-Age=0')
       return json(r, 204)
     }
-    if (/^\/tenant(\/|$)/.test(path) && this.hasClusters) return this.own(r, path, u.searchParams, who)
+    if (/^\/tenant(\/|$)/.test(path) && this.hasClusters) return this.own(r, path, u.searchParams, who, q.method)
     if (who.role === 'tenant' && path !== '/session') throw new Refusal(403, 'the role tenant may not do this; it takes viewer')
     if (q.method !== 'GET') {
       if (who.role === 'viewer') throw new Refusal(403, 'the role viewer may not change anything; ask for an operator token')
@@ -164,11 +166,14 @@ export class Mock {
   }
 
   /** What is one tenant's own. */
-  own(r, path, p, who) {
+  own(r, path, p, who, method) {
     const id = who.role === 'tenant' ? who.tenant : p.get('tenant')
     if (who.role === 'tenant' && p.get('tenant') && p.get('tenant') !== id) throw new Refusal(403, "a tenant's token sees its own tenant only")
     const t = this.clusters.tenants
     if (!t.known(id)) throw new Refusal(404, `tenant "${id}": not found`)
+    const seen = method === 'POST' && /^\/tenant\/curtailments\/([^/]+)\/acknowledge$/.exec(path)
+    if (seen && who.role !== 'tenant') throw new Refusal(422, 'only the tenant itself acknowledges, with its own token')
+    if (seen) return json(r, 200, this.curtail.acknowledge(id, decodeURIComponent(seen[1])))
     if (path === '/tenant/feed') {
       r.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
       this.ownStreams.set(r, id)
@@ -194,11 +199,12 @@ export class Mock {
     if (this.hasClusters && path === '/clusters') return this.clusters.all()
     if (this.hasClusters && path === '/clusters/gpu/jobs') return this.clusters.jobs()
     if (this.hasClusters && path === '/tenants') return this.clusters.tenants.list()
+    if (this.hasClusters && path === '/curtailments') return this.curtail.all(p.get('tenant'))
     if (path === '/session') return who
     if (this.hasStudies && path === '/studies') return this.studies.list()
     const study = this.hasStudies && /^\/studies\/([^/]+)$/.exec(path)
     if (study) return this.studies.report(decodeURIComponent(study[1]))
-    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role, ahead: this.hasAhead, clusters: this.hasClusters, studies: this.hasStudies }
+    if (path === '/site') return { ...this.site, speed: this.speed, role: who.role, ahead: this.hasAhead, clusters: this.hasClusters, studies: this.hasStudies, curtailments: this.hasClusters }
     if (path === '/live') return this.views.live()
     if (path === '/curve') return this.views.curve()
     if (path === '/decisions') return this.feed.slice(0, Number(p.get('limit') ?? 100))
@@ -259,6 +265,8 @@ export class Mock {
   care(method, path, body, who, id) {
     if (method === 'POST' && path === '/studies') return this.studies.add(body, who)
     if (method === 'DELETE' && path.startsWith('/studies/')) return this.studies.remove(id)
+    if (method === 'POST' && path === '/curtailments') return this.curtail.call(body, who)
+    if (method === 'POST' && /^\/curtailments\/[^/]+\/withdraw$/.test(path)) return this.curtail.withdraw(id)
     if (method === 'POST' && path === '/clusters/gpu/holds') return this.clusters.hold('gpu', body)
     if (method === 'DELETE' && path.startsWith('/clusters/gpu/holds/')) return this.clusters.release(decodeURIComponent(path.split('/')[4]))
     if (method === 'POST' && path === '/rollouts/preview') return this.rollouts.preview(body)

@@ -63,7 +63,7 @@ for (const scheme of ['dark', 'light'] as const) {
   })
 }
 
-const screens = ['schedule', 'signals', 'miners', 'miners?q=state%3Dfault', 'miners/s21-003', 'alerts', 'silences', 'repairs', 'rollouts', 'rollouts/1', 'clusters', 'tenants/beta']
+const screens = ['schedule', 'signals', 'curtailments', 'miners', 'miners?q=state%3Dfault', 'miners/s21-003', 'alerts', 'silences', 'repairs', 'rollouts', 'rollouts/1', 'clusters', 'tenants/beta']
 
 for (const scheme of ['dark', 'light'] as const) {
   test(`names, ids and contrast hold on every screen, ${scheme}`, async ({ page, url }) => {
@@ -111,6 +111,31 @@ for (const scheme of ['dark', 'light'] as const) {
       expect(await faint(page)).toEqual([])
     })
   }
+}
+
+for (const scheme of ['dark', 'light'] as const) {
+  test(`names, ids and contrast hold when tenants are curtailed, ${scheme}`, async ({ page, url, mock }) => {
+    const now = mock.now()
+    for (const [id, from, to] of [['running', -2400, 2400], ['called', 3600, 7200]] as const)
+      mock.curtail.calls.unshift({ id, tenant: 'helix', from: now + from, to: now + to, power_w: 0.5e6, baseline_w: 1.3e6, told: now - 3000, seen: null, withdrawn: null, by: 'shift', why: 'The grid is short.', consent: 'its right', given_w: null })
+    await page.emulateMedia({ colorScheme: scheme })
+    await open(page, url)
+    await page.goto(`${url}/#/curtailments`)
+    await page.getByRole('button', { name: /^Withdraw the call/ }).first().click()
+    expect(await faults(page)).toEqual([])
+    expect(await faint(page)).toEqual([])
+    await page.getByRole('button', { name: 'Curtail a tenant…' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Call Helix AI' }).click()
+    expect(await faults(page)).toEqual([])
+    expect(await faint(page)).toEqual([])
+    await page.goto(`${url}/#/tenants/helix`)
+    for (const follows of [true, false]) {
+      mock.curtail.follows = follows
+      await expect(page.getByTestId('curtailment').first()).toContainText(follows ? 'That is followed' : 'not followed yet')
+      expect(await faults(page)).toEqual([])
+      expect(await faint(page)).toEqual([])
+    }
+  })
 }
 
 test('motion stops for those who ask for that', async ({ page, url }) => {

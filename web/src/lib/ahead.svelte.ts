@@ -1,9 +1,10 @@
-// The hours ahead: what is planned and what the grid asks, asked every few seconds for every
+// The hours ahead: what is planned, what the grid asks and what tenants are to give back, asked every few seconds for every
 // screen. Nothing is asked of a controller that does not say it has them.
 
 import type { ScheduleView, SignalsView } from './aheadtypes'
 import { api } from './api'
 import { Asked } from './ask.svelte'
+import type { CurtailmentsView } from './clustertypes'
 import { store } from './site.svelte'
 
 const signalsMs = 4000
@@ -12,6 +13,7 @@ const scheduleMs = 12_000
 class Ahead {
   readonly planned = new Asked<ScheduleView>()
   readonly asked = new Asked<SignalsView>()
+  readonly curtailed = new Asked<CurtailmentsView>()
   schedule = $derived(this.planned.value)
   signals = $derived(this.asked.value?.signals ?? [])
   sources = $derived(this.asked.value?.sources ?? [])
@@ -20,6 +22,9 @@ class Ahead {
     const now = store.live ? Date.parse(store.live.at) : 0
     return this.signals.filter((s) => s.emergency && (s.to === null || Date.parse(s.to) > now) && Date.parse(s.from) - now < 3600_000)
   })
+
+  /** Asks anew after a change, whatever is under way. */
+  curtail = () => this.curtailed.ask((s) => api.curtailments(s))
 
   /** Asks until it is told to end. */
   watch(): () => void {
@@ -33,6 +38,7 @@ class Ahead {
       if (now - signalsAt >= signalsMs) {
         signalsAt = now
         void this.asked.renew((s) => api.signals(s))
+        if (store.site?.curtailments) void this.curtailed.renew((s) => api.curtailments(s))
       }
       if (now - scheduleAt >= old) {
         scheduleAt = now
@@ -43,7 +49,7 @@ class Ahead {
     const timer = setInterval(look, 1000)
     return () => {
       clearInterval(timer)
-      for (const a of [this.planned, this.asked]) {
+      for (const a of [this.planned, this.asked, this.curtailed]) {
         a.drop()
         a.value = null
       }

@@ -1,6 +1,6 @@
 // Calls to the controller's API: one deadline, one error type that says what to do.
 
-import type { AvailabilityView, ClusterJob, ClusterView, InvoiceView, TenantEvent, TenantJob, TenantName, TenantView, UsageView } from './clustertypes'
+import type { AvailabilityView, ClusterJob, ClusterView, CurtailmentsView, CurtailmentView, CurtailRequest, InvoiceView, TenantEvent, TenantJob, TenantName, TenantView, UsageView } from './clustertypes'
 import type { ForecastView, ScheduleView, SignalsView } from './aheadtypes'
 import type {
   DeviceHistoryView,
@@ -123,6 +123,9 @@ export const api = {
     call<HistoryView>('GET', `/history?from=${q(from.toISOString())}&to=${q(to.toISOString())}&step=${step}`, undefined, stop),
   schedule: (stop?: AbortSignal) => call<ScheduleView>('GET', '/schedule', undefined, stop),
   signals: (stop?: AbortSignal) => call<SignalsView>('GET', '/signals', undefined, stop),
+  curtailments: (stop?: AbortSignal) => call<CurtailmentsView>('GET', '/curtailments', undefined, stop),
+  curtail: (r: CurtailRequest) => call<CurtailmentView>('POST', '/curtailments', r),
+  withdraw: (id: string, why: string) => call<CurtailmentView>('POST', `/curtailments/${q(id)}/withdraw`, { why }),
   forecast: (stop?: AbortSignal) => call<ForecastView>('GET', '/forecast', undefined, stop),
   report: (date: string) => call<ReportView>('GET', `/report/day?date=${q(date)}`),
   setLimit: (l: LimitRequest) => call<unknown>('POST', '/limits', l),
@@ -163,6 +166,7 @@ export const api = {
   tenantUsage: (whose: string, stop?: AbortSignal) => call<UsageView>('GET', `/tenant/usage${of(whose)}`, undefined, stop),
   tenantInvoices: (whose: string, stop?: AbortSignal) => call<InvoiceView[] | null>('GET', `/tenant/invoices${of(whose)}`, undefined, stop),
   availability: (whose: string) => call<AvailabilityView>('GET', `/tenant/availability${of(whose)}`),
+  acknowledge: (id: string) => call<CurtailmentView>('POST', `/tenant/curtailments/${q(id)}/acknowledge`),
   invoiceURL: (whose: string, number: string, format: 'pdf' | 'csv' | 'json') => `${base}/tenant/invoices/${q(number)}${of(whose, `format=${format}`)}`,
   tenantFeedURL: (whose: string) => `${base}/tenant/feed${of(whose)}`,
   eventsURL: `${base}/events`,

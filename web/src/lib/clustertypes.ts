@@ -64,6 +64,63 @@ export interface TenantView {
   nodes: TenantNode[]
   effects: TenantEvent[]
   sla: SLAView | null
+  curtailments: CurtailmentView[]
+}
+
+export interface RightView {
+  tenant: string
+  name: string
+  power_w: number
+  notice_s: number
+  total_s: number
+  left_s: number
+  price_usd_mwh: number
+  call: 'ask' | 'auto' | 'never'
+}
+
+export type CurtailState = 'proposed' | 'called' | 'running' | 'ended' | 'withdrawn'
+
+export interface CurtailmentView {
+  id: string
+  tenant: string
+  name: string
+  state: CurtailState
+  from: string
+  to: string
+  power_w: number
+  /** null: the tenant's meter does not tell. */
+  down_to_w: number | null
+  baseline_w: number | null
+  price_usd_mwh: number
+  told: string | null
+  call_by: string | null
+  seen: string | null
+  withdrawn: string | null
+  by: string
+  why: string
+  consent: string
+  /** null: not measured yet. */
+  given_w: number | null
+  given_kwh: number | null
+  text: string
+}
+
+export interface CurtailmentsView {
+  at: string
+  rights: RightView[]
+  proposed: CurtailmentView[]
+  calls: CurtailmentView[]
+}
+
+export interface CurtailRequest {
+  tenant: string
+  /** Left out: as soon as the right's notice allows. */
+  from?: string
+  to: string
+  /** Left out: all that the right allows. */
+  power_w?: number
+  why: string
+  consent?: string
 }
 
 export type JobState = 'pending' | 'running' | 'stopping' | 'paused' | 'frozen' | 'done' | 'failed'

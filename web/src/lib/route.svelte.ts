@@ -1,7 +1,7 @@
 // Where the page is: the part of the address after #, so that a miner, a query or a rollout can
 // be linked. Nothing here asks the controller.
 
-export type Page = 'site' | 'schedule' | 'signals' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report' | 'clusters' | 'tenant' | 'studies' | 'study'
+export type Page = 'site' | 'schedule' | 'signals' | 'curtailments' | 'miners' | 'miner' | 'alerts' | 'silences' | 'repairs' | 'rollouts' | 'rollout' | 'report' | 'clusters' | 'tenant' | 'studies' | 'study'
 
 export interface Route {
   page: Page
@@ -10,7 +10,7 @@ export interface Route {
   params: URLSearchParams
 }
 
-const lists = new Set<string>(['schedule', 'signals', 'miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report', 'clusters', 'studies'])
+const lists = new Set<string>(['schedule', 'signals', 'curtailments', 'miners', 'alerts', 'silences', 'repairs', 'rollouts', 'report', 'clusters', 'studies'])
 const single: Record<string, Page> = { miners: 'miner', rollouts: 'rollout', tenants: 'tenant', studies: 'study' }
 
 function decoded(s: string): string {

@@ -14,6 +14,8 @@ const retryMs = [1000, 2000, 4000, 8000, 15_000]
 export class TenantPage {
   view = $state.raw<TenantView | null>(null)
   more = $state.raw<AvailabilityView | null>(null)
+  /** When a curtailment was seen, by its id, as the answers to us said. */
+  seen = $state.raw<Record<string, string>>({})
   link = $state<Link>('connecting')
   problem = $state('')
   readonly usage = new Asked<UsageView>()
@@ -46,6 +48,12 @@ export class TenantPage {
       this.timers.forEach((t) => clearInterval(t))
       for (const a of [this.usage, this.events, this.jobs, this.invoices]) a.drop()
     }
+  }
+
+  /** Says that a curtailment was seen; what is told of it may come later than the answer. */
+  async acknowledge(id: string): Promise<void> {
+    const c = await api.acknowledge(id)
+    if (c.seen) this.seen = { ...this.seen, [id]: c.seen }
   }
 
   private slow(): void {

@@ -53,6 +53,8 @@ export interface SiteView {
   clusters?: boolean
   /** There are investment studies to ask for. */
   studies?: boolean
+  /** There are rights to take power back from tenants to ask for. */
+  curtailments?: boolean
   gpu_clusters?: ClusterInfo[]
 }
 
