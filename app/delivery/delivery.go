@@ -13,14 +13,12 @@ import (
 	"sync"
 	"time"
 
+	"switchyard/billing/sla"
 	"switchyard/billing/usage"
 	"switchyard/site"
 	"switchyard/telemetry"
 	"switchyard/unit"
 )
-
-// cutShare is the part of a tenant's draw below which its feeder counts as cut: one in so many.
-const cutShare = 20
 
 // reducedShare is the part of what it wants above which a tenant counts as having all of it.
 const reducedShare = 0.98
@@ -54,36 +52,41 @@ type Tenant struct {
 	Given bool // Award is there
 }
 
-// lack is firm power that a tenant wanted and does not get. A hosted tenant's machines are not
-// ours to tell: an award below its draw means that the site lacks the power, and the tenant's
-// meter shows whether it came to that. While its feeder has voltage, what it draws is what it
-// wants, however much that wanders; a feeder that was cut draws nearly nothing, and then it
-// lacks what it drew when the shortage began, and no more than the shortage. Where the draw is
-// not known the whole shortage counts.
-func (d *Tracker) lack(i int, t Tenant) unit.Power {
+// lack is firm power that a tenant wanted and does not get, and whether its feeder has no power
+// at all. A hosted tenant's machines are not ours to tell: an award below its draw means that the
+// site lacks the power, and the tenant's meter shows whether it came to that. While its feeder has
+// voltage, what it draws is what it wants, however much that wanders; a feeder that was cut draws
+// nearly nothing, and then it lacks what it drew when the shortage began, and no more than the
+// shortage. Where the draw is not known all of its firm power counts as wanted: the whole
+// shortage is lacking, and its feeder is cut if next to nothing of it is left.
+func (d *Tracker) lack(i int, t Tenant) (short unit.Power, cut bool) {
 	if !t.Given {
-		return 0
+		return 0, false
 	}
 	a := t.Award
 	if !t.Draw.OK {
-		return max(a.Full-a.Power, 0)
+		short = max(a.Full-a.Power, 0)
+		return short, short > 0 && sla.NoPower(a.Power, a.Full)
 	}
 	if a.Power >= min(max(t.Draw.V, d.want[i]), a.Full) {
 		d.want[i] = t.Draw.V // no shortage
-		return 0
+		return 0, false
 	}
 	d.want[i] = max(d.want[i], t.Draw.V)
-	if t.Draw.V <= d.want[i]/cutShare {
-		return min(d.want[i]-t.Draw.V, max(d.want[i]-a.Power, 0))
+	if sla.NoPower(t.Draw.V, d.want[i]) {
+		short = min(d.want[i]-t.Draw.V, max(d.want[i]-a.Power, 0))
+		return short, short > 0
 	}
-	return 0
+	return 0, false
 }
 
-// Lack is what the i-th tenant lacks now.
+// Lack is what the i-th tenant lacks now: with a feeder that was cut, or by what it is given where
+// its meter is silent.
 func (d *Tracker) Lack(i int, t Tenant) unit.Power {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.lack(i, t)
+	short, _ := d.lack(i, t)
+	return short
 }
 
 // Step counts what was wanted and not given since the last step. A step that comes more than a
@@ -103,11 +106,17 @@ func (d *Tracker) Step(now time.Time, tenants []Tenant) {
 		d.open[start] = m
 	}
 	for i, t := range tenants {
-		short := d.lack(i, t)
+		short, cut := d.lack(i, t)
 		x := m[t.Load]
-		want := d.want[i]
-		x.Wanted += max(want, t.Draw.Or(0)).Over(since)
+		want := max(d.want[i], t.Draw.Or(0))
+		if short > 0 && !t.Draw.OK {
+			want = max(want, t.Award.Full)
+		}
+		x.Wanted += want.Over(since)
 		switch {
+		case short > 0 && !cut:
+			x.Reduced += since
+			x.Short += short.Over(since)
 		case short > 0:
 			x.Down += since
 			x.Short += short.Over(since)

@@ -55,3 +55,49 @@ func TestARestartForgetsNoOutage(t *testing.T) {
 		t.Error("a damaged checkpoint is taken")
 	}
 }
+
+// A feeder without power is down; one that is given a part of its firm power is reduced, whether its
+// meter tells or not. The whole of it counts as wanted where no meter tells.
+func TestDownAndReduced(t *testing.T) {
+	const kw, full = unit.Kilowatt, 1000 * unit.Kilowatt
+	silent := site.Opt[unit.Power]{}
+	for name, c := range map[string]struct {
+		draw                site.Opt[unit.Power]
+		award               unit.Power
+		down, reduced       time.Duration
+		wanted, short, lack unit.Power // mean
+	}{
+		"all of it":                   {site.Some(600 * kw), full, 0, 0, 600 * kw, 0, 0},
+		"cut":                         {site.Some(unit.Power(0)), 0, time.Minute, 0, 600 * kw, 600 * kw, 600 * kw},
+		"nearly nothing":              {site.Some(30 * kw), 0, time.Minute, 0, 600 * kw, 570 * kw, 570 * kw},
+		"held":                        {site.Some(500 * kw), 500 * kw, 0, time.Minute, 600 * kw, 100 * kw, 0},
+		"silent, all of it":           {silent, full, 0, 0, 600 * kw, 0, 0},
+		"silent, a part of it shed":   {silent, 980 * kw, 0, time.Minute, full, 20 * kw, 20 * kw},
+		"silent, nearly all of it":    {silent, 50 * kw, time.Minute, 0, full, 950 * kw, 950 * kw},
+		"silent, all of it shed":      {silent, 0, time.Minute, 0, full, full, full},
+		"silent, a little left of it": {silent, 51 * kw, 0, time.Minute, full, 949 * kw, 949 * kw},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := New("acme")
+			d.Step(noon.Add(-10*time.Second), stands(600*kw, full))
+			d.Step(noon, stands(600*kw, full))
+			d.Settled(noon)
+			now := []Tenant{{Load: "acme", Draw: c.draw, Given: true, Award: site.Award{Power: c.award, Full: full}}}
+			for s := 10; s <= 60; s += 10 {
+				d.Step(noon.Add(time.Duration(s)*time.Second), now)
+			}
+			got, cut := d.Of(noon)
+			want := usage.Delivery{Wanted: c.wanted.Over(time.Minute), Short: c.short.Over(time.Minute), Down: c.down, Reduced: c.reduced}
+			near := cmp.Comparer(func(a, b unit.Energy) bool { return a-b < 100 && b-a < 100 })
+			if diff := cmp.Diff(want, got["acme"], near); diff != "" {
+				t.Error(diff)
+			}
+			if (cut["acme"] > 0) != (c.down > 0) {
+				t.Errorf("%v stand as cut", cut["acme"])
+			}
+			if got := d.Lack(0, now[0]); got != c.lack {
+				t.Errorf("it lacks %v, want %v", got, c.lack)
+			}
+		})
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"slices"
 	"time"
 
 	"switchyard/billing/contract"
@@ -37,6 +36,7 @@ type assessor struct {
 	// alone tell of: no power, and less power than wanted.
 	maintained, curtailed, dark, dim spans
 	excused                          []level // power taken back by consent within curtailed
+	lacking                          []level // power not delivered within dim, by its events
 	right                            rightUse
 	told                             spans // all that events tell of
 	wanted                           unit.Energy
@@ -112,37 +112,59 @@ type times struct {
 // Maintenance that is excluded takes its time first, and what was down or reduced is taken to
 // have been so within it as far as it goes, but for outages that events place outside of it. A
 // consented curtailment excuses the power taken back, not what was short beyond it; and no power
-// at all only if all that was wanted was taken back.
+// at all only if all that was wanted was taken back. Where the meter told nothing, what the site
+// gave of what was wanted still stands in the row: it counts, and so does what events tell of; the
+// rest is unknown.
 func (a *assessor) interval(w span, r *usage.Row) times {
-	var t times
-	t.maintained = a.maintained.in(w)
-	rest := w.length() - t.maintained
-	dark := a.dark.in(w)
-	if r == nil || r.Quality == site.Missing {
-		if r != nil {
-			dark = max(dark, max(r.Down, 0)-t.maintained)
-		}
-		t.down = min(dark, rest)
-		t.brown = min(a.dim.in(w), rest-t.down)
-		t.curtailed = min(a.curtailed.in(w), rest-t.down-t.brown)
-		t.unknown = rest - t.down - t.brown - t.curtailed
-		return t
+	if r == nil {
+		r = &usage.Row{Start: w.from, Quality: site.Missing}
 	}
-	t.estimated = r.Quality == site.Estimated
+	t := times{estimated: r.Quality == site.Estimated, maintained: a.maintained.in(w)}
+	silent := r.Quality == site.Missing
+	rest := w.length() - t.maintained
 	down := min(max(r.Down, 0), w.length())
 	reduced := min(max(r.Reduced, 0), w.length()-down)
-	placed := min(down, dark)
+	placed := a.dark.in(w)
+	if !silent {
+		placed = min(down, placed)
+	}
 	spare := max(t.maintained-down, 0) // maintenance beyond what was down
-	energy, whole := a.takenBack(w, r.Wanted.Mean(telemetry.Length))
+	wanted := r.Wanted.Mean(telemetry.Length)
+	energy, whole := a.takenBack(w, wanted)
 	t.down = max(down-t.maintained-whole, placed)
 	t.down = min(max(t.down, 0), rest)
-	if short := r.Short - energy - r.Wanted.Mean(telemetry.Length).Over(t.maintained); a.dimmed(r.Wanted, short) {
+	if short := r.Short - energy - wanted.Over(t.maintained); a.dimmed(r.Wanted, short) {
 		t.brown = min(max(reduced-spare, 0), rest-t.down)
 	}
+	if silent {
+		t.brown = max(t.brown, min(a.dimTime(w, r.Wanted), rest-t.down))
+	}
 	t.curtailed = min(a.curtailed.in(w), rest-t.down-t.brown)
-	t.available = rest - t.down - t.brown - t.curtailed
+	left := rest - t.down - t.brown - t.curtailed
+	if silent {
+		t.unknown = left
+		return t
+	}
+	t.available = left
 	a.deliver(r)
 	return t
+}
+
+// dimTime is for how long events alone tell of less power than was wanted: where it is known what
+// was wanted, only if what they tell of makes a brown-out.
+func (a *assessor) dimTime(w span, wanted unit.Energy) time.Duration {
+	d := a.dim.in(w)
+	if d == 0 || wanted <= 0 {
+		return d
+	}
+	var short unit.Energy
+	for power, d := range during(a.lacking, w) {
+		short += min(power, wanted.Mean(telemetry.Length)).Over(d)
+	}
+	if !a.dimmed(wanted, short) {
+		return 0
+	}
+	return d
 }
 
 // dimmed says whether firm energy short of what was wanted makes a brown-out.
@@ -153,24 +175,22 @@ func (a *assessor) dimmed(wanted, short unit.Energy) bool {
 // takenBack returns the energy that was taken back by excluded curtailment in w, and for how
 // long it was all that was wanted.
 func (a *assessor) takenBack(w span, wanted unit.Power) (energy unit.Energy, whole time.Duration) {
-	i, _ := slices.BinarySearchFunc(a.excused, w.from, func(l level, t time.Time) int {
-		if t.Before(l.to) {
-			return 1
-		}
-		return -1
-	})
-	for _, l := range a.excused[i:] {
-		if !l.from.Before(w.to) {
-			break
-		}
-		d := l.clip(w).length()
-		energy += unit.Power(l.power).Over(d)
-		if wanted > 0 && l.power >= int64(wanted) {
+	for power, d := range during(a.excused, w) {
+		energy += power.Over(d)
+		if wanted > 0 && NoPower(wanted-power, wanted) {
 			whole += d
 		}
 	}
 	return energy, whole
 }
+
+// nothing is the part of what is wanted up to which power is none: one in so many.
+const nothing = 20
+
+// NoPower says whether power is as good as none of what is wanted: a twentieth at the most, which
+// fans and lights on another feeder make. Below it a feeder counts as cut, and a curtailment that
+// leaves no more as one of all that was wanted: neither can be told from the other by a meter.
+func NoPower(power, wanted unit.Power) bool { return power <= wanted/nothing }
 
 // deliver adds a row that is known to what was delivered.
 func (a *assessor) deliver(r *usage.Row) {

@@ -3,6 +3,7 @@ package sla
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func (a *assessor) judge() {
 	}
 	var events []judged
 	var maintenance, curtailment, dark, dim, told []span
-	var powers []level
+	var powers, lacking []level
 	year := a.year()
 	for _, e := range a.in.Events {
 		ok, why := a.excludes(e)
@@ -54,6 +55,7 @@ func (a *assessor) judge() {
 			dark = append(dark, at)
 		case usage.Brownout:
 			dim = append(dim, at)
+			lacking = append(lacking, level{at, lacks(e)})
 		case usage.Maintenance:
 			dark = append(dark, at)
 			if ok {
@@ -66,6 +68,8 @@ func (a *assessor) judge() {
 			}
 			if ok {
 				powers = append(powers, level{at, int64(max(e.Power, 0))})
+			} else {
+				lacking = append(lacking, level{at, lacks(e)})
 			}
 		}
 		events = append(events, judged{e, at, ok, why})
@@ -76,23 +80,28 @@ func (a *assessor) judge() {
 	if most := a.in.SLA.Maintenance; most > 0 {
 		a.maintained = a.maintained.first(most)
 	}
-	within := a.withinRight(union(curtailment...))
+	allowed := a.withinRight(union(curtailment...))
 	// What an outage took does not become a curtailment by one being on at the time.
 	a.dark = union(dark...).minus(a.maintained)
-	a.curtailed = within.minus(a.maintained).minus(a.dark)
+	a.curtailed = allowed.minus(a.maintained).minus(a.dark)
 	a.dim = union(dim...).minus(a.maintained).minus(a.dark).minus(a.curtailed)
 	for _, e := range events {
-		a.f.Evidence = append(a.f.Evidence, a.line(e.Event, e.at, e.excluded, e.why, within))
+		a.f.Evidence = append(a.f.Evidence, a.line(e.Event, e.at, e.excluded, e.why, allowed))
 	}
 	slices.SortStableFunc(a.f.Evidence, func(x, y Line) int {
 		return cmp.Or(x.Start.Compare(y.Start), x.End.Compare(y.End), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Power, y.Power),
 			cmp.Compare(x.Ref, y.Ref), cmp.Compare(x.Why, y.Why))
 	})
-	for _, l := range highest(powers) {
-		for _, s := range (spans{l.span}).and(a.curtailed) {
-			a.excused = append(a.excused, level{s, l.power})
-		}
+	a.excused = within(powers, a.curtailed)
+	a.lacking = within(lacking, a.dim)
+}
+
+// lacks is the power that an event tells of; all there is where it does not say.
+func lacks(e usage.Event) int64 {
+	if e.Power <= 0 {
+		return math.MaxInt64
 	}
+	return int64(e.Power)
 }
 
 // year returns when the calendar year of the month began, in the contract's zone.

@@ -64,6 +64,11 @@ func (in *Input) held(a, b time.Time, power unit.Power) {
 	})
 }
 
+// silent makes the meter tell nothing from a until b: what is known is what the site gave.
+func (in *Input) silent(a, b time.Time) {
+	in.each(a, b, func(r *usage.Row, _ time.Duration) { r.Quality, r.Critical = site.Missing, 0 })
+}
+
 func lose(r *usage.Row, p unit.Power, d time.Duration) {
 	r.Short += p.Over(d)
 	r.Critical -= p.Over(d)
@@ -295,6 +300,32 @@ func TestWhatCounts(t *testing.T) {
 			in.off(at(5, 0, 0), at(5, 1, 0))
 			in.event(usage.Curtailment, at(5, 0, 0), at(5, 1, 0), 60*unit.Megawatt).Consented = "letter of 2026-11-02"
 		}, want{curtailed: 60, reached: 100}, "excluded: letter of 2026-11-02"},
+		{"all power taken back by consent, and it wanted a little more", func(in *Input) {
+			in.Curtail = nil
+			in.off(at(5, 0, 0), at(5, 1, 0))
+			in.event(usage.Curtailment, at(5, 0, 0), at(5, 1, 0), 59*unit.Megawatt).Consented = "letter of 2026-11-02"
+		}, want{curtailed: 60, reached: 100}, "excluded: letter of 2026-11-02"},
+		{"all power taken back by consent while the meter is silent", func(in *Input) {
+			in.Curtail = nil
+			in.off(at(5, 0, 0), at(5, 1, 0))
+			in.silent(at(5, 0, 0), at(5, 1, 0))
+			in.event(usage.Curtailment, at(5, 0, 0), at(5, 1, 0), 60*unit.Megawatt).Consented = "letter of 2026-11-02"
+		}, want{curtailed: 60, reached: 100}, "excluded: letter of 2026-11-02"},
+		{"1 of 60 MW shed while the meter is silent", func(in *Input) {
+			in.held(at(5, 0, 0), at(5, 8, 0), 59*unit.Megawatt)
+			in.silent(at(5, 0, 0), at(5, 8, 0))
+			in.event(usage.Brownout, at(5, 0, 0), at(5, 8, 0), unit.Megawatt)
+			// 98.3 % were given, of which no meter tells.
+		}, want{unknown: 480, reached: 100}, "counts where less than 95 %"},
+		{"12 of 60 MW shed while the meter is silent", func(in *Input) {
+			in.held(at(5, 0, 0), at(5, 1, 0), 48*unit.Megawatt)
+			in.silent(at(5, 0, 0), at(5, 1, 0))
+			in.event(usage.Brownout, at(5, 0, 0), at(5, 1, 0), 12*unit.Megawatt)
+		}, want{brown: 60, reached: 99.861111, credit: 375_000 * unit.Dollar}, "counts where less than 95 %"},
+		{"curtailment without consent while the meter is silent", func(in *Input) {
+			in.silent(at(5, 0, 0), at(5, 1, 0))
+			in.event(usage.Curtailment, at(5, 0, 0), at(5, 1, 0), 12*unit.Megawatt)
+		}, want{brown: 60, reached: 99.861111, credit: 375_000 * unit.Dollar}, "counts: the tenant did not consent"},
 		{"nothing is excluded", func(in *Input) {
 			in.SLA.Excluded = []string{}
 			in.held(at(5, 0, 0), at(5, 3, 36), 50*unit.Megawatt)

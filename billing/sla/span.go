@@ -2,8 +2,11 @@ package sla
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
+
+	"switchyard/unit"
 )
 
 // span is the time from From until before To.
@@ -136,6 +139,24 @@ type level struct {
 	power int64 // mW
 }
 
+// during goes through the levels that lie in w, which are in order and do not overlap: the power,
+// and for how long.
+func during(levels []level, w span) iter.Seq2[unit.Power, time.Duration] {
+	return func(yield func(unit.Power, time.Duration) bool) {
+		i, _ := slices.BinarySearchFunc(levels, w.from, func(l level, t time.Time) int {
+			if t.Before(l.to) {
+				return 1
+			}
+			return -1
+		})
+		for _, l := range levels[i:] {
+			if !l.from.Before(w.to) || !yield(unit.Power(l.power), l.clip(w).length()) {
+				return
+			}
+		}
+	}
+}
+
 // highest returns the highest of the levels at each time, in order, without overlap.
 func highest(in []level) []level {
 	type edge struct {
@@ -161,6 +182,17 @@ func highest(in []level) []level {
 			active = slices.Insert(active, at, e.power)
 		} else {
 			active = slices.Delete(active, at, at+1)
+		}
+	}
+	return out
+}
+
+// within returns the highest of the levels within the spans, in order, without overlap.
+func within(in []level, where spans) []level {
+	var out []level
+	for _, l := range highest(in) {
+		for _, s := range (spans{l.span}).and(where) {
+			out = append(out, level{s, l.power})
 		}
 	}
 	return out
