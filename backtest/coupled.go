@@ -25,13 +25,16 @@ const rounds = 40
 // MW, money in micro-dollars.
 type relaxed struct {
 	w     *World
-	price []float64   // at the connection, by interval
-	nodes []limited   // limited nodes other than the connection
-	costs []intervalC // by interval
-	total float64     // MW at the connection with all machines at work
+	price []float64    // at the connection, by interval
+	nodes []limited    // limited nodes other than the connection
+	costs []intervalC  // by interval
+	total float64      // MW at the connection with all machines at work
+	whole []unit.Power // what enters each node for that, standby left out
 	paths []path
-	rent  float64
-	top   []float64 // by demand charge's month: the best peak found, MW; index as month(i)
+	// forced says by group in which intervals a limit may stop machines within their least run.
+	forced [][]bool
+	rent   float64
+	top    []float64 // by demand charge's month: the best peak found, MW; index as month(i)
 }
 
 // limited is a node whose cap may bind, with its price by interval.
@@ -85,10 +88,12 @@ func (w *World) perfectCoupled(ctx context.Context, r *outcome, _ *sim, why stri
 
 // relax prepares the search, at the true prices.
 func (w *World) relax() *relaxed {
-	x := &relaxed{w: w, price: make([]float64, w.n), costs: make([]intervalC, w.n), paths: make([]path, len(w.groups))}
+	x := &relaxed{w: w, whole: make([]unit.Power, w.tree.Len()), price: make([]float64, w.n), costs: make([]intervalC, w.n), paths: make([]path, len(w.groups)), forced: make([][]bool, len(w.groups))}
 	for _, g := range w.groups {
 		x.total += float64(g.count) * g.net().Megawatts() * g.factor
+		x.whole[g.node] += unit.Power(g.count) * g.net()
 	}
+	w.tree.Lift(x.whole)
 	limits := make([]bool, w.tree.Len())
 	for i := range w.caps {
 		limits[i] = i > 0 && w.caps[i] >= 0
@@ -103,13 +108,17 @@ func (w *World) relax() *relaxed {
 			x.nodes = append(x.nodes, x.limitedNode(n))
 		}
 	}
-	caps, fixed := make([]unit.Power, w.tree.Len()), make([]unit.Power, w.tree.Len())
+	caps, fixed, last := make([]unit.Power, w.tree.Len()), make([]unit.Power, w.tree.Len()), make([]unit.Power, w.tree.Len())
+	for k := range x.forced {
+		x.forced[k] = make([]bool, w.n)
+	}
 	for i := range w.n {
 		if !w.valid[i] {
 			continue
 		}
 		w.capsAt(i, caps)
 		x.fixedAt(i, fixed, true)
+		x.force(i, caps, fixed, last)
 		room := x.total
 		if caps[0] >= 0 {
 			room = min(room, max(0, (caps[0]-fixed[0]).Megawatts()))
@@ -127,6 +136,26 @@ func (w *World) relax() *relaxed {
 	}
 	x.start()
 	return x
+}
+
+// force marks interval i for the groups below a limit that has less room than at the last
+// interval that counts (last, which it brings up to date): what ran then fits no more, it may
+// be, and a limit does not ask for a least run. Where no room is lost, or all machines have it,
+// nobody is stopped.
+func (x *relaxed) force(i int, caps, fixed, last []unit.Power) {
+	w := x.w
+	for n := range caps {
+		room := unit.Power(math.MaxInt64)
+		if caps[n] >= 0 {
+			room = caps[n] - fixed[n]
+		}
+		for k := range w.groups {
+			if room < last[n] && room < x.whole[n] && w.tree.Below(w.groups[k].node, n) {
+				x.forced[k][i] = true
+			}
+		}
+		last[n] = room
+	}
 }
 
 func (x *relaxed) limitedNode(n int) limited {
@@ -306,7 +335,7 @@ func (x *relaxed) bound() (float64, excess) {
 				r.run[i] -= x.nodes[n].price[i] * x.nodes[n].enter[k] * w.hours()
 			}
 		}
-		x.paths[k] = w.best(k, r)
+		x.paths[k] = w.best(k, r, x.forced[k])
 		sum += x.paths[k].value * float64(g.count)
 		for i, on := range x.paths[k].on {
 			if on && w.valid[i] {

@@ -19,18 +19,25 @@ import (
 func chanceSite(r *rapid.T, coupled bool) string {
 	var b strings.Builder
 	groups := rapid.IntRange(1, 3).Draw(r, "groups")
-	limit, extra := "9 MW", ""
+	limit, extra, timed, ai := "9 MW", "", "", ""
 	if coupled {
 		limit = fmt.Sprintf("%d kW", rapid.IntRange(120, 400*groups).Draw(r, "limit"))
-		switch rapid.IntRange(0, 4).Draw(r, "extra") {
+		switch rapid.IntRange(0, 6).Draw(r, "extra") {
 		case 1:
 			extra = "  charges: {demand: [{name: d, rate: 3 $/kW-month, interval: 1h}]}\n"
 		case 2:
 			extra = "  blocks: [{power: 150 kW, price: 40 $/MWh, from: 2024-05-06T09:00:00Z, sell_fee: 5 $/MWh}]\n"
+		case 3:
+			at := begin.Add(time.Duration(rapid.IntRange(1, 6).Draw(r, "limited from")) * time.Hour)
+			timed = fmt.Sprintf("limits: [{node: %s, power: %d kW, from: %s, to: %s}]\n", rapid.SampledFrom([]string{"connection", "hall"}).Draw(r, "limited"),
+				rapid.IntRange(0, 300).Draw(r, "timed limit"), at.Format(time.RFC3339), at.Add(time.Duration(rapid.IntRange(1, 3).Draw(r, "limited for"))*time.Hour).Format(time.RFC3339))
+		case 4:
+			ai = ", {id: ai, parent: hall, meter: {address: 10.0.9.8, profile: generic}}"
+			timed = "tenants: [{id: acme, node: ai, firm: 100 kW, rate: 120 $/kW-month, power: pass-through, penalty: 5000 $/MWh}]\nemulate: {seed: 1, tenants: {acme: {low: 0 %, high: 100 %}}}\n"
 		}
 	}
-	fmt.Fprintf(&b, "site: {name: Chance, timezone: America/Chicago}\nconnection: {limit: %s, loss: %d %%, meter: {address: 10.0.9.9, profile: generic}}\nnodes: [{id: hall, limit: %s}]\ngroups:\n",
-		limit, rapid.IntRange(0, 5).Draw(r, "loss"), limit)
+	fmt.Fprintf(&b, "site: {name: Chance, timezone: America/Chicago}\nconnection: {limit: %s, loss: %d %%, meter: {address: 10.0.9.9, profile: generic}}\nnodes: [{id: hall, limit: %s}%s]\ngroups:\n",
+		limit, rapid.IntRange(0, 5).Draw(r, "loss"), limit, ai)
 	for g := range groups {
 		fmt.Fprintf(&b, "  - {id: g%d, node: hall, driver: antminer, model: S21, addresses: [10.1.%d.0/25], nameplate: %d W, hashrate: 140 TH/s, standby: %d W, pool_fee: %d %%, ramp: %dm, restart_cost: %.4f $, min_rest: %dm, min_run: %dm}\n",
 			g, g, rapid.IntRange(2500, 4500).Draw(r, "nameplate"), rapid.IntRange(0, 60).Draw(r, "standby"), rapid.IntRange(0, 2).Draw(r, "fee"),
@@ -39,7 +46,7 @@ func chanceSite(r *rapid.T, coupled bool) string {
 	if coupled && rapid.Bool().Draw(r, "reserve") {
 		fmt.Fprintf(&b, "reserves: [{name: spin, response: 10m, duration: 1h, most: %d kW, fixed: 9 $/MWh}]\n", rapid.IntRange(20, 300).Draw(r, "most"))
 	}
-	fmt.Fprintf(&b, "market:\n  price: {fixed: 40 $/MWh}\n  bitcoin: {hashprice: 50 $/PH/day}\n%s", extra)
+	fmt.Fprintf(&b, "%smarket:\n  price: {fixed: 40 $/MWh}\n  bitcoin: {hashprice: 50 $/PH/day}\n%s", timed, extra)
 	return b.String()
 }
 
@@ -150,10 +157,13 @@ func TestBooksBalance(t *testing.T) {
 				}
 				mw += (float64(c.Running())*c.g.power.Megawatts() + float64(c.g.count-c.Running())*c.g.standby.Megawatts()) / (1 - float64(f.Connection.Loss))
 			}
-			used += mw
 			if len(w.blocks) == 0 {
-				cost += mw * rt[i]
+				cost += mw * rt[i] // the tenant pays for its own
 			}
+			for k := range w.tenants {
+				mw += w.tenants[k].draw(w.at(i)).Megawatts() * w.tenants[k].factor
+			}
+			used += mw
 		}
 		if err := s.run(context.Background(), lastPrice{make([]unit.Price, len(w.groups))}); err != nil {
 			r.Fatal(err)

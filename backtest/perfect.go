@@ -37,7 +37,8 @@ func (w *World) rewards(k int, adder []float64) rewards {
 // path is the best way of one machine through the whole run with all of it known, by dynamic
 // programming over two states, free to stop and free to start. A start or a stop leaps over
 // its least time, so the states do not grow with it. It is exact for machines that nothing
-// couples: no limit, no charge on a peak that they share.
+// couples: no limit, no charge on a peak that they share. Where a limit may stop a machine
+// within its least run, the path may choose to be stopped: no policy does better.
 type path struct {
 	on    []bool
 	value float64 // beyond resting all the time
@@ -46,45 +47,54 @@ type path struct {
 	keep, take []float64
 }
 
-func (w *World) best(k int, r rewards) path {
+// best finds the path of a machine of group k; forced says in which intervals a limit may stop
+// it whatever its least run (nil: in none).
+func (w *World) best(k int, r rewards, forced []bool) path {
 	g, n := &w.groups[k], w.n
 	sum := make([]float64, n+1) // of run rewards
 	for i := range n {
 		sum[i+1] = sum[i] + r.run[i]
 	}
-	free := func(i int, least time.Duration) int { // first interval at which the state may be left
-		j := i + int((int64(least/time.Second)+w.step-1)/w.step)
-		return min(max(j, i+1), n)
-	}
 	run, rest := make([]float64, n+1), make([]float64, n+1)
-	stops, starts := make([]bool, n), make([]bool, n)
+	stops, until := make([]bool, n), make([]int, n) // until when a start binds; 0: none
+	p := path{on: make([]bool, n), keep: make([]float64, n), take: make([]float64, n)}
 	for i := n - 1; i >= 0; i-- {
 		run[i], rest[i] = r.run[i]+run[i+1], rest[i+1]
+		stopped := rest[w.free(i, g.rest)]
+		j := w.free(i, g.run)
+		started := sum[j] - sum[i] + run[j] - w.lost(i, j, g, r)
+		for m := i + 1; m < j && forced != nil; m++ {
+			if !forced[m] {
+				continue
+			}
+			if v := sum[m] - sum[i] + rest[w.free(m, g.rest)] - w.lost(i, m, g, r); v > started {
+				started, j = v, m
+			}
+		}
+		started -= float64(g.wear)
+		p.keep[i] = run[i+1] - stopped
+		p.take[i] = started - r.run[i] - rest[i+1]
 		if !w.valid[i] {
 			continue // nobody decides anything there
 		}
-		if v := rest[free(i, g.rest)]; v > run[i] {
-			run[i], stops[i] = v, true
+		if stopped > run[i] {
+			run[i], stops[i] = stopped, true
 		}
-		j := free(i, g.run)
-		if v := sum[j] - sum[i] + run[j] - w.lost(i, g, r) - float64(g.wear); v > rest[i] {
-			rest[i], starts[i] = v, true
+		if started > rest[i] {
+			rest[i], until[i] = started, j
 		}
 	}
-	p := path{on: make([]bool, n), value: run[0], keep: make([]float64, n), take: make([]float64, n)}
-	for i := range n {
-		j := free(i, g.run)
-		p.keep[i] = run[i+1] - rest[free(i, g.rest)]
-		p.take[i] = sum[j] - sum[i+1] + run[j] - w.lost(i, g, r) - float64(g.wear) - rest[i+1]
-	}
-	running := true
-	for i := 0; i < n; {
+	p.value = run[0]
+	for i, running := 0, true; i < n; {
 		j := i + 1
 		switch {
 		case running && stops[i]:
-			running, j = false, free(i, g.rest)
-		case !running && starts[i]:
-			running, j = true, free(i, g.run)
+			running, j = false, w.free(i, g.rest)
+		case !running && until[i] > 0:
+			running, j = true, until[i]
+			if j < w.free(i, g.run) { // a limit stops it
+				stops[j] = true
+			}
 		}
 		for ; i < j; i++ {
 			p.on[i] = running
@@ -93,10 +103,16 @@ func (w *World) best(k int, r rewards) path {
 	return p
 }
 
-// lost is the hashing that a start at interval i costs.
-func (w *World) lost(i int, g *group, r rewards) float64 {
+// free is the first interval at which a machine may leave the state that it took in interval i.
+func (w *World) free(i int, least time.Duration) int {
+	j := i + int((int64(least/time.Second)+w.step-1)/w.step)
+	return min(max(j, i+1), w.n)
+}
+
+// lost is the hashing that a start at interval i costs a machine that runs until interval to.
+func (w *World) lost(i, to int, g *group, r rewards) float64 {
 	left, sum := int64(g.ramp/time.Second), 0.0
-	for ; left > 0 && i < w.n; i++ {
+	for ; left > 0 && i < to; i++ {
 		sum += r.second[i] * float64(min(left, w.step))
 		left -= w.step
 	}
@@ -117,7 +133,7 @@ func (w *World) perfect(ctx context.Context, r *outcome) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		plan.on[k] = w.best(k, w.rewards(k, adder)).on
+		plan.on[k] = w.best(k, w.rewards(k, adder), nil).on
 	}
 	if err := s.run(ctx, plan); err != nil {
 		return err

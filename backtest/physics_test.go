@@ -202,3 +202,54 @@ control: {margin: 0 %}
 		t.Error(d)
 	}
 }
+
+// scripts are what is wanted of each group, by interval.
+type scripts [][]int
+
+func (s scripts) decide(i int, _ *sim, wanted []int) { copy(wanted, s[i]) }
+
+// TestNoStartPushesOutWhoMustRunOn: under a limit that has room for one group alone, the better
+// one waits until the least run of the other is over.
+func TestNoStartPushesOutWhoMustRunOn(t *testing.T) {
+	text := `
+site: {name: Limits, timezone: UTC}
+connection: {limit: 1 MW, meter: {address: 10.0.9.9, profile: generic}}
+groups:
+  - {id: good, node: connection, driver: antminer, model: S21, addresses: [10.0.0.1-10.0.0.10], nameplate: 100 kW, hashrate: 5000 TH/s, min_rest: 0s}
+  - {id: poor, node: connection, driver: antminer, model: S21, addresses: [10.0.1.1-10.0.1.10], nameplate: 100 kW, hashrate: 4000 TH/s, min_rest: 0s, min_run: 3h}
+market: {price: {fixed: 40 $/MWh}, bitcoin: {hashprice: 30 $/PH/day}}
+control: {margin: 0 %}
+`
+	prices := []float64{20, 20, 20, 20, 20}
+	w := open(t, parse(t, text), Sources{Prices: csvOf(t, t.TempDir(), prices, prices, nil)})
+	s := newSim(w, Start)
+	var got [][2]int
+	s.trace = func(_ int, c []machines) { got = append(got, [2]int{c[0].Running(), c[1].Running()}) }
+	if err := s.run(context.Background(), scripts{{10, 10}, {0, 6}, {10, 10}, {10, 10}, {10, 10}}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([][2]int{{10, 0}, {0, 6}, {4, 6}, {4, 6}, {10, 0}}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestTheBoundKnowsThatLimitsStopEarly: an hour of work just before a limit of nothing is to be
+// had, though the least run would reach into dear hours: the limit ends it.
+func TestTheBoundKnowsThatLimitsStopEarly(t *testing.T) {
+	text := `
+site: {name: Limits, timezone: UTC}
+connection: {limit: 4 MW, meter: {address: 10.0.9.9, profile: generic}}
+groups: [{id: m, node: connection, driver: antminer, model: S21, addresses: [10.0.0.1-10.0.0.10], nameplate: 100 kW, hashrate: 5000 TH/s, min_rest: 0s, min_run: 3h}]
+market: {price: {fixed: 40 $/MWh}, bitcoin: {hashprice: 30 $/PH/day}}
+limits: [{node: connection, power: 0 kW, from: 2024-05-06T07:00:00Z, to: 2024-05-06T08:00:00Z}]
+`
+	prices := []float64{500, 20, 20, 500, 500}
+	w := open(t, parse(t, text), Sources{Prices: csvOf(t, t.TempDir(), prices, prices, nil)})
+	rep, err := Run(context.Background(), w, Options{Workers: 1, Policies: []string{LastPrice}, Information: []Information{Start}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := find(t, rep, LastPrice, Start)
+	near(t, "the hour's profit", last.Profit, 50*30/24.0-20)
+	near(t, "the bound", rep.Settings.PerfectBoundUSD, last.Profit)
+}

@@ -107,8 +107,8 @@ func (s *sim) apply(i int) {
 	if !s.binds {
 		return
 	}
-	// Limits hold for what runs and for what is to start: those who must stop do so whatever
-	// their least run, and only what is left is started.
+	// Limits hold for what runs and for what is to start. Who must run on gives way to a limit
+	// alone, never to a machine that would start.
 	room := s.room(i, s.wanted)
 	for k := range s.crews {
 		c := &s.crews[k]
@@ -117,31 +117,48 @@ func (s *sim) apply(i int) {
 	}
 }
 
-// room returns how many machines of each group every limit leaves, in merit order, of those
-// that run and those that are wanted.
+// room returns how many machines of each group every limit leaves: first of those whose least
+// run is not over, then of those that may stop and those that are wanted; in merit order both.
 func (s *sim) room(i int, wanted []int) []int {
+	now := s.w.at(i)
+	s.w.capsAt(i, s.caps)
+	kept, more, locked := make([]int, len(s.crews)), make([]int, len(s.crews)), false
+	for k := range s.crews {
+		more[k] = s.crews[k].Running() - s.crews[k].Stoppable(now)
+		locked = locked || more[k] > 0
+	}
+	if locked {
+		kept = s.leave(i, kept, more)
+	}
+	for k := range s.crews {
+		c := &s.crews[k]
+		more[k] = min(max(wanted[k], c.Running()), c.Running()+c.Startable(now)) - kept[k]
+	}
+	return s.leave(i, kept, more)
+}
+
+// leave returns how many machines of each group the limits leave, where so many are kept
+// whatever comes and so many more would run.
+func (s *sim) leave(i int, kept, more []int) []int {
 	w := s.w
-	w.capsAt(i, s.caps)
 	offers := make([]site.Offer, 0, len(w.tenants)+len(s.crews))
 	for k := range w.tenants {
 		offers = append(offers, s.tenantOffer(i, k))
 	}
-	now := w.at(i)
 	for k := range s.crews {
-		c := &s.crews[k]
-		n := min(max(wanted[k], c.Running()), c.Running()+c.Startable(now))
-		o := site.Offer{Load: c.g.id, Node: c.g.node, Class: site.Flexible, Fixed: unit.Power(c.g.count) * c.g.standby}
-		if n > 0 {
-			o.Blocks = []site.Block{{Power: unit.Power(n) * c.g.net(), Value: c.g.breakeven(w.hash[i])}}
+		g := s.crews[k].g
+		o := site.Offer{Load: g.id, Node: g.node, Class: site.Flexible, Fixed: unit.Power(g.count)*g.standby + unit.Power(kept[k])*g.net()}
+		if more[k] > 0 {
+			o.Blocks = []site.Block{{Power: unit.Power(more[k]) * g.net(), Value: g.breakeven(w.hash[i])}}
 		}
 		offers = append(offers, o)
 	}
 	r := s.clearer.Clear(dispatch.Problem{Tree: w.tree, Caps: s.caps, Offers: offers})
-	room := make([]int, len(s.crews))
-	for k := range room {
-		room[k] = int(r.Awards[len(w.tenants)+k].Power / s.crews[k].g.net())
+	left := make([]int, len(s.crews))
+	for k := range left {
+		left[k] = kept[k] + int(r.Awards[len(w.tenants)+k].Power/s.crews[k].g.net())
 	}
-	return room
+	return left
 }
 
 func (s *sim) tenantOffer(i, k int) site.Offer {
