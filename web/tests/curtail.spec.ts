@@ -190,7 +190,14 @@ test.describe('those who run the site', () => {
     await expect(page.locator('main section')).toHaveCount(1)
     // A consent is enough.
     await page.getByRole('button', { name: 'Curtail a tenant…' }).click()
-    await expect(page.getByRole('dialog').getByLabel('Tenant').locator('option')).toHaveText(['Helix AI'])
+    const dialog = page.getByRole('dialog')
+    await expect(dialog.getByLabel('Tenant').locator('option')).toHaveText(['Helix AI'])
+    await expect(dialog).toContainText('empty: at once')
+    await dialog.getByLabel('To', { exact: true }).fill('2026-02-03T18:00')
+    await dialog.getByLabel('Why').fill('A transformer is overloaded.')
+    await dialog.getByRole('button', { name: 'Call Helix AI' }).click()
+    await expect(dialog.getByRole('alert')).toHaveText('Say by how much.')
+    expect(posts(mock)).toEqual([])
   })
 
   test('a trouble in asking is said, and what was known stays', async ({ page, url, allowed }) => {
