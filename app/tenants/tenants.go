@@ -316,7 +316,7 @@ func (t *Tenants) keep(ctx context.Context) error {
 
 // Keep watches what touches tenants and writes what waits. It blocks on the disk.
 func (t *Tenants) Keep(ctx context.Context) error {
-	t.watch(t.opt.Clock.Now())
+	t.watch(ctx, t.opt.Clock.Now())
 	t.closing.Lock()
 	defer t.closing.Unlock()
 	return t.keep(ctx)

@@ -68,18 +68,32 @@ func (t *Tenants) hosted(x *tenant, live api.LiveView, v *api.TenantView) {
 		v.PriceUSD = live.PriceUSDMWh
 	}
 	v.Headline = "Its meter does not answer just now; its power is not touched."
-	for _, l := range live.Tenants {
-		if l.ID != x.id || l.PowerW == nil {
+	for i := range live.Tenants {
+		l := &live.Tenants[i]
+		if l.ID != x.id {
 			continue
 		}
-		v.PowerW, v.Quality = l.PowerW, site.Measured.String()
-		v.Headline = fmt.Sprintf("All power is delivered: %s of the contracted %s are drawn.", unit.Watts(*l.PowerW).Short(), def.Firm.Short())
-		if l.ShedW > 0 {
-			v.AllowedW = watts(unit.Watts(max(*l.PowerW, 0)))
-			v.Headline = fmt.Sprintf("%s that it wants are not delivered: %s.", unit.Watts(l.ShedW).Short(), t.hostedCause(live, t.nodeOf(x.id)))
+		silent := ", and its meter does not answer"
+		may := "may want"
+		if l.PowerW != nil {
+			silent, may = "", "wants"
+			v.PowerW, v.Quality = l.PowerW, site.Measured.String()
+			v.Headline = fmt.Sprintf("All power is delivered: %s of the contracted %s are drawn.", unit.Watts(*l.PowerW).Short(), def.Firm.Short())
+		}
+		if _, power, lacks := lacking(l, t.called(x.id)); lacks {
+			v.AllowedW = watts(max(unit.Watts(l.FirmW)-unit.Watts(l.ShedW), 0))
+			if l.PowerW != nil {
+				v.AllowedW = watts(unit.Watts(max(*l.PowerW, 0)))
+			}
+			if v.Headline = "Its feeder has no power: " + t.hostedCause(live, t.nodeOf(x.id)) + "."; power <= 0 {
+				continue
+			}
+			v.Headline = fmt.Sprintf("%s that it %s are not delivered%s: %s.", power.Short(), may, silent, t.hostedCause(live, t.nodeOf(x.id)))
 		}
 	}
-	v.Curtailments = t.opt.Curtailed(x.id)
+	if t.opt.Curtailed != nil {
+		v.Curtailments = t.opt.Curtailed(x.id)
+	}
 	if len(v.Curtailments) == 0 || v.Curtailments[0].State != "running" {
 		return
 	}

@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -8,9 +9,11 @@ import (
 	"switchyard/api"
 	"switchyard/app/plant"
 	"switchyard/billing/usage"
+	"switchyard/clock"
 	"switchyard/site"
 	"switchyard/sitefile"
 	"switchyard/sitefile/cluster"
+	"switchyard/store"
 	"switchyard/unit"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,8 +39,20 @@ func watched(t *testing.T, live api.LiveView, jobs ...api.ClusterJob) *Tenants {
 		t.Fatal(err)
 	}
 	f := &sitefile.File{Tenants: []sitefile.Tenant{{ID: "ai", Node: "hall"}}, Clusters: []cluster.Cluster{{ID: "gpu", Node: "hall"}}}
-	o := Options{Plant: &plant.Plant{File: f, Tree: tree}, Live: func() api.LiveView { return live }, Clusters: jobsOf{jobs: jobs}}
-	return &Tenants{opt: o, open: map[string]usage.Event{}, told: map[string]string{}}
+	db, err := store.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	record, err := usage.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Plant: &plant.Plant{File: f, Tree: tree, Zone: time.UTC, Tenants: []plant.Tenant{{Tenant: sitefile.Tenant{ID: "ai", Firm: 60 * unit.Megawatt}, Node: 1}}},
+		Live:  func() api.LiveView { return live }, Clusters: jobsOf{jobs: jobs}, Clock: clock.System(), Log: slog.New(slog.DiscardHandler),
+	}
+	return &Tenants{opt: o, record: record, all: []tenant{{id: "ai", hosted: 0}}, open: map[string]usage.Event{}, told: map[string]string{}}
 }
 
 // An event says what was done and the cause in a tenant's words, begins when it was decided, and
@@ -62,7 +77,7 @@ func TestAnEventTellsATenantItsCauseAndNothingOfOthers(t *testing.T) {
 		Tenants: []api.TenantLive{{ID: "ai", ShedW: 2e5, Reason: inside}},
 	}
 	w := watched(t, live, job("a", "paused", "limit"), slowed, free, owners)
-	w.watch(noon)
+	w.watch(t.Context(), noon)
 	want := map[string]usage.Event{
 		"lab/paused/gpu/lab/a": {
 			Tenant: "lab", Kind: usage.Paused, From: noon.Add(-5 * time.Minute), Power: unit.Watts(5600), Ref: "gpu/lab/a",
@@ -91,7 +106,7 @@ func TestAnEventTellsATenantItsCauseAndNothingOfOthers(t *testing.T) {
 		}
 	}
 	w.opt.Clusters = jobsOf{}
-	w.watch(noon.Add(time.Hour))
+	w.watch(t.Context(), noon.Add(time.Hour))
 	var over int
 	for _, e := range w.queue {
 		if e.To.Equal(noon.Add(time.Hour)) && e.Tenant == "lab" {
