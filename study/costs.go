@@ -44,6 +44,14 @@ func (e *engine) cost(t int) float64 {
 	return float64(float64(e.f.Site.Fixed.Is) / 12 * e.inflation(t))
 }
 
+// relief is the tax that the site's own cost of month t saves, where other income bears it.
+func (e *engine) relief(t int) float64 {
+	if !e.owners.Relief {
+		return 0
+	}
+	return float64(e.owners.TaxRate * e.cost(t))
+}
+
 // costs are the site's own as a project, in w.venture; the last hall goes in month empty.
 func (e *engine) costs(w *worker, empty int) {
 	w.venture.Clear()
@@ -92,6 +100,31 @@ func (x *expectation) ended() []Finding {
 	}
 	return []Finding{{Kind: "choice", Month: e.month(paid - 1), Text: fmt.Sprintf(
 		"nothing is left at the site from %s on, and its own costs end with %s", e.month(empty), e.month(paid-1))}}
+}
+
+// unrelieved says in which tax years the halls as chosen, and the site, make a loss together: with tax.losses as
+// relief only income from outside the study saves its tax.
+func (x *expectation) unrelieved() []Finding {
+	e := x.e
+	if !e.owners.Relief {
+		return nil
+	}
+	years, saved, first := 0, 0.0, -1
+	for from := 0; from < e.months; {
+		to := min(from+12-(from+12-e.owners.NewYear)%12, e.months)
+		if back := total(x.site.rows[finance.TaxPaid][from:to]); back > 1 {
+			if years++; first < 0 {
+				first = from
+			}
+			saved += back
+		}
+		from = to
+	}
+	if years == 0 {
+		return nil
+	}
+	return []Finding{{Kind: "tax", Month: e.month(first), Text: fmt.Sprintf(
+		"in %s all that is chosen makes a loss together: %.1f $M of tax is saved only if the owners have other income", counted(years, "tax year", "tax years"), saved/1e6)}}
 }
 
 // inflation is what a dollar of Start costs in month t.

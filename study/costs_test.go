@@ -86,6 +86,31 @@ func TestSiteCostsEndWhenNothingIsLeft(t *testing.T) {
 	}
 }
 
+// TestReliefNeedsIncome: where losses are set against other income at once, the site's own costs save tax too, and
+// a finding says in which tax years there is none in the study.
+func TestReliefNeedsIncome(t *testing.T) {
+	f := dying(t)
+	f.Site.Fixed = figureOf(figure.Dollars(90e6)) // more than the machines fetch
+	carried, bare := run(t, f, 0), fixedCosts(f, run(t, f, 0))
+	f.Tax.Losses = input.Relief
+	relieved := run(t, f, 0)
+	if got := fixedCosts(f, relieved); !about(got, 0.75*bare) {
+		t.Errorf("costs of %.2f, %.2f carried", got, bare)
+	}
+	for _, c := range []struct {
+		r    *Report
+		says bool
+	}{{carried, false}, {relieved, true}} {
+		said := false
+		for _, v := range c.r.Findings {
+			said = said || strings.Contains(v.Text, "only if the owners have other income")
+		}
+		if said != c.says {
+			t.Errorf("findings: %v", c.r.Findings)
+		}
+	}
+}
+
 // TestTheSearchSeesWhatClosingSaves: two halls that mine at a small gain, less than what the site costs, are
 // closed together; where one must stay, the other does too.
 func TestTheSearchSeesWhatClosingSaves(t *testing.T) {

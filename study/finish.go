@@ -36,7 +36,7 @@ func (x *expectation) finish(r *Report) {
 	}
 	r.Findings = append(r.Findings, e.overdrawn()...)
 	r.Findings = append(r.Findings, x.otherwise()...)
-	r.Findings = append(r.Findings, x.ended()...)
+	r.Findings = append(append(r.Findings, x.ended()...), x.unrelieved()...)
 	for _, w := range e.f.Warnings {
 		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error()})
 	}

@@ -29,6 +29,9 @@ func anyStudy(t *rapid.T) *input.File {
 	part := func(name string, low, high float64) float64 { return rapid.Float64Range(low, high).Draw(t, name) }
 	some := func(name string) bool { return rapid.Bool().Draw(t, name) }
 	f.Years = n("years", 2, 12)
+	if some("relief") {
+		f.Tax.Losses = input.Relief
+	}
 	f.Halls = f.Halls[:n("halls", 1, 3)]
 	for h := range f.Halls {
 		f.Halls[h].Capex.P50 *= figure.PerMW(part("capex", 0.3, 2))
@@ -89,7 +92,7 @@ func run(t fataler, f *input.File, paths int) *Report {
 func about(a, b float64) bool { return math.Abs(a-b) <= 0.1+1e-9*math.Abs(a) }
 
 // fixedCosts are what the site costs as a project of its own, until the last hall is sold or closed and the
-// site is cleared: nothing to tax, no tax to save.
+// site is cleared: nothing to tax, and no tax to save but by relief.
 func fixedCosts(f *input.File, r *Report) float64 {
 	c, last := Complete(f), 0
 	for _, b := range r.Best {
@@ -105,6 +108,9 @@ func fixedCosts(f *input.File, r *Report) float64 {
 	sum := 0.0
 	for t := range min(f.Months(), last+1+int(f.Site.WindDown.Is)) {
 		sum -= float64(f.Site.Fixed.Is) / 12 * stepped(float64(f.Inflation.Is), t) / math.Pow(1+float64(f.Discount.Is), float64(t+1)/12)
+	}
+	if f.Tax.Losses == input.Relief {
+		sum *= 1 - float64(f.Tax.Rate.Is)
 	}
 	return sum
 }
@@ -205,9 +211,15 @@ func checkOver(t *rapid.T, r *Report) {
 // TestYearsAddUp: at a discount rate of nothing the years' cash of one path is its value, of each option and of the site
 // with its fixed costs.
 func TestYearsAddUp(t *testing.T) {
-	f := sample(t)
-	f.Discount = pct(0)
-	r := run(t, f, 1)
+	for _, losses := range []string{"carried", input.Relief} {
+		f := sample(t)
+		f.Discount, f.Tax.Losses = pct(0), losses
+		yearsAddUp(t, run(t, f, 1))
+	}
+}
+
+func yearsAddUp(t *testing.T, r *Report) {
+	t.Helper()
 	sum := func(fan []Fan) (all float64) {
 		for _, y := range fan {
 			all += y.P50

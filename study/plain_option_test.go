@@ -2,6 +2,7 @@ package study
 
 import (
 	"math"
+	"time"
 
 	"switchyard/study/figure"
 	"switchyard/study/input"
@@ -317,7 +318,8 @@ func (s *plain) npv(j *plainProject) float64 {
 	}
 	var plant []bought
 	tax, sum := &s.f.Tax, 0.0
-	losses, held, basis := 0.0, 0.0, 0.0
+	held, basis := 0.0, 0.0
+	brought, year, paid, losses := 0.0, 0.0, 0.0, 0.0 // losses of earlier years; of this one income, tax, losses used
 	for t, m := range j.month {
 		at := max(t, j.operate)
 		plant = append(plant, bought{at, -m.building, plainTables[tax.Building]}, bought{at, -m.machines, plainTables[tax.Machines]})
@@ -339,13 +341,17 @@ func (s *plain) npv(j *plainProject) float64 {
 			profit += held
 			held = 0
 		}
-		due := 0.0
-		if profit > 0 {
-			used := math.Min(losses, float64(tax.LossLimit.Is)*profit)
-			losses -= used
-			due = float64(tax.Rate.Is) * (profit - used)
-		} else {
-			losses -= profit
+		if (s.f.Start + figure.Month(t)).Calendar() == time.January {
+			brought = brought - losses + math.Max(0, -year)
+			year, paid = 0, 0
+		}
+		year += profit
+		losses = math.Min(brought, math.Max(0, float64(tax.LossLimit.Is)*year))
+		owed := float64(tax.Rate.Is) * math.Max(0, year-losses)
+		due := owed - paid
+		paid = owed
+		if tax.Losses == "relief" {
+			due = float64(tax.Rate.Is) * profit
 		}
 		free := m.operating + m.held + m.interest + m.building + m.machines + m.sale + m.resale + m.given - due
 		sum += free / math.Pow(1+float64(s.f.Discount.Is), float64(t+1)/12)

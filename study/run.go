@@ -257,7 +257,7 @@ func (x *expectation) together(d *draws, on [][]float64, r *Report) {
 	for y := range x.e.f.Years {
 		fixed := 0.0
 		for t := 12 * y; t < min(12*y+12, paid); t++ {
-			fixed += x.e.cost(t)
+			fixed += x.e.cost(t) - x.e.relief(t)
 		}
 		for p := range d.kept {
 			year[y*d.kept+p] -= fixed

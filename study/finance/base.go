@@ -35,7 +35,7 @@ func (b *base) fit(months int) {
 func (b *base) fill(fl *flow.Flows, t *Terms) {
 	b.sum(fl)
 	var ready placed
-	var losses losses
+	var due taxes
 	var prepaid, tenant float64
 	b.law.reset()
 	last := lastMonth(fl)
@@ -63,7 +63,7 @@ func (b *base) fill(fl *flow.Flows, t *Terms) {
 			ready = placed{}
 		}
 		profit := b.ebitda[m] + cost[m] + released + gain - written
-		tax, _ := losses.tax(profit, t)
+		tax, _ := due.month(m, profit, t)
 		b.written[m], b.basis[m], b.gain[m], b.profit[m], b.tax[m] = written, b.law.left, gain, profit, tax
 		b.free[m] = b.cash[m] + b.capex[m] + b.sale[m] + b.given[m] - tax
 	}
@@ -164,20 +164,6 @@ func (w *writeOff) dispose(m int) float64 {
 	clear(w.delta[m+1:])
 	w.rate, w.left = 0, 0
 	return left
-}
-
-// losses are carried forward.
-type losses struct{ left float64 }
-
-// tax of a month's profit, and the losses that it used.
-func (l *losses) tax(profit float64, t *Terms) (tax, used float64) {
-	if profit <= 0 {
-		l.left -= profit
-		return 0, 0
-	}
-	used = min(l.left, float64(t.LossLimit*profit))
-	l.left -= used
-	return float64(t.TaxRate * (profit - used)), used
 }
 
 // Scratch holds what Value reuses between calls; its zero value is ready. It belongs to one

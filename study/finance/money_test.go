@@ -129,25 +129,82 @@ func TestLater(t *testing.T) {
 	near(t, "owners", out.Row[finance.EquityIn][14], 240-100-out.Row[finance.TaxPaid][14], 1e-9)
 }
 
-// TestLosses: a loss of 120 covers at most 80 % of the profits that follow.
-func TestLosses(t *testing.T) {
-	fl := flow.New(4)
-	fl.End = 4
-	copy(fl.Line[flow.Mining], []float64{-120, 100, 100, 100})
-	x := threeTerms(t)
-	out := run(fl, &x, nil)
-	for m, want := range []struct{ used, left, tax, deferred float64 }{
-		{0, 120, 0, -30}, {80, 40, -5, -10}, {40, 0, -15, 0}, {0, 0, -25, 0},
-	} {
-		near(t, "used", out.Row[finance.LossesUsed][m], want.used, 1e-12)
-		near(t, "left", out.Row[finance.LossesLeft][m], want.left, 1e-12)
-		near(t, "tax", out.Row[finance.TaxPaid][m], want.tax, 1e-12)
-		near(t, "deferred", out.Row[finance.DeferredTax][m], want.deferred, 1e-12)
+// yearly is a project that makes so much a year, evenly but for what a month has of its own.
+func yearly(newYear int, own map[int]float64, years ...float64) *flow.Flows {
+	fl := flow.New(12*len(years) + newYear)
+	fl.End = fl.Months
+	for m := newYear; m < fl.Months; m++ {
+		fl.Line[flow.Mining][m] = years[(m-newYear)/12] / 12
 	}
-	found(t, out, "cash", 0, "120 $")
-	fl.Line[flow.Mining][3] = -500
-	found(t, run(fl, &x, nil), "tax", 3, "500 $ are never used")
+	for m, v := range own {
+		fl.Line[flow.Mining][m] += v
+	}
+	return fl
+}
+
+// TestLosses: a year's loss of 120 covers at most 80 % of the income of the years that follow, which is the rule of
+// section 172 of the US code. Each month bears its part of the year's tax.
+func TestLosses(t *testing.T) {
+	for _, newYear := range []int{0, 5} {
+		x := threeTerms(t)
+		x.NewYear = newYear
+		fl := yearly(newYear, nil, -120, 100, 100, 100)
+		out := run(fl, &x, nil)
+		for y, want := range []struct{ used, left, tax, deferred float64 }{
+			{0, 120, 0, -30}, {80, 40, -5, -10}, {40, 0, -15, 0}, {0, 0, -25, 0},
+		} {
+			from, to := newYear+12*y, newYear+12*y+12
+			near(t, "used", sum(out.Row[finance.LossesUsed][from:to]), want.used, 1e-12)
+			near(t, "left", out.Row[finance.LossesLeft][to-1], want.left, 1e-12)
+			near(t, "tax", sum(out.Row[finance.TaxPaid][from:to]), want.tax, 1e-12)
+			near(t, "deferred", out.Row[finance.DeferredTax][to-1], want.deferred, 1e-12)
+		}
+		near(t, "a month's", out.Row[finance.TaxPaid][newYear+15], -5.0/12, 1e-12)
+	}
+	fl := yearly(0, map[int]float64{40: -600}, -120, 100, 100, 100)
+	x := threeTerms(t)
+	found(t, run(fl, &x, nil), "tax", 47, "500 $ are never used")
 	found(t, run(flow.New(4), &x, nil), "irr", -1, finance.NothingIn)
+}
+
+// TestTaxIsTheYears: months of one tax year are netted, whichever comes first, and the limit on losses is of the
+// years before alone.
+func TestTaxIsTheYears(t *testing.T) {
+	x := threeTerms(t)
+	for name, own := range map[string]map[int]float64{"loss first": {1: -60}, "loss last": {10: -60}} {
+		fl := yearly(0, own, 120, 120)
+		row := run(fl, &x, nil).Row
+		near(t, name+": tax of the year", sum(row[finance.TaxPaid][:12]), -0.25*60, 1e-12)
+		near(t, name+": losses used", sum(row[finance.LossesUsed]), 0, 1e-12)
+		near(t, name+": tax of the next", sum(row[finance.TaxPaid][12:]), -0.25*120, 1e-12)
+	}
+	late := run(yearly(0, map[int]float64{10: -60}, 120, 120), &x, nil).Row[finance.TaxPaid]
+	near(t, "given back", late[10], 0.25*50, 1e-12)
+	early := run(yearly(0, map[int]float64{1: -60}, 120, 120), &x, nil).Row[finance.TaxPaid]
+	near(t, "not yet made up", sum(early[1:5]), 0.25*10, 1e-12) // the tax of January comes back, and none is owed to May
+	near(t, "made up", early[6], -0.25*10, 1e-12)
+	// In two tax years the same loss waits for the next one, and covers all of the 60 it is less than 80 % of.
+	x.NewYear = 11
+	fl := flow.New(24)
+	fl.End = 24
+	fl.Line[flow.Mining][10], fl.Line[flow.Mining][11], fl.Line[flow.Mining][12] = -60, 50, 50
+	row := run(fl, &x, nil).Row
+	near(t, "half", row[finance.TaxPaid][11], -0.25*(50-40), 1e-12)
+	near(t, "the whole", row[finance.TaxPaid][12], -0.25*(50-20), 1e-12)
+}
+
+// TestRelief: set against other income a loss saves its tax at once; so two projects come to the tax of their sum.
+func TestRelief(t *testing.T) {
+	x := threeTerms(t)
+	x.Relief = true
+	a, b := yearly(0, map[int]float64{3: -500}, 30, 200), yearly(0, nil, 400, -90)
+	both := yearly(0, map[int]float64{3: -500}, 430, 110)
+	one, other, all := run(a, &x, nil).Row[finance.TaxPaid], run(b, &x, nil).Row[finance.TaxPaid], run(both, &x, nil).Row[finance.TaxPaid]
+	for m := range all {
+		near(t, "tax", one[m]+other[m], all[m], 1e-12)
+	}
+	near(t, "in all", sum(all), -0.25*40, 1e-12)
+	near(t, "losses left", sum(run(a, &x, nil).Row[finance.LossesLeft]), 0, 0)
 }
 
 // TestTermsOf reads a study's file.

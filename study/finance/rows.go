@@ -21,13 +21,13 @@ const (
 	NetIncome
 	// Tax.
 	TaxDepreciation // as tax law has it
-	LossesUsed      // losses of earlier months that cover this month's profit; positive
-	LossesLeft      // balance
+	LossesUsed      // losses of earlier years that cover this year's income; positive
+	LossesLeft      // balance: of earlier years, and of this one so far
 	TaxBasis        // balance: what tax law has not yet let write off
 	// Cash.
 	CFADS        // EBITDA and movements of prepaid rent and tenant's credits in operation, before tax
 	BeforeCash   // the same before operation, where no lender counts on it
-	TaxPaid      // in the month in which it is owed
+	TaxPaid      // what the tax year so far owes more than with the month before; above zero where it owes less
 	Capex        // building and machines, the tenant's part included
 	SaleCash     // sale and resale
 	LoanDrawn    // during construction

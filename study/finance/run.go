@@ -66,7 +66,7 @@ type runner struct {
 	last  int
 
 	ready                      placed
-	losses                     losses
+	taxes                      taxes
 	idcCost                    float64 // interest capitalised so far
 	owed, scale, debt          float64 // scale: of the loan's plan, where less was drawn
 	fees, feesRate             float64
@@ -91,8 +91,8 @@ func (r *runner) month(m int) {
 
 	financing := interest + coupon - capitalised + feesOff
 	profit := r.b.profit[m] - financing - idcLost
-	tax, used := r.losses.tax(profit, r.terms)
-	row[Capitalised][m], row[LossesUsed][m], row[LossesLeft][m] = capitalised, used, r.losses.left
+	tax, used := r.taxes.month(m, profit, r.terms)
+	row[Capitalised][m], row[LossesUsed][m], row[LossesLeft][m] = capitalised, used, r.taxes.left()
 	row[TaxCurrent][m], row[TaxPaid][m], row[FreeTax][m] = -tax, -tax, -r.b.tax[m]
 	row[Interest][m] = r.fl.Line[flow.TenantCost][m] - financing
 

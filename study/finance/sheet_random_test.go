@@ -63,6 +63,7 @@ func anyTerms(t *rapid.T) finance.Terms {
 		Tenor: rapid.IntRange(1, 60).Draw(t, "tenor"), DSRA: rapid.IntRange(0, 12).Draw(t, "dsra"),
 		Sweep:   rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "sweep"),
 		TaxRate: rapid.Float64Range(0, 0.4).Draw(t, "tax"), LossLimit: rapid.Float64Range(0, 1).Draw(t, "loss limit"),
+		NewYear: rapid.IntRange(0, 11).Draw(t, "tax year"), Relief: rapid.IntRange(0, 4).Draw(t, "relief") == 0,
 		BookBuilding: rapid.IntRange(1, 80).Draw(t, "book building"), BookMachines: rapid.IntRange(1, 40).Draw(t, "book machines"),
 		Discount: rapid.Float64Range(0, 0.3).Draw(t, "discount"), EquityDiscount: rapid.Float64Range(0, 0.3).Draw(t, "equity discount"),
 	}

@@ -44,7 +44,8 @@ func compute(fl *flow.Flows, x *finance.Terms) *sheet {
 	free := written(s, fl, x, nil)
 	construction(s, fl, x, last, amount, committed)
 	off := written(s, fl, x, c[finance.Capitalised])
-	var losses, lossesFree, fees, bookBefore float64
+	var profits, profitsFree []float64
+	var fees, bookBefore float64
 	for t := range fl.Months {
 		if t >= fl.Operate {
 			s.serve(fl, x, t, last, amount, n, service)
@@ -70,16 +71,17 @@ func compute(fl *flow.Flows, x *finance.Terms) *sheet {
 			financing += -c[finance.LoanInterest][t] + s.at(finance.NotesOwed, t-1)*coupon(x)
 		}
 		base := c[finance.EBITDA][t] + fl.Line[flow.TenantCost][t] + c[finance.Released][t] + c[finance.SaleCash][t]
-		c[finance.FreeTax][t], _ = taxed(&lossesFree, base-free.lost[t]-free.tax[t], x)
-		c[finance.TaxPaid][t], c[finance.LossesUsed][t] = taxed(&losses, base-off.lost[t]-off.tax[t]-financing, x)
-		c[finance.LossesLeft][t] = losses
+		profitsFree = append(profitsFree, base-free.lost[t]-free.tax[t])
+		profits = append(profits, base-off.lost[t]-off.tax[t]-financing)
+		c[finance.FreeTax][t], _, _ = taxed(profitsFree, x)
+		c[finance.TaxPaid][t], c[finance.LossesUsed][t], c[finance.LossesLeft][t] = taxed(profits, x)
 		c[finance.Free][t] = c[finance.CFADS][t] + c[finance.BeforeCash][t] + c[finance.Capex][t] + c[finance.SaleCash][t] +
 			fl.Line[flow.Warrants][t] + c[finance.FreeTax][t]
 		c[finance.TaxDepreciation][t], c[finance.TaxBasis][t] = -off.tax[t], off.basis[t]
 		c[finance.Depreciation][t], c[finance.Plant][t] = -off.book[t], off.plant[t]
 		c[finance.Disposal][t] = c[finance.SaleCash][t] - off.bookLost[t]
 		s.cash(fl, x, t, last, amount, service)
-		deferred := x.TaxRate * (off.plant[t] - off.basis[t] - losses)
+		deferred := x.TaxRate * (off.plant[t] - off.basis[t] - c[finance.LossesLeft][t])
 		c[finance.NetIncome][t] = c[finance.EBITDA][t] - off.book[t] + c[finance.Disposal][t] + c[finance.Released][t] +
 			fl.Line[flow.Warrants][t] + fl.Line[flow.TenantCost][t] - financing + c[finance.TaxPaid][t] - (deferred - bookBefore)
 		bookBefore = deferred
@@ -273,14 +275,33 @@ func written(s *sheet, fl *flow.Flows, x *finance.Terms, capitalised column) off
 	return o
 }
 
-func taxed(losses *float64, profit float64, x *finance.Terms) (tax, used float64) {
-	if profit <= 0 {
-		*losses -= profit
-		return 0, 0
+// taxed is a month's tax, and the losses used and left, of the profits of all months to it: each time from the
+// first tax year on.
+func taxed(profits []float64, x *finance.Terms) (tax, used, left float64) {
+	if x.Relief {
+		return -x.TaxRate * profits[len(profits)-1], 0, 0
 	}
-	used = math.Min(*losses, x.LossLimit*profit)
-	*losses -= used
-	return -x.TaxRate * (profit - used), used
+	year := func(from, to int, losses float64) (owed, used, left float64) {
+		sum := 0.0
+		for _, v := range profits[from:to] {
+			sum += v
+		}
+		if sum <= 0 {
+			return 0, 0, losses - sum
+		}
+		used = math.Min(losses, x.LossLimit*sum)
+		return x.TaxRate * (sum - used), used, losses - used
+	}
+	from, to, losses := 0, x.NewYear, 0.0
+	if to == 0 {
+		to = 12
+	}
+	for ; to < len(profits); from, to = to, to+12 {
+		_, _, losses = year(from, to, losses)
+	}
+	owed, used, left := year(from, len(profits), losses)
+	before, usedBefore, _ := year(from, len(profits)-1, losses)
+	return before - owed, used - usedBefore, left
 }
 
 // serve fills what is due in a month of operation.

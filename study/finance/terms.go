@@ -18,6 +18,10 @@ type Terms struct {
 	Notes                                            *NotesTerms
 
 	TaxRate, LossLimit float64
+	// NewYear is the study's first month in which a tax year begins, 0 to 11. Relief: a loss saves its tax at
+	// once, as the owners have other income to set it against; none is carried.
+	NewYear int
+	Relief  bool
 	// Building and Machines are what tax law lets one write off in the first, second … year.
 	Building, Machines         []float64
 	BookBuilding, BookMachines int // months, straight-line
@@ -93,7 +97,7 @@ type Project struct {
 // TermsOf reads a study's terms; without a financing (nil) everything is equity.
 func TermsOf(f *input.File, fin *input.Financing) (Terms, error) {
 	t := Terms{
-		TaxRate: ratio(f.Tax.Rate), LossLimit: ratio(f.Tax.LossLimit),
+		TaxRate: ratio(f.Tax.Rate), LossLimit: ratio(f.Tax.LossLimit), NewYear: (13 - int(f.Start.Calendar())) % wholeYear, Relief: f.Tax.Losses == input.Relief,
 		BookBuilding: months(f.Tax.BookBuilding), BookMachines: months(f.Tax.BookMachines),
 		Discount: ratio(f.Discount), EquityDiscount: ratio(f.Equity),
 	}

@@ -211,6 +211,9 @@ func (l *loader) checkTax() {
 	within(l, "tax.book_building", t.BookBuilding, 1, 600)
 	within(l, "tax.book_machines", t.BookMachines, 1, 600)
 	within(l, "tax.loss_limit", t.LossLimit, 0, 1)
+	if l.oneOf("tax.losses", "use of losses", t.Losses, carried, Relief) && t.Losses == Relief && l.doc.Has("tax.loss_limit") {
+		l.fault("tax.loss_limit", "write losses: carried, or remove the key", "with losses: relief none is carried that it could limit")
+	}
 	for _, k := range [][2]string{{"tax.building", t.Building}, {"tax.machines", t.Machines}} {
 		tables := []string{"macrs-5", "macrs-7", "macrs-15", "macrs-20"}
 		if m := lineForm.FindStringSubmatch(k[1]); m != nil {

@@ -85,8 +85,15 @@ func (l *loader) taxDefaults() {
 	or(l, &t.Machines, "tax.machines", "macrs-5", "computers are five-year property (IRS Publication 946)")
 	assumed(l, &t.BookBuilding, "tax.book_building", 240, "20 years, as listed owners of data centres write off")
 	assumed(l, &t.BookMachines, "tax.book_machines", 60, "five years, within the three to six of listed miners and GPU clouds")
-	fill(l, &t.LossLimit, "tax.loss_limit", 0.80, figure.Published, "US Internal Revenue Code, section 172(a)(2)")
+	fill(l, &t.LossLimit, "tax.loss_limit", 0.80, figure.Published, "US Internal Revenue Code, section 172(a)(2): losses of years from 2018 on")
+	or(l, &t.Losses, "tax.losses", carried, "no other income of the owners is known that a loss could be set against")
 }
+
+// What becomes of a tax loss.
+const (
+	carried = "carried"
+	Relief  = "relief"
+)
 
 // The kinds of option.
 const (

@@ -403,6 +403,9 @@ type Tax struct {
 	BookMachines Months `yaml:"book_machines"`
 	// LossLimit is the share of a year's profit that losses of earlier years may cover; default 80 %.
 	LossLimit Ratio `yaml:"loss_limit"`
+	// Losses: "carried" forward by each project (the default), or "relief": set at once against other income
+	// of the owners, who file one return for all projects.
+	Losses string `yaml:"losses"`
 }
 
 // Option is one future of a hall.

@@ -17,6 +17,8 @@ var wrong = []struct{ name, old, with, line, want string }{
 	{"no start", "start: 2027-01\n", "", "study", `start: start is missing; write the first month, like "2027-01"`},
 	{"a start that is no month", "start: 2027-01", "start: January 2027", "", `start: "January 2027" is no month; write it like "2026-03"`},
 	{"winding down what costs nothing", "  pue: 1.25", "  pue: 1.25\n  wind_down: 3 months", "", `site.wind_down: there are no site's own costs that could go on; add fixed_costs:, or remove the key`},
+	{"an odd use of losses", "tax:\n", "tax:\n  losses: sold\n", "", `tax.losses: unknown use of losses "sold"; it can be one of carried, relief`},
+	{"a limit on losses that are not carried", "tax:\n", "tax:\n  losses: relief\n  loss_limit: 60 %\n", "", `tax.loss_limit: with losses: relief none is carried that it could limit; write losses: carried, or remove the key`},
 	{"no end", "years: 10", "years: 100", "", `years: 100 years are out of range; it can be from 1 to 40`},
 	{"an unknown key", "years: 10", "years: 10\ndiscuont: 9 %", "", `discuont: unknown key "discuont"; did you mean "discount"?`},
 	{"a rate without its sign", "years: 10", "years: 10\ndiscount: 0.09", "", `discount: "0.09" has no unit; write it like "99.9 %"`},

@@ -31,6 +31,7 @@ func dying(t *testing.T) (*input.File, *study.Report) {
 	f, _ := expected(t, []byte(text))
 	f.Site.WindDown = figure.Of(figure.Months(4), figure.Assumption, "test")
 	f.Options = slices.DeleteFunc(f.Options, func(o input.Option) bool { return o.Kind != input.Sell && o.Kind != input.Mine })
+	f.Tax.Losses = input.Relief
 	none := 0
 	r, err := study.Run(t.Context(), f, study.Options{Paths: &none})
 	if err != nil {
@@ -39,7 +40,8 @@ func dying(t *testing.T) (*input.File, *study.Report) {
 	return f, r
 }
 
-// TestClosingByLibreOffice: where all halls go, the site's own costs end with them, by formulas as by the program.
+// TestClosingByLibreOffice: where all halls go, the site's own costs end with them, by formulas as by the program;
+// and losses save their tax at once.
 func TestClosingByLibreOffice(t *testing.T) {
 	t.Parallel()
 	f, r := dying(t)

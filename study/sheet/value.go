@@ -6,6 +6,7 @@ import (
 
 	"switchyard/study/finance"
 	"switchyard/study/flow"
+	"switchyard/study/input"
 )
 
 // e puts a prefix for # in a template.
@@ -138,13 +139,27 @@ func (p *project) written(key, label, placed, kind string) {
 	}, "")
 }
 
-// taxed writes losses carried forward and the tax of a profit.
+// taxed writes losses carried forward and the tax of a profit: of the tax year's income to each month, of which
+// the month bears what is owed more than with the month before.
 func (p *project) taxed(kind, profit string) {
-	rate, limit := p.b.figures(general, "").ratio("tax", "Tax", p.b.f.Tax.Rate), p.b.figures(general, "").ratio("loss_limit", "Share of a profit that losses may cover", p.b.f.Tax.LossLimit)
-	used, left := kind+"losses_used", kind+"losses_left"
-	p.put(used, "Losses used", "IF("+profit+">0,MIN([#"+left+"<]+0,"+limit+"*"+profit+"),0)", "")
-	p.owed(left, "Losses left", "[#"+left+"<]+MAX(0,-"+profit+")-[#"+used+"]", "")
-	p.put(kind+"tax", "Tax", rate+"*MAX(0,"+profit+"-[#"+used+"])", "")
+	in := p.b.figures(general, "")
+	rate := in.ratio("tax", "Tax", p.b.f.Tax.Rate)
+	if p.b.f.Tax.Losses == input.Relief {
+		p.put(kind+"tax", "Tax", rate+"*"+profit, "a loss saves it at once")
+		return
+	}
+	limit := in.ratio("loss_limit", "Share of a year's income that losses may cover", p.b.f.Tax.LossLimit)
+	put := func(key, label, template, how string) {
+		p.owed(kind+key, label, strings.ReplaceAll(template, "[@", "[#"+kind), how)
+	}
+	const fresh = "IF([World!new_year]=1,"
+	put("income", "Income of the tax year so far", fresh+"0,[@income<])+"+profit, "")
+	put("brought", "Losses of earlier years", fresh+"[@losses_left<],[@brought<])", "")
+	put("covers", "… that cover its income", "IF([@income]>0,MIN([@brought]+0,"+limit+"*[@income]),0)", "")
+	put("losses_left", "Losses left", "[@brought]+MAX(0,-[@income])-[@covers]", "this year's included")
+	put("owes", "Tax of the year so far", rate+"*MAX(0,[@income]-[@covers])", "")
+	p.put(kind+"losses_used", "Losses used", "[#"+kind+"covers]-"+fresh+"0,[#"+kind+"covers<])", "")
+	p.put(kind+"tax", "Tax", "[#"+kind+"owes]-"+fresh+"0,[#"+kind+"owes<])", "more than with the month before")
 }
 
 const taxSheet = "Tax"

@@ -18,6 +18,9 @@ func (b *book) world() {
 	g.row("hours", "Hours of the month", "h", whole, false, func(t int) string {
 		return fmt.Sprintf("%g", (f.Start + figure.Month(t)).Hours())
 	}, "by the calendar")
+	g.row("new_year", "A tax year begins", "", whole, false, func(t int) string {
+		return map[bool]string{true: "1", false: "0"}[b.calendar(t) == 0]
+	}, "1 in January")
 	g.row("dollar", "A dollar of the start", "$", plain, false, always("(1+"+inflation+")^INT([t]/12)"), "inflation by whole years")
 	g.row("grown", "Growth of power prices", "x", plain, false, always("(1+"+growth+")^([t]/12)"), "")
 	g.row("factor", "Discount factor", "x", plain, false, always("(1+"+discount+")^(-([t]+1)/12)"), "at the month's end")

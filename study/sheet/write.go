@@ -10,6 +10,7 @@ import (
 	"switchyard/study"
 	"switchyard/study/flow"
 	"switchyard/study/input"
+	"switchyard/study/sheet/packed"
 )
 
 // Write writes the expected case of a study as a workbook with live formulas: the figures that may be
@@ -51,14 +52,14 @@ func write(w io.Writer, f *input.File, r *study.Report) error {
 	if err := b.file.SetDocProps(&excelize.DocProperties{Title: r.Study, Creator: "Switchyard", Created: "2000-01-01T00:00:00Z", Modified: "2000-01-01T00:00:00Z"}); err != nil {
 		return err
 	}
-	packed, err := b.file.WriteToBuffer()
+	out, err := b.file.WriteToBuffer()
 	if err != nil {
 		return err
 	}
 	if err := b.file.Close(); err != nil {
 		return err
 	}
-	return repack(w, packed.Bytes())
+	return packed.Write(w, out.Bytes())
 }
 
 // listed is an option as the workbook has it. As computed by the program it is nil where the report tells
@@ -155,7 +156,7 @@ func (b *book) fixedCosts(all []listed) *project {
 		wind := in.duration("wind_down", "Months that it costs that after the last hall went", b.f.Site.WindDown)
 		g.scalar("until", "The last hall goes", "month", whole, "MIN("+goes+fmt.Sprintf(",%d)", b.months), "the study's first being 0")
 		g.row("whole", "Costs if all went on", "$", dollars, true, always(cost), "")
-		p.once("npv_whole", "Their net present value", "$", dollars, "SUMPRODUCT([whole*],[World!factor*])", "")
+		p.once("npv_whole", "Their net present value", "$", dollars, "SUMPRODUCT([whole*],[World!factor*])"+b.relieved(), "")
 		cost = "IF([World!t]<=[until$0]+" + wind + ",[whole],0)"
 		p.last = "MIN([until$0]+" + wind + "," + p.last + ")"
 	}
@@ -163,6 +164,14 @@ func (b *book) fixedCosts(all []listed) *project {
 	p.value()
 	p.statements()
 	return p
+}
+
+// relieved is what follows a cost where it saves its tax at once.
+func (b *book) relieved() string {
+	if b.f.Tax.Losses != input.Relief {
+		return ""
+	}
+	return "*(1-" + b.figures(general, "").ratio("tax", "Tax", b.f.Tax.Rate) + ")"
 }
 
 // empty says by a template in which month the last hall of those chosen goes; empty: one stays.

@@ -1,4 +1,9 @@
-package sheet
+// Package packed owns the order in which a workbook's parts are packed.
+//
+// It never reads or changes what they say.
+//
+// Concurrency: Write is a pure function.
+package packed
 
 import (
 	"archive/zip"
@@ -16,9 +21,9 @@ const contentTypes = "[Content_Types].xml"
 
 var contentType = regexp.MustCompile(`<(?:Default|Override)[^>]*?(?:/>|></(?:Default|Override)>)`)
 
-// repack writes a workbook with its parts in one order, whatever the order in which the library kept them:
+// Write writes a workbook with its parts in one order, whatever the order in which the library kept them:
 // so the same study is the same bytes.
-func repack(w io.Writer, book []byte) error {
+func Write(w io.Writer, book []byte) error {
 	in, err := zip.NewReader(bytes.NewReader(book), int64(len(book)))
 	if err != nil {
 		return fmt.Errorf("read what was packed: %w", err)
