@@ -105,7 +105,7 @@ func writeGPUs(dir string, p Plan) error {
 	year := fmt.Sprintf("%d-01-01", p.Start.Year())
 	for name, t := range map[string]*template.Template{"ai.yaml": hostingContract, "serve.yaml": servingContract, "lab.yaml": labContract} {
 		var out strings.Builder
-		if err := t.Execute(&out, map[string]any{"From": year, "Firm": firmPower(p.Miners), "Gross": firmPower(p.Miners).Scale(1.2), "GPUs": p.GPUs.Firm}); err != nil {
+		if err := t.Execute(&out, map[string]any{"From": year, "Firm": firmPower(p.Miners), "Gross": firmPower(p.Miners).Scale(1.2), "Right": rightPower(p.Miners), "GPUs": p.GPUs.Firm}); err != nil {
 			return err
 		}
 		files["contract-"+name] = out.String()
@@ -147,6 +147,7 @@ customer: {name: AI Tenant Inc., address: [200 Example Street, "Austin, TX 78701
       cap: 30 %
       maintenance_notice: 168h
       maintenance_hours: 8h
+    curtailment: {power: {{.Right}}, hours: 40h, notice: 30m, price: 250 $/MWh}
 `))
 
 var servingContract = template.Must(template.New("serve").Parse(`# A tenant that serves models on our GPUs, around the clock.

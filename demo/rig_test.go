@@ -164,6 +164,9 @@ type rig struct {
 	stop context.CancelFunc
 	done chan error
 
+	token string        // of an admin, at a first start
+	bound chan net.Addr // where the API listens
+
 	mu     sync.Mutex
 	orders []plant.Change
 }
@@ -205,7 +208,7 @@ func newRig(t *testing.T, edit func(*sitefile.File)) *rig {
 // rigOf starts the site of a document.
 func rigOf(t *testing.T, doc string, edit func(*sitefile.File)) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), log: &lockedBuffer{}, done: make(chan error, 1)}
+	r := &rig{t: t, dir: t.TempDir(), log: &lockedBuffer{}, done: make(chan error, 1), bound: make(chan net.Addr, 1)}
 	if strings.Contains(doc, clusterToken) { // the files that a cluster's part names
 		if err := writeGPUs(r.dir, Plan{Miners: rigMiners, Start: noon, GPUs: &gpuPlan{Firm: 8}}); err != nil {
 			t.Fatal(err)
@@ -255,6 +258,8 @@ func (r *rig) start(log *slog.Logger) {
 	var a *app.App
 	a, err := app.New(ctx, app.Options{
 		File: r.file, Clock: r.clk, Log: log, Held: r.clk.Held,
+		Token: func(t string) { r.token = t },
+		Bound: func(at net.Addr) { r.bound <- at },
 		Pace: func(ctx context.Context, now time.Time) {
 			a.Quiet(ctx, now, 250*time.Millisecond)
 			r.clk.Allow(now.Add(r.file.Control.Period * 6 / 5))

@@ -106,6 +106,7 @@ func Run(ctx context.Context, o Options) error {
 func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed, plant *emulate.Site, u *utility) error {
 	run, stop := context.WithCancel(ctx)
 	defer stop()
+	var beside sync.WaitGroup // what plays the world around the site
 	var a *app.App
 	token := ""
 	a, err := app.New(run, app.Options{
@@ -115,7 +116,12 @@ func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed
 			a.Quiet(ctx, now, 250*time.Millisecond)
 			clk.Allow(now.Add(f.Control.Period * 6 / 5))
 		},
-		Bound: func(addr net.Addr) { o.welcome(addr, token, f, plant) },
+		Bound: func(addr net.Addr) {
+			o.welcome(addr, token, f, plant)
+			if token != "" {
+				beside.Go(func() { o.oblige(run, "http://"+addr.String(), token, f.Tenants[0].ID, plant.World()) })
+			}
+		},
 	})
 	if err != nil {
 		return err
@@ -124,9 +130,8 @@ func (o Options) play(ctx context.Context, f *sitefile.File, clk *clock.Governed
 	if err := errors.Join(tellRecord(plant.World(), f, o.From, o.For), u.tellRecord(plant.World(), o.From, o.For)); err != nil {
 		return err
 	}
-	var announcing sync.WaitGroup
-	announcing.Go(func() { u.run(run, o.From) })
-	defer func() { stop(); announcing.Wait() }()
+	beside.Go(func() { u.run(run, o.From) })
+	defer func() { stop(); beside.Wait() }()
 	done := make(chan error, 1)
 	go func() { done <- a.Run(run); close(done) }() // closed: whoever asks after the end gets nil
 	end := o.From.Add(o.For)

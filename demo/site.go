@@ -43,6 +43,9 @@ func firmPower(miners int) unit.Power {
 	return roundUp(unit.Power(miners)*tenantPerMiner, 10*unit.Kilowatt)
 }
 
+// rightPower is what the tenant's contract lets the site take back.
+func rightPower(miners int) unit.Power { return roundUp(firmPower(miners).Scale(0.2), unit.Kilowatt) }
+
 // emergencyPower is what a grid emergency leaves to the site: the tenant, its ramp and little
 // else; with a GPU cluster as much of it as caps and a few pauses reach.
 func emergencyPower(miners int, gpus bool) unit.Power {
@@ -162,7 +165,7 @@ func Render(p Plan) ([]byte, error) {
 		"Plan": p, "Halls": hs, "Firm": firm, "Limit": limit, "Meters": []string{a.meter(0), a.meter(1), a.meter(2), a.meter(9)},
 		"Tx1":       roundUp(hs[0].Limit+hs[2].Limit, 10*unit.Kilowatt),
 		"Tx2":       roundUp(firm+(unit.Power(hs[1].Count)*hs[1].Nameplate).Scale(0.75), 10*unit.Kilowatt),
-		"Emergency": emergency, "Reserve": roundUp(unit.Power(p.Miners)*reservePerMiner, 5*unit.Kilowatt), "Evenings": evenings(p.Start), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5),
+		"Emergency": emergency, "Reserve": roundUp(unit.Power(p.Miners)*reservePerMiner, 5*unit.Kilowatt), "Evenings": evenings(p.Start), "TenantLimit": firm.Scale(1.1), "Ramp": firm.Scale(0.5), "Right": rightPower(p.Miners),
 		"GPUs": p.GPUs, "Cluster": clusterID,
 		"Client": vtnClient, "Secret": vtnSecret, "Token": hookToken, "Lost": lostPolls * p.Ask,
 		"Broken": fmt.Sprintf("%s-miners-%03d", hs[1].ID, 1),                   // for the lists of alerts and repairs
@@ -276,6 +279,7 @@ tenants:
     availability: 99.9 %
     penalty: 3000 $/MWh
     ramp: {{.Ramp}}
+    curtail: {power: {{.Right}}, hours: 40h, notice: 30m, price: 250 $/MWh, call: ask}
 {{- with .GPUs}}
     contract: contract-ai.yaml
 {{- end}}

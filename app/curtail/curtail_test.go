@@ -337,7 +337,10 @@ func TestPlanned(t *testing.T) {
 		t.Run(call, func(t *testing.T) {
 			r := newRig(t)
 			r.f.Tenants[0].Curtail.Call = call
-			r.planned = []Planned{{Tenant: "acme", From: noon.Add(2 * time.Hour), To: noon.Add(4 * time.Hour), Power: 400 * kw}}
+			r.planned = []Planned{
+				{Tenant: "acme", From: noon.Add(2 * time.Hour), To: noon.Add(4 * time.Hour), Power: 400 * kw},
+				{Tenant: "acme", From: noon.Add(6 * time.Hour), To: noon.Add(7 * time.Hour), Power: 100 * kw}, // not worth asking for
+			}
 			look := func() api.CurtailmentsView {
 				t.Helper()
 				r.Tick(t.Context())

@@ -16,6 +16,9 @@ import (
 )
 
 const (
+	// crumbs is the part of a right's power below which a tenant is not asked: the schedule would
+	// take half a machine's worth back to spare itself a miner's stop.
+	crumbs = 0.25
 	// follow is how long after it began a tenant's meter is waited for before what it gives is
 	// taken for what it will give.
 	follow = 5 * time.Minute
@@ -33,7 +36,7 @@ func (c *Curtail) proposed(now time.Time) []Call {
 			continue
 		}
 		has, ok := c.rightOf(t, now)
-		if !ok || has.call == sitefile.CallNever {
+		if !ok || has.call == sitefile.CallNever || p.Power < has.Power.Scale(crumbs) {
 			continue
 		}
 		k := Call{

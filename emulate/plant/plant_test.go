@@ -333,6 +333,23 @@ func TestTenant(t *testing.T) {
 		after(w, 32*time.Second)
 		near(t, "after", w.Meter("ai").View().Power.Watts(), 1800e3, 20e3)
 	})
+	t.Run("obliges who asks", func(t *testing.T) {
+		w := hall(t, 0, func(c *Config) { c.Tenants[0].Draw = sitefile.Draw{Low: 0.9, High: 0.9} })
+		after(w, 10*time.Minute)
+		if w.Ask("nobody", 0) || !w.Ask("tenant", 900*unit.Kilowatt) {
+			t.Error("somebody else was asked")
+		}
+		after(w, 24*time.Second) // a fifth of the way from all to none
+		near(t, "on the way", w.Meter("ai").View().Power.Watts(), 1260e3, 30e3)
+		after(w, time.Minute)
+		near(t, "as asked", w.Meter("ai").View().Power.Watts(), 900e3, 1)
+		w.Ask("tenant", -1)
+		after(w, 2*time.Minute)
+		near(t, "let go", w.Meter("ai").View().Power.Watts(), 1620e3, 20e3)
+		if l, _ := w.Record().Load("tenant"); l.Undelivered != 0 {
+			t.Errorf("what it gave counts as not delivered: %v", l.Undelivered)
+		}
+	})
 }
 
 func TestLogins(t *testing.T) {

@@ -24,9 +24,10 @@ const (
 	wanderHold = 900.0 // s: mean time between two goals
 	afterJump  = 900.0 // s that a goal holds after a jump
 	jumpDip    = 300.0 // s that a tenant takes to go down before it jumps
+	yieldTime  = 120.0 // s that a tenant's own control takes from all of its firm power to none, and back
 )
 
-// tenant is a firm load that obeys nobody. All shares are of firm power.
+// tenant is a firm load that obeys nobody but its own control. All shares are of firm power.
 type tenant struct {
 	cfg       TenantConfig
 	rng       chance
@@ -38,6 +39,7 @@ type tenant struct {
 	jumpIn      float64 // s until the next jump begins; negative: never
 	moves       []ramp  // under way and waiting, in order
 	at          []daily
+	most, held  float64 // what its own control is to keep to, and keeps to by now
 
 	draw               unit.Power
 	wanted, delivered  integral
@@ -67,7 +69,7 @@ func (c TenantConfig) Start() unit.Ratio {
 }
 
 func newTenant(c TenantConfig, seed uint64, start time.Time, zone *time.Location) (*tenant, error) {
-	t := &tenant{cfg: c, rng: chance(fault.Hash(seed, "tenant "+c.ID)), low: float64(c.Start()), high: float64(c.Draw.High), jumpIn: -1}
+	t := &tenant{cfg: c, rng: chance(fault.Hash(seed, "tenant "+c.ID)), low: float64(c.Start()), high: float64(c.Draw.High), jumpIn: -1, most: free, held: free}
 	if t.high <= 0 {
 		t.high = 1
 	}
@@ -88,6 +90,39 @@ func newTenant(c TenantConfig, seed uint64, start time.Time, zone *time.Location
 	t.planJump()
 	t.set()
 	return t, nil
+}
+
+// free is a share that no tenant reaches: its control keeps it to nothing.
+const free = 2
+
+// Ask has a tenant's own control keep its draw to at most so much, or to nothing with a negative
+// power: what a tenant does that is told to draw less and obliges. False where there is no such tenant.
+func (w *World) Ask(tenant string, most unit.Power) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range w.tenants {
+		if t.cfg.ID != tenant {
+			continue
+		}
+		t.most = free
+		if most >= 0 && t.cfg.Firm > 0 {
+			t.most = min(float64(most)/float64(t.cfg.Firm), free)
+		}
+		return true
+	}
+	return false
+}
+
+// yield brings what a tenant's control keeps to nearer to what it is to keep to.
+func (t *tenant) yield(s float64) {
+	if t.held > t.share && t.most < t.held {
+		t.held = t.share // it goes down from what it draws
+	}
+	if by := s / yieldTime; t.most < t.held {
+		t.held = max(t.most, t.held-by)
+	} else {
+		t.held = min(t.most, t.held+by)
+	}
 }
 
 // after returns the first time of day d at or after t.
@@ -136,6 +171,7 @@ func (t *tenant) step(now time.Time, dt time.Duration, zone *time.Location, live
 		t.wander(s)
 	}
 	t.noise = 0.8*t.noise + 0.001*t.rng.signed()
+	t.yield(s)
 	t.set()
 	wanted := t.draw
 	t.wanted.add(wanted, dt)
@@ -148,7 +184,7 @@ func (t *tenant) step(now time.Time, dt time.Duration, zone *time.Location, live
 }
 
 func (t *tenant) set() {
-	t.draw = t.cfg.Firm.Scale(max(0, min(t.share*(1+t.noise), max(t.share, t.high))))
+	t.draw = t.cfg.Firm.Scale(max(0, min(t.share*(1+t.noise), max(t.share, t.high), t.held)))
 }
 
 // ramp follows the first move.
