@@ -87,8 +87,8 @@ type Job struct {
 	Deadline time.Time
 	// Ours says that it is held because we paused it, and not by its owner.
 	Ours bool
-	// Terms, where the job names them by a label or its comment, replace those of its class.
-	Terms *Terms
+	// Claims are what the job says of itself by a label or its comment; nil: nothing.
+	Claims *Claims
 }
 
 // Queue is where jobs wait: a Kueue ClusterQueue or a Slurm partition.

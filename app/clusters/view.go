@@ -46,6 +46,7 @@ func (c *Clusters) view(x *one) api.ClusterView {
 		out.FirmW = s.survey.Firm.Watts()
 		out.AwardW, out.Reason = watts(s.survey.Firm+s.award.Power), s.award.Reason.Text
 		out.Blocks = blocks(s)
+		out.Notes = append(slices.Clone(out.Notes), s.survey.Notes()...)
 	}
 	if s.limit.OK {
 		out.LimitW = watts(s.limit.V)
@@ -326,6 +327,9 @@ func (c *Clusters) job(x *one, s screen, effects map[string]shed.Effect, j *comp
 		}
 	}
 	x.why(&out, effects, j)
+	if said := s.survey.Said(j); said != "" {
+		out.Why = strings.TrimPrefix(out.Why+"; "+said, "; ")
+	}
 	return out
 }
 

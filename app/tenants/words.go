@@ -30,7 +30,7 @@ func (t *Tenants) cause(live api.LiveView, j *api.ClusterJob) string {
 
 // why is cause for a job that something holds back; empty for others.
 func (t *Tenants) why(live api.LiveView, j *api.ClusterJob) string {
-	if j.Why == "" {
+	if j.Since.IsZero() { // what stands there then is of the job itself
 		return ""
 	}
 	return t.cause(live, j)

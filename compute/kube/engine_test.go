@@ -184,7 +184,7 @@ func TestViewOfManyKindsOfWork(t *testing.T) {
 		t.Error(d)
 	}
 	train := f.job("a/train")
-	if train.Terms == nil || train.Terms.Name != "night" || train.Terms.Class != compute.Firm || !train.Deadline.Equal(noon.Add(12*time.Hour)) ||
+	if train.Claims == nil || *train.Claims != (compute.Claims{Class: "night"}) || !train.Deadline.Equal(noon.Add(12*time.Hour)) ||
 		train.Saved != site.Some(noon.Add(30*time.Minute)) || !train.Started.Equal(noon) {
 		t.Errorf("the job is %+v", train)
 	}
@@ -349,5 +349,24 @@ func TestRecordIsBounded(t *testing.T) {
 	r.add(stretch{job: "j", gpus: 1, from: late, to: late.Add(time.Second)})
 	if all, _ = r.within(noon); len(all) != 1 {
 		t.Errorf("%d stretches are kept for ever", len(all))
+	}
+}
+
+// TestClaimsOfAJob reads what a job says of its class; what it is worth the cluster's classes say.
+func TestClaimsOfAJob(t *testing.T) {
+	for _, c := range []struct {
+		says wishes
+		want *compute.Claims
+	}{
+		{wishes{}, nil},
+		{wishes{signal: SignalAnnotation}, nil},
+		{wishes{class: "firm"}, &compute.Claims{Class: "firm"}},
+		{wishes{class: "platinum", signal: "USR1"}, &compute.Claims{Class: "platinum"}}, // a signal that cannot be sent
+		{wishes{class: "spot", signal: SignalAnnotation}, &compute.Claims{Class: "spot", Signal: SignalAnnotation}},
+		{wishes{class: "spot", signal: "TERM"}, &compute.Claims{Class: "spot", Signal: "TERM"}},
+	} {
+		if d := cmp.Diff(c.want, c.says.claims()); d != "" {
+			t.Errorf("%+v: %s", c.says, d)
+		}
 	}
 }

@@ -224,7 +224,7 @@ func (e *Engine) ours(w *work) bool {
 func (e *Engine) jobOf(w *work) compute.Job {
 	j := compute.Job{
 		ID: w.id, Account: w.ns, Queue: w.queue, State: w.state, Restarts: w.restart,
-		Ours: e.ours(w), Terms: w.wish.terms(),
+		Ours: e.ours(w), Claims: w.wish.claims(),
 	}
 	_, j.Name, _ = strings.Cut(w.id, "/")
 	if w.wl != nil {

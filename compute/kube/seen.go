@@ -404,17 +404,15 @@ func split(id string) (ns, name string, ok bool) {
 	return ns, name, ok && ns != "" && name != "" && !strings.Contains(name, "/")
 }
 
-// terms returns what a job's own labels make of its terms; nil: it names none.
-func (w wishes) terms() *compute.Terms {
+// claims returns what a job says of its class; nil: it names none. Of signals only those are told
+// that can be sent.
+func (w wishes) claims() *compute.Claims {
 	if w.class == "" {
 		return nil
 	}
-	t := &compute.Terms{Name: w.class}
-	// A name that is no kind is a workload class of the site file, which the reader knows; until
-	// then it counts as firm.
-	if t.Class.UnmarshalText([]byte(w.class)) != nil {
-		t.Class = compute.Firm
+	c := &compute.Claims{Class: w.class}
+	if w.signal == SignalAnnotation || w.signal == "TERM" || w.signal == "SIGTERM" {
+		c.Signal = w.signal
 	}
-	t.Checkpoint.Signal = w.signal
-	return t
+	return c
 }

@@ -17,17 +17,20 @@ func (s *Survey) Classes(load site.LoadID, node int) []schedule.Class {
 	if s.in.View == nil || !s.in.View.Reachable {
 		return nil
 	}
-	byTerms := map[*compute.Terms]*sum{}
+	byName := map[string]*sum{} // jobs that ask more of themselves go with their class
 	for i := range s.blocks {
 		b := &s.blocks[i]
 		if b.job == nil {
 			continue
 		}
-		t := s.c.terms(b.job, s.byQueue)
-		a := byTerms[t]
+		t := s.terms(b.job)
+		a := byName[t.Name]
 		if a == nil {
-			a = &sum{}
-			byTerms[t] = a
+			a = &sum{terms: t}
+			if i := slices.IndexFunc(s.c.Terms, func(k compute.Terms) bool { return k.Name == t.Name }); i >= 0 {
+				a.terms = &s.c.Terms[i]
+			}
+			byName[t.Name] = a
 		}
 		full, capped := s.power(b.job)
 		if full == 0 {
@@ -42,8 +45,8 @@ func (s *Survey) Classes(load site.LoadID, node int) []schedule.Class {
 		}
 	}
 	var out []schedule.Class
-	for t, a := range byTerms {
-		out = append(out, a.class(t, load, node))
+	for _, a := range byName {
+		out = append(out, a.class(load, node))
 	}
 	slices.SortFunc(out, func(a, b schedule.Class) int { return cmp.Compare(a.Load, b.Load) })
 	return out
@@ -51,17 +54,18 @@ func (s *Survey) Classes(load site.LoadID, node int) []schedule.Class {
 
 // sum is the jobs of one class of work, added up.
 type sum struct {
+	terms          *compute.Terms
 	count, running int
 	full, capped   unit.Power
 	hour           float64 // dollars earned in one by all of them
 	loss           unit.Money
 }
 
-func (a *sum) class(t *compute.Terms, load site.LoadID, node int) schedule.Class {
-	n := unit.Power(a.count)
+func (a *sum) class(load site.LoadID, node int) schedule.Class {
+	t, n := a.terms, unit.Power(a.count)
 	c := schedule.Class{
 		Load: load + "/" + site.LoadID(t.Name), Node: node, Count: a.count,
-		MinRun: t.MinRun, Ramp: t.Restart, Response: grace(t),
+		MinRun: t.MinRun, Ramp: t.Restart, Response: t.Grace(),
 		Levels: []schedule.Level{{Power: max(a.full/n, 1), Value: unit.DollarsPerMWh(a.hour / max(a.full.Megawatts(), 1e-9))}},
 	}
 	if a.capped < a.full && a.capped > 0 {

@@ -53,30 +53,6 @@ func (c *Cluster) boot() time.Duration {
 	return 10 * time.Minute
 }
 
-// terms returns what may be asked of a job: its own terms, those of its queue, else firm.
-func (c *Cluster) terms(j *compute.Job, byQueue map[string]*compute.Terms) *compute.Terms {
-	if j.Terms != nil { // its owner names a class: one of ours by its name, or by its kind
-		for _, same := range []func(t *compute.Terms) bool{
-			func(t *compute.Terms) bool { return t.Name == j.Terms.Name },
-			func(t *compute.Terms) bool { return t.Class.String() == j.Terms.Name },
-		} {
-			for i := range c.Terms {
-				if same(&c.Terms[i]) {
-					return &c.Terms[i]
-				}
-			}
-		}
-		return j.Terms
-	}
-	if t := byQueue[j.Queue]; t != nil {
-		return t
-	}
-	return &unknownWork
-}
-
-// unknownWork is a job of which nobody said what it bears: it is left alone.
-var unknownWork = compute.Terms{Name: "unknown", Class: compute.Firm}
-
 // Input is a cluster at a moment.
 type Input struct {
 	At   time.Time // site time

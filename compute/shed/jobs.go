@@ -20,7 +20,7 @@ func (s *Survey) jobs() {
 	room := s.room()
 	for i := range s.in.View.Jobs {
 		j := &s.in.View.Jobs[i]
-		t := s.c.terms(j, s.byQueue)
+		t := s.terms(j)
 		switch j.State {
 		case compute.JobRunning, compute.JobFrozen, compute.JobStopping:
 			if s.told(compute.Stop, j.ID) { // on its way out: what it still draws is falling
@@ -54,7 +54,7 @@ func (s *Survey) guaranteed() map[string]bool {
 		}
 		var all []*compute.Job
 		for k := range s.in.View.Jobs {
-			if j := &s.in.View.Jobs[k]; j.State == compute.JobRunning && s.c.terms(j, s.byQueue) == t {
+			if j := &s.in.View.Jobs[k]; j.State == compute.JobRunning && s.promised(j, t) {
 				all = append(all, j)
 			}
 		}
@@ -71,6 +71,13 @@ func (s *Survey) guaranteed() map[string]bool {
 		}
 	}
 	return out
+}
+
+// promised says that a job is of those among which a semi class's minimum is: one of another
+// class's queue that calls itself semi takes nobody's place there.
+func (s *Survey) promised(j *compute.Job, t *compute.Terms) bool {
+	q, is := s.byQueue[j.Queue], s.terms(j)
+	return (q == t || q == nil) && is.Name == t.Name && is.Class == t.Class
 }
 
 // room is how many GPUs could start work: free ones of nodes that take it, or that we put off.
@@ -100,7 +107,7 @@ func (s *Survey) running(j *compute.Job, t *compute.Terms, guaranteed bool) {
 	b := block{kind: kindKept, power: capped, value: s.c.Penalty() / 2, job: j}
 	if s.pausable(j, t) && capped > 0 {
 		b.kind = kindPause
-		b.act = compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: grace(t)}
+		b.act = compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: t.Grace()}
 		b.value = s.rate(j, t, capped) + unit.DollarsPerMWh(s.loss(j, t).Dollars()/(capped.Megawatts()*held.Hours()))
 	}
 	s.blocks = append(s.blocks, b)
@@ -147,10 +154,14 @@ func (s *Survey) undone(j *compute.Job, t *compute.Terms) time.Duration {
 		return t.Checkpoint.Takes // it saves when asked, and does nothing else meanwhile
 	}
 	since := s.in.At.Sub(j.Started)
-	if j.Saved.OK {
-		since = s.in.At.Sub(j.Saved.V)
-	} else if t.Checkpoint.Every > 0 {
-		since = min(since, t.Checkpoint.Every/2) // on the mean
+	switch every := t.Checkpoint.Every; {
+	case j.Saved.OK: // by its own word: it cannot have lost more than it did, nor than its class loses
+		since = min(since, s.in.At.Sub(j.Saved.V))
+		if every > 0 {
+			since = min(since, every)
+		}
+	case every > 0:
+		since = min(since, every/2) // on the mean
 	}
 	return max(since, 0)
 }
@@ -161,7 +172,7 @@ func (s *Survey) paused(j *compute.Job, t *compute.Terms) {
 	p := s.typical(j)
 	b := block{
 		kind: kindPause, power: p, value: s.rate(j, t, p), job: j, back: true,
-		act: compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: grace(t)},
+		act: compute.Act{Verb: compute.Stop, Target: j.ID, Signal: t.Checkpoint.Signal, Grace: t.Grace()},
 	}
 	if used, _ := s.budget(j, t); t.Pause > 0 && used >= t.Pause {
 		b.kind, b.value = kindKept, s.c.Penalty()/2
@@ -264,7 +275,7 @@ func (s *Survey) OfJob(j *compute.Job) (p unit.Power, slowed unit.Ratio) {
 }
 
 // TermsOf returns what may be asked of a job.
-func (s *Survey) TermsOf(j *compute.Job) compute.Terms { return *s.c.terms(j, s.byQueue) }
+func (s *Survey) TermsOf(j *compute.Job) compute.Terms { return *s.terms(j) }
 
 // Room makes the offer that keeps power free for the cluster's own rise, at a node whose miners
 // would have to yield to it. It is worth less than any work that it could be taken from: where

@@ -3,7 +3,6 @@ package shed
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"switchyard/compute"
 	"switchyard/unit"
@@ -45,6 +44,7 @@ type Survey struct {
 	blocks  []block       // what is given up first when power is short stands last
 	stays   []compute.Act // in force, and not to be undone yet
 	byQueue map[string]*compute.Terms
+	claims  map[claim]answer
 	nodes   map[string]*nodeWork
 	levels  map[capAt]unit.Power // found already
 	names   []string             // of nodes, in the inventory's order
@@ -74,7 +74,7 @@ type nodeWork struct {
 
 // Look makes the survey of a cluster.
 func Look(c *Cluster, in Input) *Survey {
-	s := &Survey{c: c, in: in, byQueue: map[string]*compute.Terms{}, levels: map[capAt]unit.Power{}, nodes: make(map[string]*nodeWork, len(c.Machines))}
+	s := &Survey{c: c, in: in, byQueue: map[string]*compute.Terms{}, claims: map[claim]answer{}, levels: map[capAt]unit.Power{}, nodes: make(map[string]*nodeWork, len(c.Machines))}
 	if in.Busy <= 0 || in.Busy > 1 {
 		s.in.Busy = 1
 	}
@@ -83,6 +83,7 @@ func Look(c *Cluster, in Input) *Survey {
 			s.byQueue[q] = &c.Terms[i]
 		}
 	}
+	s.weighAll()
 	s.placeNodes()
 	if in.View == nil || !in.View.Reachable {
 		s.blind()
@@ -141,7 +142,7 @@ func (s *Survey) placeJobs() {
 		if j.State != compute.JobRunning && j.State != compute.JobFrozen && j.State != compute.JobStopping {
 			continue
 		}
-		t := s.c.terms(j, s.byQueue)
+		t := s.terms(j)
 		slow := t.Slowdown
 		if t.Class == compute.Firm {
 			slow = 0
@@ -344,18 +345,6 @@ func (s *Survey) typical(j *compute.Job) unit.Power {
 		}
 	}
 	return 0
-}
-
-// grace is how long a job has from the order to stop until it is stopped.
-func grace(t *compute.Terms) time.Duration {
-	if t.Class == compute.Spot && t.Notice == 0 && t.Checkpoint.Signal == "" {
-		return 0
-	}
-	g := t.Notice
-	if t.Checkpoint.Takes > 0 || t.Checkpoint.Signal != "" {
-		g = max(g, t.Checkpoint.Takes+t.Checkpoint.Takes/2+5*time.Second)
-	}
-	return g
 }
 
 // Rise is the most by which the cluster could draw more without an act of ours: free GPUs that

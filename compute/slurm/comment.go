@@ -57,44 +57,42 @@ func instantText(t time.Time) string {
 }
 
 // told is what a job said of itself in its comment.
-func told(comment string) (saved time.Time, terms *compute.Terms) {
+func told(comment string) (saved time.Time, claims *compute.Claims) {
 	keys, _ := part(comment)
 	if keys == nil {
 		return time.Time{}, nil
 	}
-	return instant(keys["saved"]), ownTerms(keys)
+	return instant(keys["saved"]), claimsOf(keys)
 }
 
-// ownTerms reads the terms that a job names itself. A class alone names none: what else may be
+// claimsOf reads what a job says of its class. A kind of work alone says nothing: what else may be
 // asked of such a job stands with its queue.
-func ownTerms(keys map[string]string) *compute.Terms {
-	var t compute.Terms
-	if t.Class.UnmarshalText([]byte(keys["class"])) != nil {
+func claimsOf(keys map[string]string) *compute.Claims {
+	c := compute.Claims{Class: keys["class"]}
+	if c.Class == "" {
 		return nil
 	}
-	t.Name = t.Class.String()
-	named := false
-	for k, into := range map[string]*time.Duration{
-		"pause": &t.Pause, "per": &t.Per, "notice": &t.Notice, "min_run": &t.MinRun,
-		"restart": &t.Restart, "takes": &t.Checkpoint.Takes, "every": &t.Checkpoint.Every,
+	c.Class = c.Class[:min(len(c.Class), 128)]
+	var kind compute.Class
+	named := kind.UnmarshalText([]byte(c.Class)) != nil // a class of the site file, or of nobody
+	for k, into := range map[string]*site.Opt[time.Duration]{
+		"pause": &c.Pause, "per": &c.Per, "notice": &c.Notice, "min_run": &c.MinRun,
+		"restart": &c.Restart, "takes": &c.Takes, "every": &c.Every,
 	} {
 		if d, err := time.ParseDuration(keys[k]); err == nil && d >= 0 {
-			*into, named = d, true
+			*into, named = site.Some(d), true
 		}
 	}
 	if p, err := strconv.ParseFloat(strings.TrimSuffix(keys["slowdown"], "%"), 64); err == nil && p >= 0 && p < 100 {
-		t.Slowdown, named = unit.Ratio(p/100), true
+		c.Slowdown, named = site.Some(unit.Ratio(p/100)), true
 	}
 	if s := keys["signal"]; validSignal(s) {
-		t.Checkpoint.Signal = s
+		c.Signal, named = s, true
 	}
 	if !named {
 		return nil
 	}
-	if t.Per == 0 {
-		t.Per = 24 * time.Hour
-	}
-	return &t
+	return &c
 }
 
 // savedOf returns when a job last saved its work, machine time, if it ever told.

@@ -239,7 +239,7 @@ func (e *Engine) job(j job) compute.Job {
 	if !w.Ours && w.State == compute.JobPaused {
 		w.State = compute.JobPending // its owner holds it
 	}
-	_, w.Terms = told(j.Comment)
+	_, w.Claims = told(j.Comment)
 	if s := savedOf(j); s.OK {
 		s.V = e.times.toSite(s.V)
 		w.Saved = s

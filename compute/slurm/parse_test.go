@@ -16,25 +16,30 @@ import (
 func TestComment(t *testing.T) {
 	at := time.Date(2026, 11, 22, 19, 54, 40, 250e6, time.UTC)
 	for _, c := range []struct {
-		in    string
-		saved time.Time
-		terms *compute.Terms
+		in     string
+		saved  time.Time
+		claims *compute.Claims
 	}{
 		{"switchyard:class=pause,saved=1795377280.25", at, nil},
 		{"my run, switchyard:saved=2026-11-22T19:54:40.25Z,class=pause v2", at, nil},
 		{"switchyard:saved=never", time.Time{}, nil},
 		{"saved=1795377280", time.Time{}, nil},
-		{"switchyard:class=pause,pause=30m,slowdown=25%,signal=USR1,takes=20s", time.Time{}, &compute.Terms{
-			Name: "pause", Class: compute.Pause, Pause: 30 * time.Minute, Per: 24 * time.Hour, Slowdown: unit.Ratio(0.25),
-			Checkpoint: compute.Checkpoint{Signal: "USR1", Takes: 20 * time.Second},
+		{"switchyard:class=pause,pause=30m,slowdown=25%,signal=USR1,takes=20s", time.Time{}, &compute.Claims{
+			Class: "pause", Pause: site.Some(30 * time.Minute), Slowdown: site.Some(unit.Ratio(0.25)), Signal: "USR1", Takes: site.Some(20 * time.Second),
 		}},
-		{"switchyard:class=gold,pause=30m", time.Time{}, nil},
+		{"switchyard:class=firm,pause=0s,per=1h,notice=2h,min_run=3h,restart=4h,every=0s,slowdown=0", time.Time{}, &compute.Claims{
+			Class: "firm", Pause: site.Some(time.Duration(0)), Per: site.Some(time.Hour), Notice: site.Some(2 * time.Hour), MinRun: site.Some(3 * time.Hour),
+			Restart: site.Some(4 * time.Hour), Every: site.Some(time.Duration(0)), Slowdown: site.Some(unit.Ratio(0)),
+		}},
+		{"switchyard:class=gold", time.Time{}, &compute.Claims{Class: "gold"}}, // a class of the site file, or of nobody: the cluster knows
+		{"switchyard:pause=30m", time.Time{}, nil},
+		{"switchyard:class=pause,pause=-30m,slowdown=100%,signal=KILL", time.Time{}, nil},
 	} {
-		saved, terms := told(c.in)
+		saved, claims := told(c.in)
 		if !saved.Equal(c.saved) {
 			t.Errorf("%q: saved %s", c.in, saved)
 		}
-		if d := cmp.Diff(c.terms, terms); d != "" {
+		if d := cmp.Diff(c.claims, claims); d != "" {
 			t.Errorf("%q: %s", c.in, d)
 		}
 	}
