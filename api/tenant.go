@@ -65,7 +65,14 @@ type namedSpan struct {
 	Tenant string    `query:"tenant" maxLength:"48" doc:"whose; a tenant's token needs none"`
 	From   time.Time `query:"from" doc:"default: some time before 'to'"`
 	To     time.Time `query:"to" doc:"default: now, site time"`
-	Line   string    `query:"line" maxLength:"40" doc:"an invoice line's kind: only the intervals that it rests on"`
+}
+
+// metered asks for metered intervals; Line is one of billing/invoice's kinds of lines.
+type metered struct {
+	Tenant string    `query:"tenant" maxLength:"48" doc:"whose; a tenant's token needs none"`
+	From   time.Time `query:"from" doc:"default: a day before 'to'"`
+	To     time.Time `query:"to" doc:"default: now, site time"`
+	Line   string    `query:"line" enum:"rent,energy,demand-charge,coincident-peak,upkeep,overage,gpu-reserved,gpu-on-demand,gpu-interruptible,storage,curtailment,sla-credit,prepayment,correction,tax" doc:"an invoice line's kind: the intervals that it rests on"`
 }
 
 // tenancy registers what tenants may see.
@@ -144,15 +151,15 @@ func (s Site) bills(a huma.API) {
 		}
 		return v, err
 	}
-	own(s, a, "/api/v1/tenant/usage", "tenant-usage", "The metered intervals of a tenant: what an invoice's lines rest on", func(in *namedSpan) string { return in.Tenant },
-		func(ctx context.Context, who string, in *namedSpan) (UsageView, error) {
+	own(s, a, "/api/v1/tenant/usage", "tenant-usage", "The metered intervals of a tenant: what an invoice's lines rest on", func(in *metered) string { return in.Tenant },
+		func(ctx context.Context, who string, in *metered) (UsageView, error) {
 			return usage(ctx, who, in.From, in.To, in.Line)
 		})
 	type linked struct {
 		Tenant string    `path:"tenant" maxLength:"48"`
 		From   time.Time `query:"from" doc:"default: a day before 'to'"`
 		To     time.Time `query:"to" doc:"default: now, site time"`
-		Line   string    `query:"line" maxLength:"40" doc:"an invoice line's kind: only the intervals that it rests on"`
+		Line   string    `query:"line" enum:"rent,energy,demand-charge,coincident-peak,upkeep,overage,gpu-reserved,gpu-on-demand,gpu-interruptible,storage,curtailment,sla-credit,prepayment,correction,tax" doc:"an invoice line's kind: the intervals that it rests on"`
 	}
 	own(s, a, "/api/v1/tenants/{tenant}/usage", "tenants-usage", "The same, as invoices link to it", func(in *linked) string { return in.Tenant },
 		func(ctx context.Context, who string, in *linked) (UsageView, error) {

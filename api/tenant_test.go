@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"switchyard/api/tenancy"
+	"switchyard/billing/invoice"
 )
 
 // house stands for a site with two tenants; every answer names the tenant that it is of.
@@ -281,9 +282,21 @@ func TestAnInvoiceIsAFile(t *testing.T) {
 		"?from=2026-03-02T13:00:00Z": "is not before",
 		"?from=2025-03-02T00:00:00Z": "more than 63 days",
 		"?from=yesterday":            "invalid",
+		"?line=bogus":                "rent, energy, demand-charge",
 	} {
 		if w := f.ask(Tenant, "GET", "/api/v1/tenant/usage"+q, ""); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), says) {
 			t.Errorf("%s: %d %s", q, w.Code, w.Body)
+		}
+	}
+	if w := f.ask(Tenant, "GET", "/api/v1/tenants/acme/usage?line=bogus", ""); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "sla-credit") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	for _, kind := range []invoice.LineKind{ // what invoices link to
+		invoice.Rent, invoice.Energy, invoice.DemandShare, invoice.PeakShare, invoice.Upkeep, invoice.Overage, invoice.GPUReserved, invoice.GPUOnDemand,
+		invoice.GPUInterrupt, invoice.StorageLine, invoice.Curtailment, invoice.SLACredit, invoice.PrepayCredit, invoice.Correction, invoice.Tax,
+	} {
+		if w := f.ask(Tenant, "GET", "/api/v1/tenants/acme/usage?line="+string(kind), ""); w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", kind, w.Code, w.Body)
 		}
 	}
 	f.take()
