@@ -217,7 +217,7 @@ func realView(t *testing.T, r real) {
 		t.Errorf("%d nodes, %d jobs, %d queues, notes %q", len(v.Nodes), len(v.Jobs), len(v.Queues), v.Notes)
 	}
 	if j.State != compute.JobRunning || j.Account != "tenant-b" || j.Queue != "flex" || j.GPUs != 8 || len(j.Places) != 1 || j.Started.IsZero() ||
-		j.Terms == nil || j.Terms.Class != compute.Pause || j.Deadline.Year() != 2031 {
+		j.Claims == nil || j.Claims.Class != "pause" || j.Deadline.Year() != 2031 {
 		t.Errorf("the job is %+v", j)
 	}
 	if n := r.node("gpu-1"); n.GPUs != 8 || n.State != compute.NodeUp || n.Ours {
