@@ -1,8 +1,8 @@
 package month
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -249,41 +249,51 @@ type GPUHours struct {
 
 const reservedGPUs = 16
 
-// hours is what the engine's own account says that a tenant used within s. Of the reserved
-// queue, what goes beyond the reservation within an interval was had on demand.
+// hours is what the engine's own account says that a tenant used within s. Within each interval the
+// tenant's jobs use what is reserved for it first: those of the reserved queue, then on demand, then
+// interruptible ones. What the reserved queue uses beyond it was had on demand.
 func (e *engine) hours(tenant string, s span, now time.Time) GPUHours {
 	var out GPUHours
-	held := map[int64]time.Duration{} // of the reserved queue, by interval
+	used := map[int64]*[3]time.Duration{} // by interval and queue
 	runs := slices.Clone(e.account)
 	for _, r := range e.live {
 		x := *r
 		x.ended = now
 		runs = append(runs, x)
 	}
-	slices.SortFunc(runs, func(a, b run) int { return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.id, b.id)) })
 	for _, r := range runs {
 		k := e.kinds[r.kind]
 		from, to := later(r.started, s.from), earlier(r.ended, s.to)
 		if k.account != tenant || !from.Before(to) {
 			continue
 		}
-		switch k.queue {
-		case "batch":
-			out.OnDemand += float64(r.size) * to.Sub(from).Hours()
-		case "spot":
-			out.Interruptible += float64(r.size) * to.Sub(from).Hours()
-		default:
-			for at := from; at.Before(to); {
-				end := earlier(at.UTC().Truncate(length).Add(length), to)
-				held[at.UTC().Truncate(length).Unix()] += time.Duration(r.size) * end.Sub(at)
-				at = end
+		queue := slices.Index([]string{"serving", "batch", "spot"}, k.queue)
+		for at := from; at.Before(to); {
+			start := at.UTC().Truncate(length)
+			end := earlier(start.Add(length), to)
+			if used[start.Unix()] == nil {
+				used[start.Unix()] = &[3]time.Duration{}
 			}
+			used[start.Unix()][queue] += time.Duration(r.size) * end.Sub(at)
+			at = end
 		}
 	}
-	for _, d := range held {
-		over := max(d-reservedGPUs*length, 0)
-		out.Reserved += (d - over).Hours()
-		out.OnDemand += over.Hours()
+	held := time.Duration(0)
+	if tenant == serve {
+		held = reservedGPUs * length
+	}
+	for _, start := range slices.Sorted(maps.Keys(used)) {
+		u, left := used[start], held
+		for queue := range u {
+			in := min(u[queue], left)
+			left -= in
+			out.Reserved += in.Hours()
+			if over := (u[queue] - in).Hours(); queue == 2 {
+				out.Interruptible += over
+			} else {
+				out.OnDemand += over
+			}
+		}
 	}
 	return out
 }
