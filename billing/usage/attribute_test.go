@@ -289,6 +289,34 @@ func site3(rt *rapid.T, t *testing.T) *Site {
 	return newSite(t, p)
 }
 
+// A reservation is used first, whatever queue a job came from: green's one reserved GPU is in use
+// by its interruptible job, so that it bears nothing of what rests, and what it had beyond that
+// GPU's time is interruptible.
+func TestAReservationIsUsedFirst(t *testing.T) {
+	in := interval(newSite(t, plan(t)))
+	job := func(sale Sale, d time.Duration) Hold {
+		h := held("green", d)
+		h.Sale = sale
+		return h
+	}
+	gpus := in.Clusters[0].Machines[1].GPUs
+	gpus[1].Holds = []Hold{job(Interruptible, all)}
+	o := Attribute(in)
+	if diff := cmp.Diff([]GPUTime{{"h100", Reserved, all, all}}, rowOf(t, o, "green").GPUs); diff != "" {
+		t.Error(diff)
+	}
+	for _, s := range o.Shares {
+		if s.Tenant == "green" && s.Idle != 0 {
+			t.Errorf("it bears what rests: %+v", s)
+		}
+	}
+	gpus[0].Holds = []Hold{job(OnDemand, all/2), job(Reserved, all/5)}
+	want := []GPUTime{{"h100", Reserved, all, all}, {"h100", Interruptible, 7 * all / 10, 7 * all / 10}}
+	if diff := cmp.Diff(want, rowOf(t, Attribute(in), "green").GPUs); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSumsAreExactAndNobodyIsNegative(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		o := Attribute(draw(rt, site3(rt, t)))

@@ -397,12 +397,19 @@ func (sh *clusterShares) reserve(c *cluster) {
 	}
 }
 
+// unused is reserved time in which none of the tenant's jobs had such a GPU, whatever queue they came from.
 func (sh *clusterShares) unused(c *cluster, r reserved) time.Duration {
-	return max(time.Duration(r.gpus)*length-sh.used[(r.tenant*len(c.models)+r.model)*len(sales)], 0)
+	at := (r.tenant*len(c.models) + r.model) * len(sales)
+	free := time.Duration(r.gpus) * length
+	for _, used := range sh.used[at : at+len(sales)] {
+		free -= used
+	}
+	return max(free, 0)
 }
 
-// gpuTime writes the tenants' GPU time: what is reserved is held whether used or not, and time
-// of reserved work beyond it was had on demand.
+// gpuTime writes the tenants' GPU time. What is reserved is held whether used or not, and is used
+// first, whatever queue a job came from: by reserved work, then on demand, then interruptible.
+// Time of reserved work beyond it was had on demand.
 func (w *work) gpuTime(c *cluster, sh *clusterShares) {
 	limits := make([]time.Duration, len(w.s.names)*len(c.models))
 	for _, r := range c.reserved {
@@ -413,14 +420,20 @@ func (w *work) gpuTime(c *cluster, sh *clusterShares) {
 		for m := range c.models {
 			at := (i*len(c.models) + m) * len(sales)
 			used, held := sh.used[at:at+len(sales)], limits[i*len(c.models)+m]
-			over := max(used[0]-held, 0)
+			left := held
+			var beyond [len(sales)]time.Duration
+			for k := range sales {
+				in := min(used[k], left)
+				left -= in
+				beyond[k] = used[k] - in
+			}
 			for k, sale := range sales {
-				g := GPUTime{Model: c.models[m].Name, How: sale, Used: used[k], Held: used[k]}
+				g := GPUTime{Model: c.models[m].Name, How: sale, Used: beyond[k], Held: beyond[k]}
 				switch sale {
 				case Reserved:
-					g.Used, g.Held = used[0]-over, held
+					g.Used, g.Held = held-left, held
 				case OnDemand:
-					g.Used += over
+					g.Used += beyond[0]
 					g.Held = g.Used
 				}
 				if g.Used > 0 || g.Held > 0 {
