@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"switchyard/api"
 	"switchyard/billing/invoice"
 	"switchyard/billing/invoice/paper"
-	"switchyard/billing/sla"
 	"switchyard/billing/usage"
 	"switchyard/site"
 	"switchyard/telemetry"
@@ -72,9 +70,7 @@ func rowOf(r usage.Row) api.UsageRow {
 func (t *Tenants) month(id string) string {
 	zone := t.opt.Plant.Zone
 	if c := t.contracts[id]; c != nil {
-		if l, err := time.LoadLocation(c.Timezone); err == nil && c.Timezone != "" {
-			zone = l
-		}
+		zone = c.Location()
 	}
 	return t.opt.Clock.Now().In(zone).Format("2006-01")
 }
@@ -125,7 +121,7 @@ func (b Bills) Invoice(ctx context.Context, id, number, format string) (api.Docu
 	if errors.Is(err, invoice.ErrNotFound) || err == nil && inv.Tenant != id { // another's is as if it were not
 		return api.Document{}, fmt.Errorf("invoice %q: %w", number, api.ErrNotFound)
 	}
-	for _, known := range []error{invoice.ErrNoRate, invoice.ErrNoContract, invoice.ErrNoRows} {
+	for _, known := range []error{invoice.ErrNoRate, invoice.ErrNoContract, invoice.ErrNoRows, invoice.ErrNoTerms} {
 		if errors.Is(err, known) {
 			return api.Document{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 		}
@@ -153,95 +149,20 @@ func document(inv invoice.Invoice, number, format string) (api.Document, error) 
 	return api.Document{}, fmt.Errorf("%w: %q is no format; it can be json, csv or pdf", api.ErrInvalid, format)
 }
 
-// Issue issues the invoices of the month before the running one for every tenant with a
-// contract, by their names, once it is over, its last interval is attributed and all its prices
-// are known. One that was issued stays.
-func (t *Tenants) Issue(ctx context.Context) {
-	now := t.opt.Clock.Now()
-	for _, id := range slices.Sorted(maps.Keys(t.contracts)) {
-		first, err := time.Parse("2006-01", t.month(id))
-		if err != nil {
-			continue
-		}
-		last := first.AddDate(0, -1, 0).Format("2006-01")
-		if _, err := t.issuer.Of(ctx, id, last); err == nil || !t.holds(ctx, id, last) || !t.whole(id, last) {
-			continue
-		}
-		inv, fresh, err := t.issuer.Issue(ctx, t.months, id, last, now)
-		switch {
-		case err != nil:
-			t.tell("issue/"+id, "an invoice waits", id, err)
-		case fresh:
-			t.opt.Log.Info("invoice issued", "tenant", id, "month", last, "number", inv.Number, "total", inv.Total.String())
-		}
-	}
-}
-
 // tell logs why something of a tenant is not to be had, once until the reason is another.
 func (t *Tenants) tell(key, what, tenant string, err error) {
-	t.mu.Lock()
-	told := t.told[key] == err.Error()
-	t.told[key] = err.Error()
-	t.mu.Unlock()
-	if !told {
+	if t.fresh(key, err.Error()) {
 		t.opt.Log.Warn(what, "tenant", tenant, "reason", err.Error())
 	}
 }
 
-// whole says whether a month's last interval is attributed: those just before midnight close some
-// minutes after it, and what came after the invoice would be a correction.
-func (t *Tenants) whole(id, month string) bool {
-	p, err := invoice.PeriodOf(month, t.contracts[id].Location())
-	t.closing.Lock()
-	defer t.closing.Unlock()
-	return err == nil && !t.last.Add(telemetry.Length).Before(p.To)
-}
-
-// holds says whether the record has anything of a tenant's month.
-func (t *Tenants) holds(ctx context.Context, id, month string) bool {
-	p, err := invoice.PeriodOf(month, t.opt.Plant.Zone)
-	if err != nil {
-		return false
-	}
-	for _, err := range t.record.Rows(ctx, usage.Question{Tenant: id, From: p.From, To: p.To}) {
-		return err == nil
-	}
-	return false
-}
-
-// look assesses what was promised to each tenant so far this month.
-func (t *Tenants) look(ctx context.Context) {
-	now := t.opt.Clock.Now()
-	next := map[string]*api.SLAView{}
-	for id, c := range t.contracts {
-		terms, ok := c.At(now)
-		if !ok || terms.SLA == nil {
-			continue
-		}
-		month := t.month(id)
-		p, err := invoice.PeriodOf(month, t.opt.Plant.Zone)
-		if err != nil {
-			continue
-		}
-		in := sla.Input{SLA: *terms.SLA, Curtail: terms.Curtail, Zone: t.opt.Plant.Zone, From: p.From, To: p.To, Now: now}
-		for row, err := range t.record.Rows(ctx, usage.Question{Tenant: id, From: p.From, To: p.To}) {
-			if err != nil {
-				break
-			}
-			in.Rows = append(in.Rows, row)
-		}
-		y, _, _ := now.In(t.opt.Plant.Zone).Date()
-		in.Events, _ = t.record.Events(ctx, id, time.Date(y, 1, 1, 0, 0, 0, 0, t.opt.Plant.Zone), p.To)
-		if pieces, err := c.Rent(month); err == nil {
-			for _, x := range pieces {
-				in.Rent += x.Amount
-			}
-		}
-		next[id] = promiseOf(month, sla.Assess(in))
-	}
+// fresh notes what was told last of something, and says whether it is another than before.
+func (t *Tenants) fresh(key, what string) bool {
 	t.mu.Lock()
-	t.promises = next
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	told, ok := t.told[key]
+	t.told[key] = what
+	return !ok || told != what
 }
 
 // Announce keeps a maintenance that is told ahead, or a curtailment that a tenant consented to.

@@ -159,6 +159,9 @@ func (k *checker) version(i int) {
 	}
 	if v.SLA != nil {
 		k.sla(path+".sla", *v.SLA)
+		if v.Kind == GPUCloud {
+			k.warn(path+".sla", "leave it out, or settle it with the tenant by hand", "availability is measured for colocation alone: nothing measures this promise, and no credit is reckoned")
+		}
 	}
 	if v.Curtail != nil {
 		k.curtail(path+".curtailment", v)

@@ -13,6 +13,7 @@ import (
 // What the checks take for real; beyond it somebody erred.
 const (
 	maxCritical  = 10_000 * unit.Megawatt
+	leastPower   = unit.Kilowatt
 	maxRate      = unit.CapacityRate(5_000_000_000) // $/kW-month
 	maxEscalator = unit.Ratio(0.25)
 	maxPrice     = 20_000 * unit.DollarPerMWh
@@ -32,9 +33,11 @@ func (k *checker) space(path string, v Version) {
 	s := *v.Colocation
 	if k.need(path+".critical", `write it like "60 MW"`) {
 		positive(k, path+".critical", s.Critical, maxCritical)
+		k.sizable(path+".critical", s.Critical)
 	}
 	if k.doc.Has(path + ".gross") {
 		positive(k, path+".gross", s.Gross, maxCritical)
+		k.sizable(path+".gross", s.Gross)
 		k.pue(path, s)
 	}
 	if k.need(path+".rate", `write it like "125 $/kW-month"`) {
@@ -58,6 +61,17 @@ func (k *checker) space(path string, v Version) {
 	}
 	if s.Power.PUECap > 0 && !s.Power.Losses {
 		k.warn(path+".power.pue_cap", "write losses: true, or remove it", "pue_cap bounds nothing: without losses the tenant's own meter is billed")
+	}
+}
+
+// sizable says that a contract's power is at least a kilowatt: "60 mW" are 60 thousandths of a watt.
+func (k *checker) sizable(path string, p unit.Power) {
+	switch {
+	case p <= 0 || p >= leastPower:
+	case p < unit.Watt:
+		k.fault(path, "did you mean MW? mW is a thousandth of a watt", "%v is less than a watt", p)
+	default:
+		k.fault(path, "did you mean kW or MW?", "%v is less than the %v that can be contracted", p, leastPower)
 	}
 }
 
@@ -105,6 +119,7 @@ func (k *checker) ramp(path string, v Version) {
 		if !k.need(at+".critical", `write it like "20 MW"`) {
 			continue
 		}
+		k.sizable(at+".critical", step.Critical)
 		switch {
 		case step.Critical < 0:
 			k.fault(at+".critical", "write the load in service from that day on", "%v is negative", step.Critical)
@@ -230,7 +245,8 @@ func (k *checker) curtail(path string, v Version) {
 	c := *v.Curtail
 	if k.need(path+".power", `write it like "10 MW"`) {
 		positive(k, path+".power", c.Power, maxCritical)
-		if s := v.Colocation; s != nil && s.Critical > 0 && c.Power > s.Critical {
+		k.sizable(path+".power", c.Power)
+		if s := v.Colocation; s != nil && s.Critical >= leastPower && c.Power > s.Critical {
 			k.fault(path+".power", "let it be at most critical", "%v taken back is more than the %v contracted", c.Power, s.Critical)
 		}
 	}

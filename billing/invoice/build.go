@@ -19,6 +19,8 @@ import (
 var (
 	// ErrNoContract: no version of the tenant's contract holds on any day of the month.
 	ErrNoContract = errors.New("no contract is in force")
+	// ErrNoTerms: neither an issued invoice nor the contract file has the terms that it was billed by.
+	ErrNoTerms = errors.New("the terms that it was billed by are missing")
 	// ErrNotOver: the month is not over; a draft can be made.
 	ErrNotOver = errors.New("the month is not over")
 	// ErrNoRows: nothing was recorded in the month although it is billed by what was used.
@@ -68,7 +70,8 @@ type Charge struct {
 	Kind   LineKind // DemandShare or PeakShare
 	Name   string   // as the supplier calls it
 	At     time.Time
-	Amount unit.Money // of the whole site
+	Span   time.Duration // from At on, over which its power is the mean; zero: 15 minutes
+	Amount unit.Money    // of the whole site
 	// Tenant and Site are the powers at that moment, by the revenue meter.
 	Tenant, Site unit.Power
 }
@@ -86,7 +89,8 @@ type Earlier struct {
 	Invoice Invoice
 	// Since is what later invoices corrected of it, by kind, as billed.
 	Since map[LineKind]unit.Money
-	// Today is the same month with what is known now; its Earlier and Prepaid do not count.
+	// Today is the same month with what is known now, by the terms that it was billed by; its
+	// Earlier and Prepaid do not count.
 	Today In
 }
 
@@ -107,15 +111,18 @@ func Build(in In) (Invoice, error) {
 	if err != nil {
 		return Invoice{}, err
 	}
+	if len(b.stretches) == 0 {
+		return b.closing()
+	}
 	if err := b.use(); err != nil {
 		return Invoice{}, err
 	}
-	if err := b.corrections(); err != nil {
+	if _, err := b.corrections(); err != nil {
 		return Invoice{}, err
 	}
 	b.lines = append(b.lines, b.taxes(b.lines)...)
 	b.prepayment()
-	return b.invoice(), nil
+	return b.invoice(b.stretches[len(b.stretches)-1].Version), nil
 }
 
 // begin checks what the bill is to be made of.
@@ -133,14 +140,11 @@ func begin(in In) (*bill, error) {
 	if b.stretches, err = in.Contract.Month(in.Period.Month); err != nil {
 		return nil, fmt.Errorf("bill %s: %w", tenant, err)
 	}
-	if len(b.stretches) == 0 {
-		return nil, fmt.Errorf("%s in %s: %w%s", tenant, in.Period.Month, ErrNoContract, inForceWhen(in.Contract))
-	}
 	if in.Now.Before(in.Period.To) {
 		if !in.Draft {
 			return nil, fmt.Errorf("%s: %w: it ends at %s; --draft shows what it comes to so far", in.Period.Month, ErrNotOver, in.Period.To.In(b.zone).Format("2006-01-02 15:04 MST"))
 		}
-		b.note("The month is not over: usage up to %s.", in.Now.In(b.zone).Format("2006-01-02 15:04 MST"))
+		b.note("The month is not over: it is as known at %s.", in.Now.In(b.zone).Format("2006-01-02 15:04 MST"))
 	}
 	return b, nil
 }
@@ -210,12 +214,17 @@ func (b *bill) digest() string {
 	return HashRows(b.in.Rows)
 }
 
-func (b *bill) invoice() Invoice {
-	in, last := b.in, b.stretches[len(b.stretches)-1].Version
+// invoice puts the bill together; last are the terms by which it is due.
+func (b *bill) invoice(last contract.Version) Invoice {
+	in := b.in
 	inv := Invoice{
 		Tenant: in.Contract.Tenant, Contract: in.Contract.Number, Version: last.From, Period: in.Period,
 		Issued: in.Now.UTC().Truncate(time.Second), Seller: in.Contract.Seller, Customer: in.Contract.Customer,
 		Lines: b.lines, Draft: in.Draft, Currency: "USD", Zone: b.zone.String(), Service: in.Service, Rows: in.rows(b.digest()),
+		Closing: len(b.stretches) == 0,
+	}
+	for _, s := range b.stretches {
+		inv.Terms = append(inv.Terms, s.Version)
 	}
 	inv.Due = last.Due(contract.DateOf(inv.Issued, b.zone)).In(b.zone).UTC()
 	for _, l := range b.lines {

@@ -172,23 +172,24 @@ func TestPUECapAndClockChange(t *testing.T) {
 	}
 }
 
-// An October of 744 h: 256 x 744 = 190,464 GPU-h x 2.10 = 399,974.40 although idle. On demand 16
-// GPUs for 100 h, and reserved jobs that took 264 GPUs for 10 h, 8 of them on demand: 1,680 h x
-// 2.80 = 4,704. Interruptible 1,000 h x 1.20 = 1,200. Storage 10,000. Sum 415,878.40; tax 8.25 %
-// = 34,309.968, so 34,309.97. Prepayment: half of the rent of 409,974.40 = 204,987.20.
+// An October of 744 h: 256 x 744 = 190,464 GPU-h x 2.10 = 399,974.40 although idle. 16 GPUs for
+// 100 h on demand and 8 for 125 h interruptible are within the reservation, but for 10 h in which
+// reserved jobs take 264 GPUs: 8 + 16 on demand, 240 h x 2.80 = 672, and 80 h x 1.20 = 96. Storage
+// 10,000. Sum 410,742.40; tax 8.25 % = 33,886.248, so 33,886.25. Prepayment: half of the rent of
+// 409,974.40 = 204,987.20.
 func TestCloudTakeOrPayTaxAndPrepayment(t *testing.T) {
 	inv, err := Build(cloudIn(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[LineKind][]string{
-		GPUReserved: {"$399,974.40"}, GPUOnDemand: {"$4,704.00"}, GPUInterrupt: {"$1,200.00"}, StorageLine: {"$10,000.00"},
-		Tax: {"$34,309.97"}, PrepayCredit: {"-$204,987.20"},
+		GPUReserved: {"$399,974.40"}, GPUOnDemand: {"$672.00"}, GPUInterrupt: {"$96.00"}, StorageLine: {"$10,000.00"},
+		Tax: {"$33,886.25"}, PrepayCredit: {"-$204,987.20"},
 	}
 	if diff := cmp.Diff(want, lines(inv)); diff != "" {
 		t.Error(diff)
 	}
-	if inv.Total.String() != "$245,201.17" {
+	if inv.Total.String() != "$239,641.45" {
 		t.Errorf("the total is %s", inv.Total)
 	}
 }
@@ -231,8 +232,8 @@ func TestPrepaymentBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 415,878.40 - 400,000 = 15,878.40; tax 1,309.97 (1,309.968); all of it is paid from what was paid ahead.
-	if inv.Total != 0 || lines(inv)[PrepayCredit][0] != "-$17,188.37" {
+	// 410,742.40 - 400,000 = 10,742.40; tax 886.25 (886.248); all of it is paid from what was paid ahead.
+	if inv.Total != 0 || lines(inv)[PrepayCredit][0] != "-$11,628.65" {
 		t.Errorf("total %s, %v", inv.Total, lines(inv))
 	}
 }

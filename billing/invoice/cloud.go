@@ -15,19 +15,15 @@ import (
 
 // reserved makes the lines of GPUs that are owed whether used or not.
 func (b *bill) reserved(s contract.Stretch) {
+	if len(s.GPUs) == 0 {
+		return
+	}
+	within := split(s, between(b.in.Rows, s.Start, s.End)).within
 	for _, p := range s.GPUs {
-		var used hours
-		for _, r := range between(b.in.Rows, s.Start, s.End) {
-			for _, g := range r.GPUs {
-				if g.How == usage.Reserved && g.Model == p.Model {
-					used = used.add(g.Used)
-				}
-			}
-		}
 		b.add(Line{
 			Kind: GPUReserved, Text: fmt.Sprintf("%d reserved GPUs %s, take or pay%s", p.GPUs, p.Model, b.when(s.Start, s.End)),
 			Quantity: quantity(p.Hours()), Unit: "GPU-hour", Rate: p.Rate.Dollars(), Amount: p.Amount,
-			Evidence: b.evidence(GPUReserved, s.Start, s.End, fmt.Sprintf("%s GPU-hours of them were used", grouped(used.float()))),
+			Evidence: b.evidence(GPUReserved, s.Start, s.End, fmt.Sprintf("%s GPU-hours of them were used", grouped(within[p.Model].float()))),
 		})
 	}
 }
@@ -46,39 +42,47 @@ func (b *bill) storage(s contract.Stretch) {
 	}
 }
 
-// beyond is GPU time of a stretch that reservations do not hold, by model. What a tenant's
-// reserved jobs used in an interval beyond the GPUs reserved counts as on demand.
-func beyond(s contract.Stretch, rows []usage.Row) (onDemand, interruptible map[string]hours) {
-	onDemand, interruptible = map[string]hours{}, map[string]hours{}
+// gpuTime is GPU time of a stretch by model: within what is reserved, and beyond it.
+type gpuTime struct{ within, onDemand, interruptible map[string]hours }
+
+// split says of each interval's GPU time what is within the reservation. A reservation is
+// capacity: the tenant's jobs on that model use it first, whatever queue they came from, the
+// reserved ones before those on demand and these before interruptible ones. What is left over is
+// beyond it; of reserved jobs that is on demand.
+func split(s contract.Stretch, rows []usage.Row) gpuTime {
+	out := gpuTime{map[string]hours{}, map[string]hours{}, map[string]hours{}}
 	held := map[string]time.Duration{} // in one interval
 	for _, p := range s.GPUs {
 		held[p.Model] += time.Duration(p.GPUs) * telemetry.Length
 	}
-	put := func(m map[string]hours, model string, d time.Duration) {
-		if d > 0 {
-			m[model] = m[model].add(d)
-		}
-	}
+	left := map[string]time.Duration{}
 	for i := range rows {
-		reserved := map[string]time.Duration(nil)
-		for _, g := range rows[i].GPUs {
-			switch g.How {
-			case usage.OnDemand:
-				put(onDemand, g.Model, g.Used)
-			case usage.Interruptible:
-				put(interruptible, g.Model, g.Used)
-			case usage.Reserved:
-				if reserved == nil {
-					reserved = map[string]time.Duration{}
+		clear(left)
+		for _, sale := range []usage.Sale{usage.Reserved, usage.OnDemand, usage.Interruptible} {
+			beyond := out.onDemand
+			if sale == usage.Interruptible {
+				beyond = out.interruptible
+			}
+			for _, g := range rows[i].GPUs {
+				if g.How != sale || g.Used <= 0 {
+					continue
 				}
-				reserved[g.Model] += g.Used
+				free, known := left[g.Model]
+				if !known {
+					free = held[g.Model]
+				}
+				in := min(free, g.Used)
+				left[g.Model] = free - in
+				if in > 0 {
+					out.within[g.Model] = out.within[g.Model].add(in)
+				}
+				if over := g.Used - in; over > 0 {
+					beyond[g.Model] = beyond[g.Model].add(over)
+				}
 			}
 		}
-		for model, used := range reserved {
-			put(onDemand, model, used-held[model])
-		}
 	}
-	return onDemand, interruptible
+	return out
 }
 
 // onDemand makes the lines of GPU time used beyond what is reserved. Time of a model that the
@@ -87,15 +91,15 @@ func (b *bill) onDemand(s contract.Stretch) error {
 	if s.Version.Cloud == nil {
 		return nil
 	}
-	more, spot := beyond(s, between(b.in.Rows, s.Start, s.End))
+	had := split(s, between(b.in.Rows, s.Start, s.End))
 	for _, part := range []struct {
 		kind  LineKind
 		name  string
 		used  map[string]hours
 		rates map[string]unit.Money
 	}{
-		{GPUOnDemand, "on demand, beyond what is reserved", more, s.Version.Cloud.OnDemand},
-		{GPUInterrupt, "interruptible", spot, s.Version.Cloud.Interruptible},
+		{GPUOnDemand, "on demand, beyond what is reserved", had.onDemand, s.Version.Cloud.OnDemand},
+		{GPUInterrupt, "interruptible, beyond what is reserved", had.interruptible, s.Version.Cloud.Interruptible},
 	} {
 		for _, model := range slices.Sorted(maps.Keys(part.used)) {
 			rate, ok := part.rates[model]

@@ -14,24 +14,23 @@ func measured() []LineKind {
 }
 
 // corrections makes a line for each month and kind whose bill would come out otherwise today:
-// the difference to all that was billed for it until now.
-func (b *bill) corrections() error {
+// the difference to all that was billed for it until now. It returns what still waits for a price.
+func (b *bill) corrections() (waits *PendingError, err error) {
 	for _, e := range b.in.Earlier {
 		if e.Invoice.Rows != "" && e.Invoice.Rows == e.Today.rows(HashRows(between(e.Today.Rows, e.Today.Period.From, e.Today.Period.To))) && len(e.Since) == 0 {
 			continue // nothing came late
 		}
 		lines, err := b.again(e)
-		var wait *PendingError
 		switch {
-		case errors.As(err, &wait):
+		case errors.As(err, &waits):
 			b.note("%s has late data that waits for a price: a correction follows on a later invoice.", e.Invoice.Period.Name())
 			continue
 		case err != nil:
-			return fmt.Errorf("correct %s: %w", e.Invoice.Number, err)
+			return nil, fmt.Errorf("correct %s: %w", e.Invoice.Number, err)
 		}
 		b.lines = append(b.lines, lines...)
 	}
-	return nil
+	return waits, nil
 }
 
 // again bills an earlier month with today's data and returns the lines of the differences.
@@ -41,6 +40,9 @@ func (b *bill) again(e Earlier) ([]Line, error) {
 	today, err := begin(in)
 	if err != nil {
 		return nil, err
+	}
+	if n := len(today.stretches); n == 0 || len(e.Invoice.Terms) == 0 && today.stretches[n-1].Version.From != e.Invoice.Version {
+		return nil, e.lost()
 	}
 	if err := today.use(); err != nil {
 		return nil, err

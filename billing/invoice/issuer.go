@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,10 +24,13 @@ var migrations embed.FS
 // Back is how many of a tenant's invoices are looked at again for late data, the newest first.
 const Back = 14
 
-// Months tells what a tenant's month is billed by, with what is known now. Now, Draft, Prepaid
-// and Earlier of the In are not its to fill in. It may block on the disk.
+// Months tells what tenants' months are billed by, with what is known now. It may block on the disk.
 type Months interface {
-	Month(ctx context.Context, tenant, month string) (In, error)
+	// Contract is a tenant's as its file says now.
+	Contract(tenant string) (*contract.Contract, error)
+	// Month is a month of the contract's tenant by that contract's terms, which may be older ones
+	// than the file's. Now, Draft, Prepaid and Earlier of the In are not its to fill in.
+	Month(ctx context.Context, c *contract.Contract, month string) (In, error)
 }
 
 // Issuer issues invoices, one at a time, and reads those issued.
@@ -101,12 +105,16 @@ func (a *Archive) Draft(ctx context.Context, src Months, tenant, month string, n
 // and the months billed before. One issuer at a time holds the store's lock, so that nothing
 // is issued between this and the issuing.
 func (a *Archive) gather(ctx context.Context, src Months, tenant, month string, now time.Time) (In, error) {
-	in, err := src.Month(ctx, tenant, month)
+	c, err := src.Contract(tenant)
 	if err != nil {
 		return In{}, err
 	}
-	if in.Contract == nil || in.Contract.Tenant != tenant {
+	if c == nil || c.Tenant != tenant {
 		return In{}, fmt.Errorf("%s: %w", tenant, ErrNoContract)
+	}
+	in, err := src.Month(ctx, c, month)
+	if err != nil {
+		return In{}, err
 	}
 	in.Now, in.Draft, in.Earlier = now, false, nil
 	issued, err := a.read(ctx, "WHERE tenant = ? ORDER BY seq", tenant)
@@ -114,11 +122,16 @@ func (a *Archive) gather(ctx context.Context, src Months, tenant, month string, 
 		return In{}, fmt.Errorf("read the invoices of %s: %w", tenant, err)
 	}
 	in.Prepaid = prepaid(in.Contract, now, issued)
-	for n, inv := range issued {
-		if n < len(issued)-Back || inv.Period.Month == month {
+	own := slices.DeleteFunc(slices.Clone(issued), func(inv Invoice) bool { return inv.Closing }) // they bear nothing of their own
+	for n, inv := range own {
+		if n < len(own)-Back || inv.Period.Month == month {
 			continue
 		}
-		today, err := src.Month(ctx, tenant, inv.Period.Month)
+		under := c
+		if billed := inv.terms(); billed != nil {
+			under = billed
+		}
+		today, err := src.Month(ctx, under, inv.Period.Month)
 		if err != nil {
 			return In{}, fmt.Errorf("look for late data: %w", err)
 		}

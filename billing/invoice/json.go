@@ -30,6 +30,9 @@ type invoiceJSON struct {
 	Service  *serviceJSON `json:"service,omitempty"`
 	Notes    []string     `json:"notes,omitempty"`
 	Rows     string       `json:"rows_sha256"`
+	Closing  bool         `json:"closing,omitempty"`
+	// Terms are what corrections go by.
+	Terms []contract.Version `json:"terms,omitempty"`
 }
 
 type periodJSON struct {
@@ -95,6 +98,7 @@ func (inv Invoice) MarshalJSON() ([]byte, error) {
 		Period: periodJSON{inv.Period.Month, inv.Period.From.UTC(), inv.Period.To.UTC(), inv.Zone},
 		Issued: inv.Issued.UTC(), Due: inv.Due.UTC(), Currency: inv.Currency, Seller: partyOf(inv.Seller), Customer: partyOf(inv.Customer),
 		Lines: []lineJSON{}, Total: number(inv.Total), Notes: inv.Notes, Rows: inv.Rows,
+		Closing: inv.Closing, Terms: inv.Terms,
 	}
 	for _, l := range inv.Lines {
 		j := lineJSON{
@@ -138,7 +142,7 @@ func (inv *Invoice) UnmarshalJSON(data []byte) error {
 		Number: in.Number, Draft: in.Draft, Tenant: in.Tenant, Contract: in.Contract,
 		Period: Period{in.Period.Month, in.Period.From.UTC(), in.Period.To.UTC()}, Zone: in.Period.Zone,
 		Issued: in.Issued.UTC(), Due: in.Due.UTC(), Currency: in.Currency, Seller: in.Seller.party(), Customer: in.Customer.party(),
-		Notes: in.Notes, Rows: in.Rows,
+		Notes: in.Notes, Rows: in.Rows, Closing: in.Closing, Terms: in.Terms,
 	}
 	err := readInto(&out.Total, in.Total)
 	if in.Version != "" && err == nil {

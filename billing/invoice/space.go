@@ -171,11 +171,14 @@ func (b *bill) charges(s contract.Stretch, pass *contract.Pass) {
 		if amount == 0 {
 			continue
 		}
-		kw := quantity(c.Tenant.Watts() / 1e3)
+		kw, span := quantity(c.Tenant.Watts()/1e3), c.Span
+		if span <= 0 {
+			span = 15 * time.Minute
+		}
 		b.add(Line{
 			Kind: c.Kind, Text: fmt.Sprintf("Share of %s by power at the peak of %s", c.Name, c.At.In(b.zone).Format("2 January 15:04")),
 			Quantity: kw, Unit: "kW", Rate: mean(amount, kw), Amount: amount,
-			Evidence: b.evidence(c.Kind, c.At, c.At.Add(15*time.Minute),
+			Evidence: b.evidence(c.Kind, c.At, c.At.Add(span),
 				fmt.Sprintf("%s of the site's %s; the site's charge is %s", kilowatts(c.Tenant), kilowatts(c.Site), c.Amount)),
 		})
 	}

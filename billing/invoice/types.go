@@ -81,6 +81,12 @@ type Invoice struct {
 	Currency string   // "USD"
 	Zone     string   // where its days and months begin: "America/Chicago"
 	Service  *Service // what was promised and delivered; nil without a promise
+	// Closing says that nothing is agreed for the month any more: it bears what came late of
+	// months billed before, and nothing of its own.
+	Closing bool
+	// Terms are the versions of the contract that the month was billed by, as they were then, in
+	// order: corrections of the month go by them. None on an invoice from before they were kept.
+	Terms []contract.Version
 	// Rows is the SHA-256 of all that was measured for the month, as it was when this was made:
 	// another one later means that late data came.
 	Rows string

@@ -26,6 +26,10 @@ func Assess(in Input) Finding {
 	return a.f
 }
 
+// Measured says whether anybody measures what a kind of contract promises of availability: power at a
+// hosted tenant's feeder is, GPU time is not, so that a month of it proves nothing either way.
+func Measured(k contract.Kind) bool { return k != contract.GPUCloud }
+
 // assessor holds what the steps of one finding share.
 type assessor struct {
 	in  Input

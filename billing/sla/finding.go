@@ -12,10 +12,11 @@ import (
 // Input is what a finding rests on.
 type Input struct {
 	// SLA is the promise in force, Curtail the right to take power back; nil: there is none.
-	// Where terms change within a month, each stretch of it is assessed by itself, From and To
-	// being the stretch's.
+	// Later are the rights that replace it within the month, by their From. Where the promise
+	// changes within a month, each part of it is assessed by itself, From and To being the part's.
 	SLA     contract.SLA
 	Curtail *contract.Curtail
+	Later   []Right
 	// Zone is where the curtailment right's calendar year begins; nil: UTC.
 	Zone *time.Location
 	// From and To bound the month: its first moment, and the next one's.
@@ -30,6 +31,12 @@ type Input struct {
 	Events []usage.Event
 	// Rent is the month's, of which credits are shares: contract.Stretch's Rent.
 	Rent unit.Money
+}
+
+// Right is a right to take power back that holds from a moment on; nil: none holds from then on.
+type Right struct {
+	From    time.Time
+	Curtail *contract.Curtail
 }
 
 // Finding is what came of a month's promise, computed whether or not anybody claims it.

@@ -116,14 +116,45 @@ func (a *assessor) year() time.Time {
 // withinRight bounds curtailment of the year to the right, the earliest first, notes how it was
 // used, and returns what of it lies in the assessed time.
 func (a *assessor) withinRight(curtailment spans) spans {
-	within := curtailment
-	if a.in.Curtail != nil {
-		within = curtailment.first(a.in.Curtail.Hours)
+	var within spans
+	for _, r := range a.rights() {
+		part := curtailment
+		if r.curtail != nil {
+			part = curtailment.first(r.curtail.Hours)
+		}
+		within = within.or(part.and(spans{r.span}))
 	}
 	a.right.used = within.in(a.all)
 	a.right.before = within.length() - a.right.used
 	a.right.beyond = curtailment.in(a.all) - a.right.used
 	return within.and(spans{a.all})
+}
+
+// inForce is a right, or none, for as long as it holds.
+type inForce struct {
+	span
+	curtail *contract.Curtail
+}
+
+// rights are what holds from the calendar year's beginning to the end of what is assessed.
+func (a *assessor) rights() []inForce {
+	out := []inForce{{span{a.year(), a.all.to}, a.in.Curtail}}
+	for _, r := range a.in.Later {
+		out[len(out)-1].to = r.From
+		out = append(out, inForce{span{r.From, a.all.to}, r.Curtail})
+	}
+	return out
+}
+
+// rightAt is the right that holds at a time.
+func (a *assessor) rightAt(t time.Time) *contract.Curtail {
+	c := a.in.Curtail
+	for _, r := range a.in.Later {
+		if !t.Before(r.From) {
+			c = r.Curtail
+		}
+	}
+	return c
 }
 
 // excludes says whether an event is of a kind, and was done in a way, that the contract
@@ -163,7 +194,7 @@ func (a *assessor) excludesCurtailment(e usage.Event) (bool, string) {
 	if e.Consented == "" {
 		return false, "counts: the tenant did not consent to it"
 	}
-	c := a.in.Curtail
+	c := a.rightAt(e.From)
 	if c == nil {
 		return true, "excluded: " + e.Consented
 	}
@@ -195,8 +226,8 @@ func (a *assessor) line(e usage.Event, at span, excluded bool, why string, withi
 	bound := "the month's " + strictyaml.Duration(a.in.SLA.Maintenance) + " of maintenance"
 	if e.Kind == usage.Curtailment {
 		of, l.Cause = within, contract.ConsentedCurtailment
-		if a.in.Curtail != nil {
-			bound = "the year's right of " + strictyaml.Duration(a.in.Curtail.Hours)
+		if c := a.rightAt(at.from); c != nil {
+			bound = "the year's right of " + strictyaml.Duration(c.Hours)
 		}
 	}
 	l.Excluded = of.in(at)
@@ -212,16 +243,21 @@ func (a *assessor) line(e usage.Event, at span, excluded bool, why string, withi
 // curtailment says how the right was used and what is owed for energy not drawn.
 func (a *assessor) curtailment() {
 	consented := highest(a.right.consented)
-	if a.in.Curtail == nil && len(consented) == 0 {
+	rights := a.rights()
+	if len(consented) == 0 && !slices.ContainsFunc(rights, func(r inForce) bool { return r.curtail != nil }) {
 		return
 	}
 	c := Curtailed{Before: a.right.before, Used: a.right.used, Beyond: a.right.beyond}
-	for _, l := range consented {
-		c.NotDrawn += unit.Power(l.power).Over(l.length())
-	}
-	if r := a.in.Curtail; r != nil {
-		c.Right = r.Hours
-		c.Payment = r.CurtailmentPayment(c.NotDrawn)
+	for _, r := range rights {
+		var energy unit.Energy
+		for _, l := range consented {
+			energy += unit.Power(l.power).Over(max(l.clip(r.span).length(), 0))
+		}
+		c.NotDrawn += energy
+		if r.curtail != nil {
+			c.Right = r.curtail.Hours
+			c.Payment += r.curtail.CurtailmentPayment(energy)
+		}
 	}
 	a.f.Curtailed = &c
 }

@@ -115,4 +115,35 @@ func TestPDFHoldsAll(t *testing.T) {
 	}
 }
 
+// A draft says of nothing that it is due.
+func TestADraftIsNotDue(t *testing.T) {
+	tool, err := exec.LookPath("pdftotext")
+	if err != nil {
+		t.Skip("pdftotext is not installed")
+	}
+	inv := example(t)
+	for _, draft := range []bool{true, false} {
+		if inv.Draft = draft; draft {
+			inv.Number = ""
+		} else {
+			inv.Number = "2026-000017"
+		}
+		doc, err := PDF(inv, A4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "invoice.pdf")
+		if err := os.WriteFile(path, doc, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), tool, "-layout", path, "-").Output() //nolint:gosec // our own file
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(out); strings.Contains(text, "Total due") == draft || strings.Contains(text, "Total so far") != draft {
+			t.Errorf("draft %v: %s", draft, text)
+		}
+	}
+}
+
 func abs(m unit.Money) unit.Money { return max(m, -m) }

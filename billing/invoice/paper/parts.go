@@ -30,6 +30,8 @@ func (s *sheet) front() {
 		name = "Draft invoice"
 	case s.inv.Total < 0:
 		name = "Credit note"
+	case s.inv.Closing:
+		name = "Closing invoice"
 	}
 	s.m.AddRows(row.New(11).Add(put(grid, name, props.Text{Size: 20, Style: fontstyle.Bold, Color: dark})))
 	if s.draft() {
@@ -175,7 +177,10 @@ func (s *sheet) totals() {
 			put(5, money(x.amount), props.Text{Size: 8.5, Align: align.Right, Top: 1.6, Bottom: 0.8, Right: 1})))
 	}
 	name := "Total due, " + s.inv.Currency
-	if s.inv.Total < 0 {
+	switch {
+	case s.draft():
+		name = "Total so far, " + s.inv.Currency
+	case s.inv.Total < 0:
 		name = "Credit, " + s.inv.Currency
 	}
 	bold := props.Text{Size: 10.5, Style: fontstyle.Bold, Color: dark, Align: align.Right, Top: 2, Right: 3}

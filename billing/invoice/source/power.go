@@ -100,7 +100,7 @@ func Demand(c sitefile.DemandCharge, p invoice.Period, zone *time.Location, list
 	if peak <= 0 {
 		return invoice.Charge{}, false
 	}
-	return invoice.Charge{Kind: invoice.DemandShare, Name: named(c.Name, "demand charge"), At: at, Amount: c.Rate.Rent(peak, 1, 1), Tenant: tenantMean(rows, at, span), Site: peak}, true
+	return invoice.Charge{Kind: invoice.DemandShare, Name: named(c.Name, "demand charge"), At: at, Span: span, Amount: c.Rate.Rent(peak, 1, 1), Tenant: tenantMean(rows, at, span), Site: peak}, true
 }
 
 // highest returns the highest mean over a span that counts, of those no worse than q.
@@ -147,7 +147,7 @@ func Coincident(c sitefile.CoincidentCharge, at []time.Time, list []usage.Balanc
 			continue
 		}
 		out = append(out, invoice.Charge{
-			Kind: invoice.PeakShare, Name: named(c.Name, "coincident-peak charge"), At: t, Amount: c.Rate.Rent(power, 12, time.Duration(peaks)),
+			Kind: invoice.PeakShare, Name: named(c.Name, "coincident-peak charge"), At: t, Span: span, Amount: c.Rate.Rent(power, 12, time.Duration(peaks)),
 			Tenant: tenantMean(rows, t, span), Site: power,
 		})
 	}

@@ -12,11 +12,9 @@ import (
 
 	"switchyard/billing/contract"
 	"switchyard/billing/invoice"
-	"switchyard/billing/sla"
 	"switchyard/billing/usage"
 	"switchyard/sitefile"
 	"switchyard/store"
-	"switchyard/unit"
 )
 
 // ErrNoTenant: the site has no tenant of that name, or it has no contract file.
@@ -103,13 +101,11 @@ func (s *Source) Contract(tenant string) (*contract.Contract, error) {
 	return nil, fmt.Errorf("there is no tenant %q in the site file (%w); %s", tenant, ErrNoTenant, with)
 }
 
-// Month puts together what the tenant's month is billed by, with what is known now.
-func (s *Source) Month(ctx context.Context, tenant, month string) (invoice.In, error) {
-	c, err := s.Contract(tenant)
-	if err != nil {
-		return invoice.In{}, err
-	}
-	in := invoice.In{Contract: c}
+// Month puts together what a month of the contract's tenant is billed by, with what is known now,
+// by the terms of that contract, be it the file's or as it once was.
+func (s *Source) Month(ctx context.Context, c *contract.Contract, month string) (invoice.In, error) {
+	in, tenant := invoice.In{Contract: c}, c.Tenant
+	var err error
 	if in.Period, err = invoice.PeriodOf(month, c.Location()); err != nil {
 		return in, err
 	}
@@ -130,82 +126,4 @@ func (s *Source) Month(ctx context.Context, tenant, month string) (invoice.In, e
 		return in, fmt.Errorf("bill %s for %s: %w", tenant, month, err)
 	}
 	return in, nil
-}
-
-// delivery assesses each stretch's promise and what is paid for power taken back.
-func (s *Source) delivery(ctx context.Context, in *invoice.In, stretches []contract.Stretch) error {
-	wanted := slices.ContainsFunc(stretches, func(x contract.Stretch) bool { return x.Version.SLA != nil || x.Version.Curtail != nil })
-	if !wanted {
-		return nil
-	}
-	zone := in.Contract.Location()
-	year := contract.Date{Year: in.Period.From.In(zone).Year(), Month: time.January, Day: 1}.In(zone)
-	events, err := s.record.Events(ctx, in.Contract.Tenant, year, in.Period.To)
-	if err != nil {
-		return err
-	}
-	var all []sla.Finding
-	var promised unit.Ratio
-	for _, x := range stretches {
-		v := x.Version
-		if v.SLA == nil && v.Curtail == nil {
-			continue
-		}
-		ask := sla.Input{Curtail: v.Curtail, Zone: zone, From: x.Start.UTC(), To: x.End.UTC(), Now: s.now(), Events: events, Rent: x.Rent()}
-		for _, r := range in.Rows {
-			if !r.Start.Before(x.Start) && r.Start.Before(x.End) {
-				ask.Rows = append(ask.Rows, r)
-			}
-		}
-		if v.SLA != nil {
-			ask.SLA = *v.SLA
-			promised = max(promised, v.SLA.Availability)
-		}
-		f := sla.Assess(ask)
-		if f.Curtailed != nil && f.Curtailed.NotDrawn > 0 && v.Curtail != nil {
-			in.Curtailed = append(in.Curtailed, invoice.Curtailed{
-				From: f.From, To: f.Until, Energy: f.Curtailed.NotDrawn,
-				Why: fmt.Sprintf("%s of the year's right of %s used until then", sla.Minutes(f.Curtailed.Before+f.Curtailed.Used), sla.Minutes(f.Curtailed.Right)),
-			})
-		}
-		if v.SLA != nil {
-			all = append(all, f)
-			in.Notes = append(in.Notes, f.Notes...)
-		}
-	}
-	in.Service = serviceOf(all, promised)
-	return nil
-}
-
-// serviceOf is the month's findings for the reader of the invoice; nil without a promise.
-func serviceOf(all []sla.Finding, promised unit.Ratio) *invoice.Service {
-	if len(all) == 0 {
-		return nil
-	}
-	v := &invoice.Service{Promised: promised, Reached: 1}
-	for _, f := range all {
-		v.Counted += f.Counted()
-		v.Lost += f.Lost()
-		v.Credit += f.Credit.Amount
-		v.Fees += f.Credit.Rent
-		v.Share = f.Credit.Share
-		v.Delivered += f.Delivered.Energy
-		v.Wanted += f.Delivered.Wanted.Over(time.Duration(f.Delivered.Intervals) * length)
-		for _, l := range f.Evidence {
-			why := strings.TrimSpace(l.Verdict + " " + l.Why)
-			if l.Excluded > 0 {
-				v.Excluded = append(v.Excluded, invoice.Exclusion{From: l.Start, To: l.End, Why: why, Ref: l.Ref})
-				continue
-			}
-			v.Breaches = append(v.Breaches, strings.TrimSpace(fmt.Sprintf("%s to %s, %s: %s %s", l.Start.UTC().Format(time.RFC3339), l.End.UTC().Format(time.RFC3339), l.Kind, why, l.Ref)))
-		}
-	}
-	v.Wanted = max(v.Wanted, v.Delivered) // what was had was wanted, as of an interval that was seen in part
-	if len(all) > 1 {
-		v.Share = 0 // each stretch has its own
-	}
-	if v.Counted > 0 {
-		v.Reached = unit.Ratio(float64(v.Counted-v.Lost) / float64(v.Counted))
-	}
-	return v
 }

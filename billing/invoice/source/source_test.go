@@ -108,7 +108,7 @@ func TestCoincident(t *testing.T) {
 	at := []time.Time{p.From.Add(3*24*time.Hour + 10*time.Hour + 3*time.Minute), p.To.Add(time.Hour)}
 	got := Coincident(c, at, list, rows)
 	want := []invoice.Charge{{
-		Kind: invoice.PeakShare, Name: "4CP", At: time.Date(2026, 10, 4, 10, 0, 0, 0, time.UTC), Amount: 135_000 * unit.Dollar, Tenant: 3 * unit.Megawatt, Site: 9 * unit.Megawatt,
+		Kind: invoice.PeakShare, Name: "4CP", At: time.Date(2026, 10, 4, 10, 0, 0, 0, time.UTC), Span: 15 * time.Minute, Amount: 135_000 * unit.Dollar, Tenant: 3 * unit.Megawatt, Site: 9 * unit.Megawatt,
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

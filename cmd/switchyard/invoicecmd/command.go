@@ -223,7 +223,7 @@ func (c *console) explained(err error) error {
 	switch {
 	case errors.Is(err, invoice.ErrNoContract), errors.Is(err, invoice.ErrNotFound):
 		return c.NotFound("%w", err)
-	case errors.Is(err, invoice.ErrNotOver), errors.Is(err, invoice.ErrNoRate), errors.As(err, &wait):
+	case errors.Is(err, invoice.ErrNotOver), errors.Is(err, invoice.ErrNoTerms), errors.Is(err, invoice.ErrNoRate), errors.As(err, &wait):
 		return c.BadInput("%w", err)
 	}
 	return err
