@@ -35,7 +35,6 @@ func (b *base) fit(months int) {
 func (b *base) fill(fl *flow.Flows, t *Terms) {
 	b.sum(fl)
 	var ready placed
-	var due taxes
 	var prepaid, tenant float64
 	b.law.reset()
 	last := lastMonth(fl)
@@ -63,8 +62,10 @@ func (b *base) fill(fl *flow.Flows, t *Terms) {
 			ready = placed{}
 		}
 		profit := b.ebitda[m] + cost[m] + released + gain - written
-		tax, _ := due.month(m, profit, t)
-		b.written[m], b.basis[m], b.gain[m], b.profit[m], b.tax[m] = written, b.law.left, gain, profit, tax
+		b.written[m], b.basis[m], b.gain[m], b.profit[m] = written, b.law.left, gain, profit
+	}
+	taxes{}.all(b.profit, b.tax, t)
+	for m, tax := range b.tax {
 		b.free[m] = b.cash[m] + b.capex[m] + b.sale[m] + b.given[m] - tax
 	}
 }
