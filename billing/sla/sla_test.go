@@ -579,3 +579,33 @@ func BenchmarkAssess(b *testing.B) {
 		Assess(in)
 	}
 }
+
+// A right that becomes another within the month: 10 hours of 10 MW at 100 $/MWh until the 16th, then 4
+// hours at 200 $. Of 3 hours taken on the 10th all are excluded, and of 3 on the 20th one: with those
+// before it they are 6 of 4. The payments are 3 h x 10 MW x 100 $ and 3 h x 10 MW x 200 $.
+func TestARightThatBecomesAnother(t *testing.T) {
+	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	change := from.AddDate(0, 0, 15)
+	taken := func(day int) usage.Event {
+		at := from.AddDate(0, 0, day-1)
+		return usage.Event{Kind: usage.Curtailment, From: at, To: at.Add(3 * time.Hour), Power: 10 * unit.Megawatt, Consented: "the right", Announced: at.Add(-time.Hour)}
+	}
+	old := contract.Curtail{Power: 10 * unit.Megawatt, Hours: 10 * time.Hour, Price: unit.DollarsPerMWh(100)}
+	next := contract.Curtail{Power: 10 * unit.Megawatt, Hours: 4 * time.Hour, Price: unit.DollarsPerMWh(200)}
+	f := Assess(Input{
+		SLA: contract.SLA{Availability: 0.999}, Curtail: &old, Later: []Right{{From: change, Curtail: &next}},
+		From: from, To: from.AddDate(0, 1, 0), Events: []usage.Event{taken(10), taken(20)},
+	})
+	c := f.Curtailed
+	if c == nil || c.Used != 4*time.Hour || c.Beyond != 2*time.Hour || c.Right != 4*time.Hour || c.NotDrawn != 60*unit.MegawattHour || c.Payment != 9_000*unit.Dollar {
+		t.Errorf("%+v", c)
+	}
+	// None holds from then on: what is consented to is excluded without bound, and nothing is paid for it.
+	f = Assess(Input{
+		SLA: contract.SLA{Availability: 0.999}, Curtail: &old, Later: []Right{{From: change}},
+		From: from, To: from.AddDate(0, 1, 0), Events: []usage.Event{taken(10), taken(20)},
+	})
+	if c := f.Curtailed; c == nil || c.Used != 6*time.Hour || c.Beyond != 0 || c.Payment != 3_000*unit.Dollar {
+		t.Errorf("%+v", c)
+	}
+}
