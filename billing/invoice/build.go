@@ -48,6 +48,8 @@ type In struct {
 	Period   Period
 	// Rows are the tenant's intervals of the period, by Start, each in its newest revision.
 	Rows []usage.Row
+	// Tariffs are what the month's charges cost by; they are kept with the invoice.
+	Tariffs []Tariff
 	// Charges are the month's charges on the whole site's power, with the tenant's part in them.
 	Charges []Charge
 	// Curtailed are the stretches in which power was taken back under the contract's right.
@@ -222,6 +224,9 @@ func (b *bill) invoice(last contract.Version) Invoice {
 		Issued: in.Now.UTC().Truncate(time.Second), Seller: in.Contract.Seller, Customer: in.Contract.Customer,
 		Lines: b.lines, Draft: in.Draft, Currency: "USD", Zone: b.zone.String(), Service: in.Service, Rows: in.rows(b.digest()),
 		Closing: len(b.stretches) == 0,
+	}
+	if !inv.Closing {
+		inv.Tariffs = in.Tariffs
 	}
 	for _, s := range b.stretches {
 		inv.Terms = append(inv.Terms, s.Version)

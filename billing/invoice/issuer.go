@@ -28,9 +28,17 @@ const Back = 14
 type Months interface {
 	// Contract is a tenant's as its file says now.
 	Contract(tenant string) (*contract.Contract, error)
-	// Month is a month of the contract's tenant by that contract's terms, which may be older ones
-	// than the file's. Now, Draft, Prepaid and Earlier of the In are not its to fill in.
-	Month(ctx context.Context, c *contract.Contract, month string) (In, error)
+	// Month is a month of a tenant. Now, Draft, Prepaid and Earlier of the In are not its to fill in.
+	Month(ctx context.Context, under Terms, month string) (In, error)
+}
+
+// Terms are what a month is billed by: those of the files as they are, or as they were.
+type Terms struct {
+	Contract *contract.Contract // its tenant's months are asked for
+	// Kept says that an invoice was issued by these terms, and Tariffs are those of then; else they
+	// are the site file's.
+	Kept    bool
+	Tariffs []Tariff
 }
 
 // Issuer issues invoices, one at a time, and reads those issued.
@@ -112,7 +120,7 @@ func (a *Archive) gather(ctx context.Context, src Months, tenant, month string, 
 	if c == nil || c.Tenant != tenant {
 		return In{}, fmt.Errorf("%s: %w", tenant, ErrNoContract)
 	}
-	in, err := src.Month(ctx, c, month)
+	in, err := src.Month(ctx, Terms{Contract: c}, month)
 	if err != nil {
 		return In{}, err
 	}
@@ -127,9 +135,9 @@ func (a *Archive) gather(ctx context.Context, src Months, tenant, month string, 
 		if n < len(own)-Back || inv.Period.Month == month {
 			continue
 		}
-		under := c
+		under := Terms{Contract: c}
 		if billed := inv.terms(); billed != nil {
-			under = billed
+			under = Terms{billed, true, inv.Tariffs}
 		}
 		today, err := src.Month(ctx, under, inv.Period.Month)
 		if err != nil {

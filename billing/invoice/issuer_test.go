@@ -37,8 +37,8 @@ func (s *shelf) Contract(tenant string) (*contract.Contract, error) {
 	return c, nil
 }
 
-func (s *shelf) Month(_ context.Context, c *contract.Contract, month string) (In, error) {
-	tenant := c.Tenant
+func (s *shelf) Month(_ context.Context, under Terms, month string) (In, error) {
+	c, tenant := under.Contract, under.Contract.Tenant
 	p, err := PeriodOf(month, c.Location())
 	if err != nil {
 		return In{}, err
@@ -233,8 +233,8 @@ func TestIssueTwiceChangesNothing(t *testing.T) {
 // broken fails in the middle of issuing.
 type broken struct{ *shelf }
 
-func (b broken) Month(ctx context.Context, c *contract.Contract, month string) (In, error) {
-	in, err := b.shelf.Month(ctx, c, month)
+func (b broken) Month(ctx context.Context, under Terms, month string) (In, error) {
+	in, err := b.shelf.Month(ctx, under, month)
 	in.Rows = slices.Clone(in.Rows[:10])
 	for i := range in.Rows {
 		in.Rows[i].Cost.OK = false

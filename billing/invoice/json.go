@@ -32,7 +32,13 @@ type invoiceJSON struct {
 	Rows     string       `json:"rows_sha256"`
 	Closing  bool         `json:"closing,omitempty"`
 	// Terms are what corrections go by.
-	Terms []contract.Version `json:"terms,omitempty"`
+	Terms   []contract.Version `json:"terms,omitempty"`
+	Tariffs []tariffJSON       `json:"tariffs,omitempty"`
+}
+
+type tariffJSON struct {
+	Tariff
+	Seconds int64 `json:"interval_s,omitzero"`
 }
 
 type periodJSON struct {
@@ -100,6 +106,9 @@ func (inv Invoice) MarshalJSON() ([]byte, error) {
 		Lines: []lineJSON{}, Total: number(inv.Total), Notes: inv.Notes, Rows: inv.Rows,
 		Closing: inv.Closing, Terms: inv.Terms,
 	}
+	for _, x := range inv.Tariffs {
+		out.Tariffs = append(out.Tariffs, tariffJSON{x, int64(x.Interval / time.Second)})
+	}
 	for _, l := range inv.Lines {
 		j := lineJSON{
 			Kind: l.Kind, Text: l.Text, Quantity: l.Quantity, Unit: l.Unit, Rate: l.Rate, Amount: number(l.Billed()), Corrects: l.Corrects, Evidence: l.Evidence,
@@ -147,6 +156,10 @@ func (inv *Invoice) UnmarshalJSON(data []byte) error {
 	err := readInto(&out.Total, in.Total)
 	if in.Version != "" && err == nil {
 		out.Version, err = contract.ParseDate(in.Version)
+	}
+	for _, x := range in.Tariffs {
+		x.Interval = time.Duration(x.Seconds) * time.Second
+		out.Tariffs = append(out.Tariffs, x.Tariff)
 	}
 	for _, j := range in.Lines {
 		l := Line{Kind: j.Kind, Text: j.Text, Quantity: j.Quantity, Unit: j.Unit, Rate: j.Rate, Corrects: j.Corrects, Evidence: j.Evidence}

@@ -202,7 +202,7 @@ func TestTermsThatNobodyKept(t *testing.T) {
 	src.dearer("acme/2026-10", unit.Dollar)
 	build := func(text string) (Invoice, error) {
 		c := parsed(t, text)
-		today, err := src.Month(t.Context(), c, "2026-10")
+		today, err := src.Month(t.Context(), Terms{Contract: c}, "2026-10")
 		if err != nil {
 			t.Fatal(err)
 		}

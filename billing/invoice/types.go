@@ -29,6 +29,19 @@ const (
 	Tax          LineKind = "tax"
 )
 
+// Tariff is what a charge on the site's power costs, and by which intervals it is set.
+type Tariff struct {
+	Kind     LineKind          `json:"kind"` // DemandShare or PeakShare
+	Name     string            `json:"name,omitzero"`
+	Rate     unit.CapacityRate `json:"rate"`
+	Interval time.Duration     `json:"-"`               // in JSON as interval_s
+	Months   []int             `json:"months,omitzero"` // none: all
+	Count    int               `json:"count,omitzero"`  // peaks a month
+	From     string            `json:"from,omitzero"`   // hours of the day that count: "14:00"
+	To       string            `json:"to,omitzero"`
+	Weekdays bool              `json:"weekdays,omitzero"`
+}
+
 // Line is one line of an invoice. Amount is Quantity x Rate rounded to the micro-dollar, or the
 // sum over intervals where each has its own price; then Rate is the mean and says so in Text.
 type Line struct {
@@ -87,6 +100,8 @@ type Invoice struct {
 	// Terms are the versions of the contract that the month was billed by, as they were then, in
 	// order: corrections of the month go by them. None on an invoice from before they were kept.
 	Terms []contract.Version
+	// Tariffs are those of the site's charges that are passed on in part, likewise.
+	Tariffs []Tariff
 	// Rows is the SHA-256 of all that was measured for the month, as it was when this was made:
 	// another one later means that late data came.
 	Rows string

@@ -19,7 +19,7 @@ import (
 const length = telemetry.Length
 
 // power finds the month's charges on power and the tenant's part in them.
-func (s *Source) power(ctx context.Context, in *invoice.In, stretches []contract.Stretch) error {
+func (s *Source) power(ctx context.Context, in *invoice.In, stretches []contract.Stretch, charges sitefile.Charges) error {
 	demand, coincident := false, false
 	for _, x := range stretches {
 		if x.Version.Colocation != nil && x.Version.Colocation.Power != nil {
@@ -27,7 +27,7 @@ func (s *Source) power(ctx context.Context, in *invoice.In, stretches []contract
 			coincident = coincident || x.Version.Colocation.Power.Coincident
 		}
 	}
-	demand, coincident = demand && len(s.charges.Demand) > 0, coincident && len(s.charges.Coincident) > 0
+	demand, coincident = demand && len(charges.Demand) > 0, coincident && len(charges.Coincident) > 0
 	if !demand && !coincident {
 		return nil
 	}
@@ -36,7 +36,8 @@ func (s *Source) power(ctx context.Context, in *invoice.In, stretches []contract
 		return err
 	}
 	if demand {
-		for _, c := range s.charges.Demand {
+		for _, c := range charges.Demand {
+			in.Tariffs = append(in.Tariffs, demandTariff(c))
 			if charge, ok := Demand(c, in.Period, s.zone, list, in.Rows); ok {
 				in.Charges = append(in.Charges, charge)
 			}
@@ -45,7 +46,8 @@ func (s *Source) power(ctx context.Context, in *invoice.In, stretches []contract
 	if !coincident {
 		return nil
 	}
-	for _, c := range s.charges.Coincident {
+	for _, c := range charges.Coincident {
+		in.Tariffs = append(in.Tariffs, peakTariff(c))
 		if !counts(c.Months, in.Period.Middle()) {
 			continue
 		}

@@ -102,18 +102,16 @@ func (s *Source) Contract(tenant string) (*contract.Contract, error) {
 }
 
 // Month puts together what a month of the contract's tenant is billed by, with what is known now,
-// by the terms of that contract, be it the file's or as it once was.
-func (s *Source) Month(ctx context.Context, c *contract.Contract, month string) (invoice.In, error) {
+// by the terms given, be they the files' or as they once were.
+func (s *Source) Month(ctx context.Context, under invoice.Terms, month string) (invoice.In, error) {
+	c := under.Contract
 	in, tenant := invoice.In{Contract: c}, c.Tenant
 	var err error
 	if in.Period, err = invoice.PeriodOf(month, c.Location()); err != nil {
 		return in, err
 	}
-	for r, err := range s.record.Rows(ctx, usage.Question{Tenant: tenant, From: in.Period.From, To: in.Period.To}) {
-		if err != nil {
-			return in, fmt.Errorf("bill %s for %s: %w", tenant, month, err)
-		}
-		in.Rows = append(in.Rows, r)
+	if err := s.rows(ctx, &in); err != nil {
+		return in, err
 	}
 	stretches, err := c.Month(month)
 	if err != nil {
@@ -122,8 +120,19 @@ func (s *Source) Month(ctx context.Context, c *contract.Contract, month string) 
 	if err := s.delivery(ctx, &in, stretches); err != nil {
 		return in, fmt.Errorf("bill %s for %s: %w", tenant, month, err)
 	}
-	if err := s.power(ctx, &in, stretches); err != nil {
+	if err := s.power(ctx, &in, stretches, s.chargesUnder(under)); err != nil {
 		return in, fmt.Errorf("bill %s for %s: %w", tenant, month, err)
 	}
 	return in, nil
+}
+
+// rows takes up what was metered of the month.
+func (s *Source) rows(ctx context.Context, in *invoice.In) error {
+	for r, err := range s.record.Rows(ctx, usage.Question{Tenant: in.Contract.Tenant, From: in.Period.From, To: in.Period.To}) {
+		if err != nil {
+			return fmt.Errorf("bill %s for %s: %w", in.Contract.Tenant, in.Period.Month, err)
+		}
+		in.Rows = append(in.Rows, r)
+	}
+	return nil
 }
