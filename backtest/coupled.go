@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"switchyard/backtest/path"
 	"switchyard/dispatch"
 	"switchyard/unit"
 )
@@ -30,7 +31,7 @@ type relaxed struct {
 	costs []intervalC  // by interval
 	total float64      // MW at the connection with all machines at work
 	whole []unit.Power // what enters each node for that, standby left out
-	paths []path
+	paths []path.Path
 	// forced says by group in which intervals a limit may stop machines within their least run.
 	forced [][]bool
 	rent   float64
@@ -88,7 +89,7 @@ func (w *World) perfectCoupled(ctx context.Context, r *outcome, _ *sim, why stri
 
 // relax prepares the search, at the true prices.
 func (w *World) relax() *relaxed {
-	x := &relaxed{w: w, whole: make([]unit.Power, w.tree.Len()), price: make([]float64, w.n), costs: make([]intervalC, w.n), paths: make([]path, len(w.groups)), forced: make([][]bool, len(w.groups))}
+	x := &relaxed{w: w, whole: make([]unit.Power, w.tree.Len()), price: make([]float64, w.n), costs: make([]intervalC, w.n), paths: make([]path.Path, len(w.groups)), forced: make([][]bool, len(w.groups))}
 	for _, g := range w.groups {
 		x.total += float64(g.count) * g.net().Megawatts() * g.factor
 		x.whole[g.node] += unit.Power(g.count) * g.net()
@@ -293,7 +294,7 @@ func (x *relaxed) start() {
 
 // relaxedPrices are the prices of a bound, with the paths and peaks that they brought.
 type relaxedPrices struct {
-	paths []path
+	paths []path.Path
 	top   []float64
 }
 
@@ -336,8 +337,8 @@ func (x *relaxed) bound() (float64, excess) {
 			}
 		}
 		x.paths[k] = w.best(k, r, x.forced[k])
-		sum += x.paths[k].value * float64(g.count)
-		for i, on := range x.paths[k].on {
+		sum += x.paths[k].Value * float64(g.count)
+		for i, on := range x.paths[k].On {
 			if on && w.valid[i] {
 				over.site[i] += float64(g.count) * g.net().Megawatts() * g.factor
 				for n := range x.nodes {
@@ -433,7 +434,7 @@ func (g *guided) decide(i int, s *sim, wanted []int) {
 	for k := range s.crews {
 		x := o.group(i, k, s)
 		mwh := w.groups[k].net().Megawatts() * w.hours()
-		x.Terms.Guide = &dispatch.Guide{Keep: unit.Price(g.p.paths[k].keep[i] / mwh), Take: unit.Price(g.p.paths[k].take[i] / mwh)}
+		x.Terms.Guide = &dispatch.Guide{Keep: unit.Price(g.p.paths[k].Keep[i] / mwh), Take: unit.Price(g.p.paths[k].Take[i] / mwh)}
 		r.Groups = append(r.Groups, x)
 	}
 	r.Held = w.heldAt(i)

@@ -2,8 +2,8 @@ package backtest
 
 import (
 	"context"
-	"time"
 
+	"switchyard/backtest/path"
 	"switchyard/unit"
 )
 
@@ -34,89 +34,13 @@ func (w *World) rewards(k int, adder []float64) rewards {
 	return r
 }
 
-// path is the best way of one machine through the whole run with all of it known, by dynamic
-// programming over two states, free to stop and free to start. A start or a stop leaps over
-// its least time, so the states do not grow with it. It is exact for machines that nothing
-// couples: no limit, no charge on a peak that they share. Where a limit may stop a machine
-// within its least run, the path may choose to be stopped: no policy does better.
-type path struct {
-	on    []bool
-	value float64 // beyond resting all the time
-	// keep is, by interval, what it is worth beyond the interval's own earning that a machine
-	// goes on running and does not stop; take what it is worth that a resting one starts.
-	keep, take []float64
-}
-
-// best finds the path of a machine of group k; forced says in which intervals a limit may stop
+// best is the best path of a machine of group k; forced says in which intervals a limit may stop
 // it whatever its least run (nil: in none).
-func (w *World) best(k int, r rewards, forced []bool) path {
-	g, n := &w.groups[k], w.n
-	sum := make([]float64, n+1) // of run rewards
-	for i := range n {
-		sum[i+1] = sum[i] + r.run[i]
-	}
-	run, rest := make([]float64, n+1), make([]float64, n+1)
-	stops, until := make([]bool, n), make([]int, n) // until when a start binds; 0: none
-	p := path{on: make([]bool, n), keep: make([]float64, n), take: make([]float64, n)}
-	for i := n - 1; i >= 0; i-- {
-		run[i], rest[i] = r.run[i]+run[i+1], rest[i+1]
-		stopped := rest[w.free(i, g.rest)]
-		j := w.free(i, g.run)
-		started := sum[j] - sum[i] + run[j] - w.lost(i, j, g, r)
-		for m := i + 1; m < j && forced != nil; m++ {
-			if !forced[m] {
-				continue
-			}
-			if v := sum[m] - sum[i] + rest[w.free(m, g.rest)] - w.lost(i, m, g, r); v > started {
-				started, j = v, m
-			}
-		}
-		started -= float64(g.wear)
-		p.keep[i] = run[i+1] - stopped
-		p.take[i] = started - r.run[i] - rest[i+1]
-		if !w.valid[i] {
-			continue // nobody decides anything there
-		}
-		if stopped > run[i] {
-			run[i], stops[i] = stopped, true
-		}
-		if started > rest[i] {
-			rest[i], until[i] = started, j
-		}
-	}
-	p.value = run[0]
-	for i, running := 0, true; i < n; {
-		j := i + 1
-		switch {
-		case running && stops[i]:
-			running, j = false, w.free(i, g.rest)
-		case !running && until[i] > 0:
-			running, j = true, until[i]
-			if j < w.free(i, g.run) { // a limit stops it
-				stops[j] = true
-			}
-		}
-		for ; i < j; i++ {
-			p.on[i] = running
-		}
-	}
-	return p
-}
-
-// free is the first interval at which a machine may leave the state that it took in interval i.
-func (w *World) free(i int, least time.Duration) int {
-	j := i + int((int64(least/time.Second)+w.step-1)/w.step)
-	return min(max(j, i+1), w.n)
-}
-
-// lost is the hashing that a start at interval i costs a machine that runs until interval to.
-func (w *World) lost(i, to int, g *group, r rewards) float64 {
-	left, sum := int64(g.ramp/time.Second), 0.0
-	for ; left > 0 && i < to; i++ {
-		sum += r.second[i] * float64(min(left, w.step))
-		left -= w.step
-	}
-	return sum
+func (w *World) best(k int, r rewards, forced []bool) path.Path {
+	g := &w.groups[k]
+	return path.Best(path.Problem{
+		Step: w.step, Run: r.run, Second: r.second, Valid: w.valid, Forced: forced, Physics: g.physics(), Wear: float64(g.wear),
+	})
 }
 
 // perfect knows all prices. Where nothing couples the machines, each group's best path is
@@ -133,7 +57,7 @@ func (w *World) perfect(ctx context.Context, r *outcome) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		plan.on[k] = w.best(k, w.rewards(k, adder), nil).on
+		plan.on[k] = w.best(k, w.rewards(k, adder), nil).On
 	}
 	if err := s.run(ctx, plan); err != nil {
 		return err

@@ -32,7 +32,7 @@ type machines struct {
 }
 
 func newMachines(g *group, now int64) machines {
-	return machines{g, crew.New(g.count, crew.Physics{Run: g.run, Rest: g.rest, Ramp: g.ramp}, now)}
+	return machines{g, crew.New(g.count, g.physics(), now)}
 }
 
 // sim is one policy on its way through the run.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"switchyard/backtest/crew"
 	"switchyard/backtest/table"
 	"switchyard/market"
 	"switchyard/site"
@@ -79,6 +80,8 @@ type group struct {
 }
 
 func (g *group) net() unit.Power { return g.power - g.standby }
+
+func (g *group) physics() crew.Physics { return crew.Physics{Run: g.run, Rest: g.rest, Ramp: g.ramp} }
 
 // breakeven is the price at the group's own terminals up to which hashing pays.
 func (g *group) breakeven(h unit.Hashprice) unit.Price {
