@@ -96,7 +96,7 @@ func (h *host) lastHeard() (int, error) {
 // await waits until is holds of the newest update.
 func (h *host) await(t *testing.T, what string, is func(signal.Update) bool) signal.Update {
 	t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(2 * time.Minute) // only what never comes is that late, also on a busy machine
 	for {
 		if u := h.last(); is(u) {
 			return u
