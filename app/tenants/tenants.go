@@ -23,6 +23,7 @@ import (
 	"switchyard/billing/contract"
 	"switchyard/billing/invoice"
 	"switchyard/billing/invoice/source"
+	"switchyard/billing/sla"
 	"switchyard/billing/usage"
 	"switchyard/clock"
 	"switchyard/compute"
@@ -59,6 +60,7 @@ type Tenants struct {
 	months    *source.Source
 	issuer    *invoice.Issuer
 
+	began   time.Time // the record's oldest interval, once it was looked for; of Issue alone
 	looked  time.Time // machine time of the last look at promises; of Run alone
 	closing sync.Mutex
 	last    time.Time   // the newest interval that was attributed
@@ -137,8 +139,12 @@ func (t *Tenants) load(id, path string) error {
 	if c.Tenant != id {
 		return fmt.Errorf("tenant %s: the contract %s is with %q", id, path, c.Tenant)
 	}
-	c.InSite(t.opt.Plant.File.Site.Timezone)
-	t.contracts[id] = c
+	t.contracts[id] = c.InSite(t.opt.Plant.File.Location().String())
+	for _, v := range c.Versions {
+		if v.SLA != nil && !sla.Measured(v.Kind) {
+			t.opt.Log.Warn("a promise of availability is not measured", "tenant", id, "reason", fmt.Sprintf("from %s the contract sells GPU time: nobody measures its availability, and no credit is reckoned", v.From))
+		}
+	}
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"switchyard/api"
-	"switchyard/billing/sla"
 	"switchyard/site"
 	"switchyard/unit"
 )
@@ -311,37 +310,4 @@ func (t *Tenants) free(live api.LiveView) float64 {
 		used = *p
 	}
 	return max(*live.Nodes[0].LimitW-used, 0)
-}
-
-// promise is what was promised and delivered so far this month, as last looked at.
-func (t *Tenants) promise(id string) *api.SLAView {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.promises[id]
-}
-
-// promiseOf tells a finding to its tenant.
-func promiseOf(month string, f sla.Finding) *api.SLAView {
-	v := &api.SLAView{
-		Month: month, Promised: float64(f.Promised), DownS: f.Down.Seconds(), ReducedS: f.Brown.Seconds(), ExcludedS: f.ExcludedTime().Seconds(),
-		LeftS:     (f.Month-f.ExcludedTime()).Seconds()*(1-float64(f.Promised)) - f.Lost().Seconds(),
-		CreditUSD: f.Credit.Amount.Dollars(),
-	}
-	lost := f.Lost().Round(time.Second)
-	switch {
-	case !f.Reached.OK:
-		v.Text = "Nothing was measured yet this month."
-	case lost == 0:
-		v.Text = fmt.Sprintf("Delivered without a break so far this month; %.3g %% are promised.", 100*float64(f.Promised))
-	default:
-		v.Text = fmt.Sprintf("%.4g %% so far this month, %.4g %% promised: %s were not delivered.", 100*float64(f.Reached.V), 100*float64(f.Promised), lost)
-	}
-	if f.Reached.OK {
-		r := float64(f.Reached.V)
-		v.Reached = &r
-	}
-	if v.CreditUSD > 0 {
-		v.Text += fmt.Sprintf(" A credit of %s is due, without being asked for.", f.Credit.Amount)
-	}
-	return v
 }

@@ -21,9 +21,7 @@ func (s *Source) delivery(ctx context.Context, in *invoice.In, stretches []contr
 	if !wanted {
 		return nil
 	}
-	zone := in.Contract.Location()
-	year := contract.Date{Year: in.Period.From.In(zone).Year(), Month: time.January, Day: 1}.In(zone)
-	events, err := s.record.Events(ctx, in.Contract.Tenant, year, in.Period.To)
+	events, err := s.events(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -31,19 +29,76 @@ func (s *Source) delivery(ctx context.Context, in *invoice.In, stretches []contr
 	return nil
 }
 
+// events are the tenant's of the calendar year up to the month's end.
+func (s *Source) events(ctx context.Context, in *invoice.In) ([]usage.Event, error) {
+	zone := in.Contract.Location()
+	year := contract.Date{Year: in.Period.From.In(zone).Year(), Month: time.January, Day: 1}.In(zone)
+	return s.record.Events(ctx, in.Contract.Tenant, year, in.Period.To)
+}
+
+// Promise assesses what was promised to a tenant in a month, with what is known now and as its bill
+// does: a finding for each promise that is measured. most is the most that is promised at all.
+func (s *Source) Promise(ctx context.Context, tenant, month string) (all []sla.Finding, most unit.Ratio, err error) {
+	c, err := s.Contract(tenant)
+	if err != nil {
+		return nil, 0, err
+	}
+	stretches, err := c.Month(month)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, x := range stretches {
+		if v := x.Version.SLA; v != nil {
+			most = max(most, v.Availability)
+		}
+	}
+	if most == 0 {
+		return nil, 0, nil
+	}
+	in := invoice.In{Contract: c}
+	if in.Period, err = invoice.PeriodOf(month, c.Location()); err != nil {
+		return nil, 0, err
+	}
+	if err := s.rows(ctx, &in); err != nil {
+		return nil, 0, err
+	}
+	events, err := s.events(ctx, &in)
+	if err != nil {
+		return nil, 0, err
+	}
+	return assess(&in, stretches, events, s.now()), most, nil
+}
+
+// measured returns the stretches with the promises alone that are measured, and what is to be said
+// of the others.
+func measured(stretches []contract.Stretch) (out []contract.Stretch, notes []string) {
+	for _, x := range stretches {
+		if v := x.Version.SLA; v != nil && !sla.Measured(x.Version.Kind) {
+			x.Version.SLA = nil
+			note := fmt.Sprintf("Availability of GPU time is not measured: of the %s promised nothing is said, and no credit is reckoned.", v.Availability)
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+		out = append(out, x)
+	}
+	return out, notes
+}
+
 // assess is delivery by the events of the calendar year. A month's stretches of one promise are
 // assessed together: an amendment of something else does not make a promise of the month one of
 // two weeks.
-func assess(in *invoice.In, stretches []contract.Stretch, events []usage.Event, now time.Time) {
+func assess(in *invoice.In, stretches []contract.Stretch, events []usage.Event, now time.Time) (all []sla.Finding) {
+	stretches, notes := measured(stretches)
+	in.Notes = append(in.Notes, notes...)
 	parts := partsOf(stretches)
 	var promised time.Duration // of the month
+	var most unit.Ratio
 	for _, p := range parts {
 		if p[0].Version.SLA != nil {
 			promised += p.length()
 		}
 	}
-	var all []sla.Finding
-	var most unit.Ratio
 	for _, p := range parts {
 		f := sla.Assess(p.input(in, events, now, promised))
 		if len(p) == 1 {
@@ -59,6 +114,7 @@ func assess(in *invoice.In, stretches []contract.Stretch, events []usage.Event, 
 		}
 	}
 	in.Service = serviceOf(all, most)
+	return all
 }
 
 // part is stretches of a month, one after the other, with one promise or none.
