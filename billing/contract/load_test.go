@@ -292,6 +292,7 @@ var odd = []edit{
 	{"no notice", lease, "      maintenance_notice: 168h\n", ""},
 	{"nowhere to pay", lease, ", pay: [Bank]", ""},
 	{"ramp that starts late and stops early", lease, "lease:", "ramp: [{from: 2026-02-01, critical: 30 MW}]\n      lease:"},
+	{"availability of GPU time", cloud, "    kind: gpu-cloud\n", "    kind: gpu-cloud\n    sla: {availability: 99.9 %, credits: [{below: 99.9 %, credit: 5 %}], maintenance_notice: 168h}\n"},
 	{"PUE cap without losses", lease, "losses: true", "losses: false, pue_cap: 1.3"},
 }
 
