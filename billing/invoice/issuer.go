@@ -137,7 +137,7 @@ func (a *Archive) gather(ctx context.Context, src Months, tenant, month string, 
 		}
 		under := Terms{Contract: c}
 		if billed := inv.terms(); billed != nil {
-			under = Terms{billed, true, inv.Tariffs}
+			under = Terms{rated(billed, c), true, inv.Tariffs}
 		}
 		today, err := src.Month(ctx, under, inv.Period.Month)
 		if err != nil {

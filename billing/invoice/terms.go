@@ -3,9 +3,11 @@ package invoice
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"switchyard/billing/contract"
+	"switchyard/unit"
 )
 
 // terms is the contract that an invoice was billed by, as it was then; nil where none was kept.
@@ -17,6 +19,34 @@ func (inv Invoice) terms() *contract.Contract {
 		Tenant: inv.Tenant, Number: inv.Contract, Customer: inv.Customer, Seller: inv.Seller, Currency: inv.Currency, Timezone: inv.Zone,
 		Versions: inv.Terms,
 	}
+}
+
+// rated adds to GPU terms as billed the rates of models that they name none for, from the file's
+// version of the same day: late data of a model that nobody had agreed a rate for would stop all
+// invoices, and what was agreed then cannot be written any more.
+func rated(billed, file *contract.Contract) *contract.Contract {
+	out := *billed
+	out.Versions = slices.Clone(billed.Versions)
+	for i := range out.Versions {
+		v := &out.Versions[i]
+		now, ok := file.On(v.From)
+		if v.Cloud == nil || !ok || now.Cloud == nil {
+			continue
+		}
+		cloud := *v.Cloud
+		cloud.OnDemand, cloud.Interruptible = added(cloud.OnDemand, now.Cloud.OnDemand), added(cloud.Interruptible, now.Cloud.Interruptible)
+		v.Cloud = &cloud
+	}
+	return &out
+}
+
+func added(rates, more map[string]unit.Money) map[string]unit.Money {
+	out := maps.Clone(more)
+	if out == nil {
+		return rates
+	}
+	maps.Copy(out, rates)
+	return out
 }
 
 // lost says that neither the invoice nor the file has the terms, and what to restore.

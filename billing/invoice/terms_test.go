@@ -255,3 +255,24 @@ func TestChangedVersionsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// Late data of a model that nobody had agreed a rate for stops the invoice until the file names one;
+// the rates that had been agreed stay.
+func TestARateThatWasMissing(t *testing.T) {
+	o, src := officeOf(t), shelfOf(t)
+	o.must(t, src, "beta", "2026-10", day("2026-11-02"))
+	rows := slices.Clone(src.rows["beta/2026-10"])
+	rows[5].GPUs = []usage.GPUTime{{Model: "B200", How: usage.OnDemand, Used: 10 * time.Hour}, {Model: "H100", How: usage.Interruptible, Used: 256*5*time.Minute + time.Hour}}
+	rows[5].Revision++
+	src.rows["beta/2026-10"] = rows
+	if _, _, err := o.Issue(t.Context(), src, "beta", "2026-11", day("2026-12-02")); !errors.Is(err, ErrNoRate) {
+		t.Error(err)
+	}
+	src.contracts["beta"] = parsed(t, strings.NewReplacer("on_demand: {H100: 2.80 $}", "on_demand: {H100: 9 $, B200: 5 $}", "interruptible: {H100: 1.20 $}", "interruptible: {H100: 9 $}").Replace(cloud))
+	got := corrected(o.must(t, src, "beta", "2026-11", day("2026-12-02")))
+	for _, want := range []string{"2026-10 gpu-on-demand $50.00", "2026-10 gpu-interruptible $1.20"} {
+		if !slices.Contains(got, want) {
+			t.Error(want, "is not in", got)
+		}
+	}
+}
