@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/kueue/client-go/clientset/versioned"
 
 	"switchyard/clock"
+	"switchyard/compute/kube/kueue"
 	"switchyard/compute/kube/transport"
 )
 
@@ -51,7 +51,7 @@ type Config struct {
 // clients is how the engine speaks with the API server; tests put fakes there.
 type clients struct {
 	kube  kubernetes.Interface
-	kueue versioned.Interface
+	kueue *kueue.Client
 	// ping asks for the server's version.
 	ping func(context.Context) (string, error)
 }
@@ -68,7 +68,7 @@ func Open(c Config, k clock.Clock, log *slog.Logger) (*Engine, error) {
 	}
 	by := transport.NewServer(k)
 	rc.Wrap(by.Watch)
-	kueue, err := versioned.NewForConfig(rc)
+	q, err := kueue.New(rc, c.Timeout)
 	if err != nil {
 		return nil, fmt.Errorf("reach cluster %s: %w", c.ID, err)
 	}
@@ -82,7 +82,7 @@ func Open(c Config, k clock.Clock, log *slog.Logger) (*Engine, error) {
 	ping := func(ctx context.Context) (string, error) {
 		return version(kube.Discovery().RESTClient().Get().AbsPath("/version").DoRaw(ctx))
 	}
-	e, err := open(c, clients{kube: kube, kueue: kueue, ping: ping}, k, log)
+	e, err := open(c, clients{kube: kube, kueue: q, ping: ping}, k, log)
 	if err == nil {
 		e.times = transport.NewTimes(k, by)
 	}

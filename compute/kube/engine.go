@@ -14,6 +14,7 @@ import (
 
 	"switchyard/clock"
 	"switchyard/compute"
+	"switchyard/compute/kube/kueue"
 	"switchyard/compute/kube/transport"
 )
 
@@ -59,8 +60,9 @@ type Engine struct {
 		lost, back time.Time
 		version    string
 	}
-	waits waits
-	quiet quiet
+	waits       waits
+	quiet       quiet
+	foreignTold string // of a Kueue that is not understood; Run's
 }
 
 var (
@@ -95,9 +97,9 @@ func newEngine(c Config, with clients, k clock.Clock, log *slog.Logger) *Engine 
 
 func (e *Engine) makeFeeds() {
 	t := e.config.Timeout
-	core, batch, kueue := e.with.kube.CoreV1(), e.with.kube.BatchV1(), e.with.kueue.KueueV1beta1()
+	core, batch, queued := e.with.kube.CoreV1(), e.with.kube.BatchV1(), e.with.kueue
 	e.feeds = append(e.feeds, newFeed("nodes", "", core.Nodes(), e.nodes, t, e.told))
-	e.kueue = newFeed("cluster queues", "", kueue.ClusterQueues(), e.queues, t, e.told)
+	e.kueue = newFeed("cluster queues", "", queued.ClusterQueues(), e.queues, t, e.told)
 	e.feeds = append(e.feeds, e.kueue)
 	spaces := e.config.Namespaces
 	if len(spaces) == 0 {
@@ -107,8 +109,8 @@ func (e *Engine) makeFeeds() {
 		e.feeds = append(e.feeds,
 			newFeed("pods", ns, core.Pods(ns), e.pods, t, e.told),
 			newFeed("jobs", ns, batch.Jobs(ns), e.jobs, t, e.told),
-			newFeed("workloads", ns, kueue.Workloads(ns), e.workloads, t, e.told),
-			newFeed("local queues", ns, kueue.LocalQueues(ns), e.locals, t, e.told))
+			newFeed("workloads", ns, queued.Workloads(ns), e.workloads, t, e.told),
+			newFeed("local queues", ns, queued.LocalQueues(ns), e.locals, t, e.told))
 	}
 	for _, f := range e.feeds {
 		switch f.name {
@@ -179,12 +181,26 @@ func (e *Engine) publish() {
 	if e.everSynced() {
 		e.record.begin(e.byServer(time.Now()))
 	}
+	if text := e.foreign(); text != e.foreignTold {
+		if e.foreignTold = text; text != "" {
+			e.log.Error("the cluster's queues cannot be read or changed", "device", e.config.ID, "reason", text)
+		}
+	}
 	switch {
 	case was.Reachable && !p.view.Reachable:
 		e.log.Warn("the cluster does not answer; it is taken to run on as it was", "device", e.config.ID, "reason", p.view.Err)
 	case !was.Reachable && p.view.Reachable:
 		e.log.Info("the cluster answers", "device", e.config.ID, "nodes", len(p.view.Nodes), "jobs", len(p.view.Jobs))
 	}
+}
+
+// foreign says which versions a Kueue answers with that is not understood; empty: none such.
+func (e *Engine) foreign() string {
+	var foreign *kueue.VersionsError
+	if _, err := e.with.kueue.Spoken(); errors.As(err, &foreign) {
+		return foreign.Error()
+	}
+	return ""
 }
 
 // View returns the newest picture. It never blocks.
@@ -240,8 +256,8 @@ func (e *Engine) health() (ok bool, why, engine string) {
 	if v != "" {
 		engine += " " + v
 	}
-	if synced, _ := e.kueue.state(); synced && !e.kueue.gone() {
-		engine += ", kueue v1beta1"
+	if v, err := e.with.kueue.Spoken(); err == nil {
+		engine += ", kueue " + v
 	}
 	for _, f := range e.feeds {
 		if _, ferr := f.state(); ferr != nil && err == nil {

@@ -3,7 +3,9 @@ package kube
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,29 +21,38 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 	ktesting "k8s.io/client-go/testing"
 	kueuev1 "sigs.k8s.io/kueue/apis/kueue/v1beta1"
-	kueuefake "sigs.k8s.io/kueue/client-go/clientset/versioned/fake"
 
 	"switchyard/clock"
 	"switchyard/compute"
+	"switchyard/compute/kube/kueue"
+	emulated "switchyard/emulate/kube"
 	"switchyard/site"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// faked is an engine over client-go's fakes.
+// faked is an engine over client-go's fake, and over an emulated server of Kueue's objects.
 type faked struct {
 	*Engine
-	kube  *fake.Clientset
-	kueue *kueuefake.Clientset
+	kube *fake.Clientset
 }
 
 func fakes(t *testing.T, c Config, k clock.Clock, core []runtime.Object, queued []runtime.Object) faked {
 	t.Helper()
-	f := faked{kube: fake.NewClientset(core...), kueue: kueuefake.NewSimpleClientset(queued...)}
+	f := faked{kube: fake.NewClientset(core...)}
+	srv := emulated.New(emulated.Config{})
+	keep(t, srv, queued)
+	h := httptest.NewServer(srv)
+	t.Cleanup(func() { _ = srv.Close(); h.CloseClientConnections(); h.Close() })
 	c.ID, c.Timeout = "ai", 5*time.Second
-	e, err := open(c, clients{kube: f.kube, kueue: f.kueue, ping: func(context.Context) (string, error) { return "v1.0.0", nil }}, k, slog.New(slog.DiscardHandler))
+	q, err := kueue.New(&rest.Config{Host: h.URL, QPS: -1}, c.Timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := open(c, clients{kube: f.kube, kueue: q, ping: func(context.Context) (string, error) { return "v1.0.0", nil }}, k, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +63,24 @@ func fakes(t *testing.T, c Config, k clock.Clock, core []runtime.Object, queued 
 	t.Cleanup(func() { cancel(); <-done })
 	eventually(t, "the view is there", func() bool { return e.View().Reachable })
 	return f
+}
+
+// keep puts Kueue's objects into an emulated server, and makes their namespaces.
+func keep(t *testing.T, srv *emulated.Server, queued []runtime.Object) {
+	t.Helper()
+	st := srv.Store()
+	for _, o := range queued {
+		o := o.(emulated.Object)
+		if ns := o.GetNamespace(); ns != "" && st.Get(st.Namespaces, "", ns) == nil {
+			if _, err := st.Create(st.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := map[string]*emulated.Resource{"*v1beta1.ClusterQueue": st.ClusterQueues, "*v1beta1.LocalQueue": st.LocalQueues, "*v1beta1.Workload": st.Workloads}[fmt.Sprintf("%T", o)]
+		if _, err := st.Create(r, o); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {

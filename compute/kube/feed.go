@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"switchyard/compute/kube/kueue"
 )
 
 // The pauses before a lost list or watch is tried again, in machine time, and how long a watch lasts.
@@ -93,7 +95,8 @@ func (f *feed) run(ctx context.Context) {
 		}
 		f.note(err)
 		wait := pause/2 + rand.N(pause)
-		if f.optional && apierrors.IsNotFound(err) {
+		var foreign *kueue.VersionsError
+		if f.optional && (apierrors.IsNotFound(err) || errors.As(err, &foreign)) {
 			wait = retryAbsent
 		}
 		pause = min(2*pause, retryMost)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"switchyard/compute"
+	"switchyard/compute/kube/kueue"
 )
 
 // manager is what our writes are called in an object's managedFields.
@@ -82,10 +83,10 @@ func (e *Engine) get(ctx context.Context, r ref) (object, error) {
 	var opts metav1.GetOptions
 	switch r.Kind {
 	case kindQueue:
-		q, err := e.with.kueue.KueueV1beta1().ClusterQueues().Get(ctx, r.Name, opts)
+		q, err := e.with.kueue.ClusterQueues().Get(ctx, r.Name)
 		return read(q, err, e.config.readQueue, func(s queueSeen) object { return s.object })
 	case kindWorkload:
-		w, err := e.with.kueue.KueueV1beta1().Workloads(r.NS).Get(ctx, r.Name, opts)
+		w, err := e.with.kueue.Workloads(r.NS).Get(ctx, r.Name)
 		return read(w, err, e.config.readWorkload, func(s workloadSeen) object { return s.object })
 	case kindJob:
 		j, err := e.with.kube.BatchV1().Jobs(r.NS).Get(ctx, r.Name, opts)
@@ -165,9 +166,9 @@ func (e *Engine) patch(ctx context.Context, r ref, body map[string]any) error {
 		var err error
 		switch r.Kind {
 		case kindQueue:
-			_, err = e.with.kueue.KueueV1beta1().ClusterQueues().Patch(ctx, r.Name, how, b, opts)
+			err = e.with.kueue.ClusterQueues().Merge(ctx, r.Name, b, opts)
 		case kindWorkload:
-			_, err = e.with.kueue.KueueV1beta1().Workloads(r.NS).Patch(ctx, r.Name, how, b, opts)
+			err = e.with.kueue.Workloads(r.NS).Merge(ctx, r.Name, b, opts)
 		case kindJob:
 			_, err = e.with.kube.BatchV1().Jobs(r.NS).Patch(ctx, r.Name, how, b, opts)
 		case kindNode:
@@ -207,7 +208,7 @@ func (e *Engine) find(ctx context.Context, id string) (ref, knob, error) {
 		return ref{}, "", err
 	}
 	err = e.call(ctx, func(ctx context.Context) error {
-		l, err := e.with.kueue.KueueV1beta1().Workloads(ns).List(ctx, metav1.ListOptions{LabelSelector: "kueue.x-k8s.io/job-uid=" + w.job.uid})
+		l, err := e.with.kueue.Workloads(ns).List(ctx, metav1.ListOptions{LabelSelector: kueue.JobLabel + "=" + w.job.uid})
 		if err != nil {
 			return err
 		}

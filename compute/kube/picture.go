@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	kueuev1 "sigs.k8s.io/kueue/apis/kueue/v1beta1"
-
 	"switchyard/compute"
+	"switchyard/compute/kube/kueue"
 	"switchyard/site"
 )
 
@@ -202,7 +201,7 @@ func (w *work) told() bool {
 
 // drained says that the job waits because its queue was drained of it.
 func (e *Engine) drained(w *work) bool {
-	if w.wl == nil || !w.wl.evicted || w.wl.why != kueuev1.WorkloadEvictedByClusterQueueStopped || w.wl.reserved {
+	if w.wl == nil || !w.wl.evicted || w.wl.why != kueue.ReasonStopped || w.wl.reserved {
 		return false
 	}
 	return e.queues.rows[w.queue].policy == policyDrain
@@ -334,7 +333,7 @@ func (e *Engine) viewQueues() []compute.Queue {
 	var out []compute.Queue
 	for name, q := range e.queues.rows {
 		out = append(out, compute.Queue{
-			Name: name, Open: q.policy == policyNone && (q.active || q.reason == kueuev1.ClusterQueueActiveReasonStopped), GPUs: q.gpus, Borrowed: q.borrowed,
+			Name: name, Open: q.policy == policyNone && (q.active || q.reason == kueue.QueueStopped), GPUs: q.gpus, Borrowed: q.borrowed,
 			Ours: q.marks.holds(knobPolicy, compute.Close, q.policy) || q.marks.holds(knobPolicy, compute.Drain, q.policy),
 		})
 	}
@@ -378,6 +377,9 @@ func (e *Engine) paint() *picture {
 	}
 	if e.kueue.gone() {
 		v.Notes = append(v.Notes, "Kueue's resources are not served: there are no queues, and only Jobs without a queue can be paused")
+	}
+	if text := e.foreign(); text != "" {
+		v.Notes = append(v.Notes, text+": its queues and what they admit are neither read nor changed")
 	}
 	v.Notes = append(v.Notes, notes...)
 	v.Notes = append(v.Notes, e.notices.list(now)...)

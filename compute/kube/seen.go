@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -9,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	kueuev1 "sigs.k8s.io/kueue/apis/kueue/v1beta1"
 
 	"switchyard/compute"
+	"switchyard/compute/kube/kueue"
 )
 
 // What is kept of each object: what the picture and the acts need, and no more, so that tens of
@@ -193,7 +194,7 @@ func (c Config) readPod(o runtime.Object) (podSeen, bool) {
 	s := podSeen{
 		ref: ref{"Pod", p.Namespace, p.Name}, uid: string(p.UID), owner: ownerOf(p), node: p.Spec.NodeName, gpus: c.podGPUs(&p.Spec),
 		wish: wishesOf(p), asked: p.Annotations[NoteRequested], leaving: p.DeletionTimestamp != nil,
-		wl: p.Annotations[kueuev1.WorkloadAnnotation],
+		wl: p.Annotations[kueue.WorkloadAnnotation],
 	}
 	if s.gpus == 0 {
 		return podSeen{}, false
@@ -270,11 +271,11 @@ func (c Config) readJob(o runtime.Object) (jobSeen, bool) {
 		return jobSeen{}, false
 	}
 	s := jobSeen{
-		object: objectOf(kindJob, j), owner: ownerOf(j), queue: j.Labels["kueue.x-k8s.io/queue-name"],
+		object: objectOf(kindJob, j), owner: ownerOf(j), queue: j.Labels[kueue.QueueLabel],
 		wish: wishesOf(j).or(wishesOf(&j.Spec.Template)), created: j.CreationTimestamp.Time,
 	}
 	if s.queue == "" {
-		s.queue = j.Annotations["kueue.x-k8s.io/queue-name"]
+		s.queue = j.Annotations[kueue.QueueLabel]
 	}
 	n := 1
 	if j.Spec.Parallelism != nil {
@@ -308,12 +309,12 @@ type workloadSeen struct {
 }
 
 func (c Config) readWorkload(o runtime.Object) (workloadSeen, bool) {
-	w, ok := o.(*kueuev1.Workload)
+	w, ok := o.(*kueue.Workload)
 	if !ok {
 		return workloadSeen{}, false
 	}
 	s := workloadSeen{
-		object: objectOf(kindWorkload, w), owner: ownerOf(w), queue: string(w.Spec.QueueName), wish: wishesOf(w),
+		object: objectOf(kindWorkload, w), owner: ownerOf(w), queue: w.Spec.QueueName, wish: wishesOf(w),
 		created: w.CreationTimestamp.Time,
 	}
 	s.on = w.Spec.Active == nil || *w.Spec.Active
@@ -321,18 +322,18 @@ func (c Config) readWorkload(o runtime.Object) (workloadSeen, bool) {
 		s.gpus += int(w.Spec.PodSets[i].Count) * c.podGPUs(&w.Spec.PodSets[i].Template.Spec)
 	}
 	if a := w.Status.Admission; a != nil {
-		s.admitted = string(a.ClusterQueue)
+		s.admitted = a.ClusterQueue
 	}
 	for _, k := range w.Status.Conditions {
 		on := k.Status == metav1.ConditionTrue
 		switch k.Type {
-		case kueuev1.WorkloadQuotaReserved:
+		case kueue.QuotaReserved:
 			s.reserved = on
-		case kueuev1.WorkloadEvicted:
+		case kueue.Evicted:
 			s.evicted, s.why = on, k.Reason
-		case kueuev1.WorkloadFinished:
+		case kueue.Finished:
 			if on {
-				s.done, s.fail, s.ended = true, k.Reason == kueuev1.WorkloadFinishedReasonFailed, k.LastTransitionTime.Time
+				s.done, s.fail, s.ended = true, k.Reason == kueue.ReasonFailed, k.LastTransitionTime.Time
 			}
 		}
 	}
@@ -353,15 +354,12 @@ type queueSeen struct {
 }
 
 func (c Config) readQueue(o runtime.Object) (queueSeen, bool) {
-	q, ok := o.(*kueuev1.ClusterQueue)
+	q, ok := o.(*kueue.ClusterQueue)
 	if !ok {
 		return queueSeen{}, false
 	}
 	s := queueSeen{object: objectOf(kindQueue, q), active: true}
-	s.policy = policyNone
-	if q.Spec.StopPolicy != nil && *q.Spec.StopPolicy != "" {
-		s.policy = string(*q.Spec.StopPolicy)
-	}
+	s.policy = cmp.Or(q.Spec.StopPolicy, policyNone)
 	for _, g := range q.Spec.ResourceGroups {
 		for _, f := range g.Flavors {
 			for _, r := range f.Resources {
@@ -380,7 +378,7 @@ func (c Config) readQueue(o runtime.Object) (queueSeen, bool) {
 		}
 	}
 	for _, k := range q.Status.Conditions {
-		if k.Type == kueuev1.ClusterQueueActive {
+		if k.Type == kueue.Active {
 			s.active, s.reason = k.Status == metav1.ConditionTrue, k.Reason
 		}
 	}
@@ -391,11 +389,11 @@ func (c Config) readQueue(o runtime.Object) (queueSeen, bool) {
 type localSeen struct{ queue string }
 
 func readLocal(o runtime.Object) (localSeen, bool) {
-	l, ok := o.(*kueuev1.LocalQueue)
+	l, ok := o.(*kueue.LocalQueue)
 	if !ok {
 		return localSeen{}, false
 	}
-	return localSeen{string(l.Spec.ClusterQueue)}, true
+	return localSeen{l.Spec.ClusterQueue}, true
 }
 
 // split cuts a job's ID.

@@ -27,6 +27,10 @@ func (s *Server) discover(w http.ResponseWriter, r *http.Request) bool {
 	case "/apis":
 		v = s.groups()
 	default:
+		if g := s.oneGroup(path); g != nil {
+			v = g
+			break
+		}
 		list := s.resources(path)
 		if list == nil {
 			return false
@@ -50,17 +54,48 @@ func (s *Server) groups() metav1.APIGroupList {
 			continue
 		}
 		seen[r.Group] = true
-		v := metav1.GroupVersionForDiscovery{GroupVersion: r.groupVersion(), Version: r.Version}
-		list.Groups = append(list.Groups, metav1.APIGroup{Name: r.Group, Versions: []metav1.GroupVersionForDiscovery{v}, PreferredVersion: v})
+		if g := s.group(r); len(g.Versions) > 0 {
+			list.Groups = append(list.Groups, g)
+		}
 	}
 	return list
+}
+
+// group tells of a resource's group.
+func (s *Server) group(r *Resource) metav1.APIGroup {
+	g := metav1.APIGroup{Name: r.Group}
+	for _, v := range s.versions(r) {
+		gv := target{res: r, version: v}.groupVersion()
+		g.Versions = append(g.Versions, metav1.GroupVersionForDiscovery{GroupVersion: gv, Version: v})
+	}
+	if len(g.Versions) > 0 {
+		g.PreferredVersion = g.Versions[0]
+	}
+	return g
+}
+
+// oneGroup answers for a path that is a group's; nil: it is none.
+func (s *Server) oneGroup(path string) *metav1.APIGroup {
+	name, ok := strings.CutPrefix(path, "/apis/")
+	for _, r := range s.store.all() {
+		if ok && r.Group == name && len(s.versions(r)) > 0 {
+			g := s.group(r)
+			g.TypeMeta = metav1.TypeMeta{Kind: "APIGroup", APIVersion: "v1"}
+			return &g
+		}
+	}
+	return nil
 }
 
 func (s *Server) resources(path string) *metav1.APIResourceList {
 	gv := strings.TrimPrefix(strings.TrimPrefix(path, "/apis/"), "/api/")
 	var list *metav1.APIResourceList
 	for _, r := range s.store.all() {
-		if r.groupVersion() != gv || (r.Group == "") != strings.HasPrefix(path, "/api/") {
+		_, version, _ := strings.Cut(gv, "/")
+		if r.Group == "" {
+			version = gv
+		}
+		if (target{res: r, version: version}).groupVersion() != gv || !s.serves(r, version) || (r.Group == "") != strings.HasPrefix(path, "/api/") {
 			continue
 		}
 		if list == nil {

@@ -340,7 +340,7 @@ func TestTokens(t *testing.T) {
 	f.ok(err)
 	_, groups, err := f.k.Discovery().ServerGroupsAndResources()
 	f.ok(err)
-	if len(groups) != 3 {
+	if len(groups) != 4 {
 		t.Errorf("%d groups of resources", len(groups))
 	}
 	f.srv.Token("good", time.Now().Add(-time.Second))

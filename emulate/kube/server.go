@@ -30,8 +30,12 @@ type Config struct {
 	// Tokens are the bearer tokens and until when they hold, site time; a zero time: for ever.
 	// No tokens: nobody is asked for one.
 	Tokens map[string]time.Time
-	Seed   uint64 // of the faults
-	Log    *slog.Logger
+	// Kueue are the versions in which Kueue's objects are served, the preferred one first; nil:
+	// v1beta2 and v1beta1, as Kueue 0.15 to 0.19 serve them; empty: there is no Kueue. Of any
+	// other version only the discovery tells.
+	Kueue []string
+	Seed  uint64 // of the faults
+	Log   *slog.Logger
 }
 
 // Faults are how a server misbehaves. Chances are from 0 to 1; times are the machine's.
@@ -56,7 +60,9 @@ type Server struct {
 	tokens map[string]time.Time
 	faults Faults
 	hung   chan struct{} // closed when a hang ends
-	calls  map[string]int
+	// regroup is closed when the versions of Kueue change.
+	regroup chan struct{}
+	calls   map[string]int
 }
 
 // New returns a server without objects but the namespace default.
@@ -67,9 +73,12 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Kueue == nil {
+		cfg.Kueue = []string{newer, kept}
+	}
 	s := &Server{
 		cfg: cfg, store: newStore(cfg.Clock.Now), dice: fault.NewDice(fault.Hash(cfg.Seed, "api server")), stop: make(chan struct{}),
-		tokens: map[string]time.Time{}, hung: make(chan struct{}), calls: map[string]int{},
+		tokens: map[string]time.Time{}, hung: make(chan struct{}), regroup: make(chan struct{}), calls: map[string]int{},
 	}
 	for t, until := range cfg.Tokens {
 		s.tokens[t] = until
@@ -240,6 +249,7 @@ func acceptable(r *http.Request) bool {
 // target is what a path names.
 type target struct {
 	res           *Resource
+	version       string // in which it is asked for
 	ns, name, sub string
 }
 
@@ -255,7 +265,7 @@ func (s *Server) target(path string) (target, bool) {
 	default:
 		return target{}, false
 	}
-	var t target
+	t := target{version: version}
 	if p[0] == "namespaces" && len(p) >= 3 && p[2] != "status" && p[2] != "finalize" {
 		t.ns, p = p[1], p[2:]
 	}
@@ -263,7 +273,7 @@ func (s *Server) target(path string) (target, bool) {
 		return target{}, false
 	}
 	for _, r := range s.store.all() {
-		if r.Group == group && r.Version == version && r.Name == p[0] {
+		if r.Group == group && r.Name == p[0] && s.serves(r, version) {
 			t.res = r
 		}
 	}

@@ -52,6 +52,9 @@ type entry struct {
 	rv   uint64
 	once sync.Once
 	raw  []byte
+
+	newer  sync.Once
+	newRaw []byte // in the newer form
 }
 
 type change struct {

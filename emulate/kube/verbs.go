@@ -51,7 +51,7 @@ func (s *Server) get(w http.ResponseWriter, t target) error {
 	if e == nil {
 		return apierrors.NewNotFound(t.res.resource(), t.name)
 	}
-	answer(w, http.StatusOK, e.json())
+	answer(w, http.StatusOK, e.as(t))
 	return nil
 }
 
@@ -141,21 +141,21 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, t target) error {
 		meta.Continue, meta.RemainingItemCount = base64.RawURLEncoding.EncodeToString(b), &left
 		picked = picked[:limit]
 	}
-	writeList(w, t.res, meta, picked)
+	writeList(w, t, meta, picked)
 	return nil
 }
 
 // writeList sends a list without building it in memory.
-func writeList(w http.ResponseWriter, r *Resource, meta metav1.ListMeta, all []*entry) {
+func writeList(w http.ResponseWriter, t target, meta metav1.ListMeta, all []*entry) {
 	m, _ := json.Marshal(meta) // plain data
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(w, `{"kind":"%sList","apiVersion":%q,"metadata":%s,"items":[`, r.Kind, r.groupVersion(), m)
+	_, _ = fmt.Fprintf(w, `{"kind":"%sList","apiVersion":%q,"metadata":%s,"items":[`, t.res.Kind, t.groupVersion(), m)
 	buf := make([]byte, 0, 64<<10)
 	for i, e := range all {
 		if i > 0 {
 			buf = append(buf, ',')
 		}
-		if buf = append(buf, e.json()...); len(buf) > 48<<10 {
+		if buf = append(buf, e.as(t)...); len(buf) > 48<<10 {
 			if _, err := w.Write(buf); err != nil {
 				return // the client is gone
 			}
@@ -183,7 +183,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusCreated, e.json())
+	answer(w, http.StatusCreated, e.as(t))
 	return nil
 }
 
@@ -194,7 +194,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, t target) (Object,
 	}
 	switch {
 	case media == "application/json", media == "":
-		return decode(t.res, b)
+		return decode(t, b)
 	case media == protobuf && t.res.native:
 		return decodeProto(t.res, b)
 	}
@@ -210,7 +210,7 @@ func (s *Server) replace(w http.ResponseWriter, r *http.Request, t target) error
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, e.json())
+	answer(w, http.StatusOK, e.as(t))
 	return nil
 }
 
@@ -219,7 +219,7 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	e, made, err := s.store.patch(t.res, t.ns, t.name, patchRequest{kind: types.PatchType(media), body: b, manager: r.URL.Query().Get("fieldManager"), sub: t.sub})
+	e, made, err := s.store.patch(t.res, t.ns, t.name, patchRequest{kind: types.PatchType(media), body: b, manager: r.URL.Query().Get("fieldManager"), sub: t.sub, as: t})
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request, t target) error {
 	if made {
 		code = http.StatusCreated
 	}
-	answer(w, code, e.json())
+	answer(w, code, e.as(t))
 	return nil
 }
 
@@ -289,7 +289,7 @@ func (s *Server) delete(w http.ResponseWriter, r *http.Request, t target) error 
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, b)
+	answer(w, http.StatusOK, outward(t, b))
 	return nil
 }
 
@@ -311,6 +311,6 @@ func (s *Server) deleteAll(w http.ResponseWriter, r *http.Request, t target) err
 			}
 		}
 	}
-	writeList(w, t.res, metav1.ListMeta{ResourceVersion: strconv.FormatUint(rv, 10)}, gone)
+	writeList(w, t, metav1.ListMeta{ResourceVersion: strconv.FormatUint(rv, 10)}, gone)
 	return nil
 }

@@ -83,7 +83,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, t target) error {
 	w.WriteHeader(http.StatusOK)
 	for _, e := range first {
 		if sel.wants(e) {
-			x.add("ADDED", e.json())
+			x.add("ADDED", e.as(t))
 		}
 	}
 	if x.flush() {
@@ -99,7 +99,8 @@ func (x *stream) run(r *http.Request, most time.Duration, marks bool) {
 	mark := time.NewTicker(bookmarks)
 	defer mark.Stop()
 	for {
-		if !x.quiet(r) {
+		regroup := x.s.regrouping()
+		if !x.quiet(r) || !x.s.serves(x.t.res, x.t.version) {
 			return
 		}
 		some, newest, wake, ok := x.s.store.since(x.t.res, x.cursor)
@@ -123,6 +124,7 @@ func (x *stream) run(r *http.Request, most time.Duration, marks bool) {
 		}
 		select {
 		case <-wake:
+		case <-regroup:
 		case <-mark.C:
 			if marks {
 				x.bookmark(newest)
@@ -142,6 +144,12 @@ func (x *stream) run(r *http.Request, most time.Duration, marks bool) {
 			return
 		}
 	}
+}
+
+func (s *Server) regrouping() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.regroup
 }
 
 // quiet waits while the server hangs, and says whether to go on.
@@ -166,22 +174,22 @@ func (x *stream) change(c change) {
 	was, is := x.sel.wants(c.before), x.sel.wants(c.now)
 	switch {
 	case is && was:
-		x.add("MODIFIED", c.now.json())
+		x.add("MODIFIED", c.now.as(x.t))
 	case is:
-		x.add("ADDED", c.now.json())
+		x.add("ADDED", c.now.as(x.t))
 	case was && c.now != nil: // it no longer fits
-		x.add("DELETED", c.now.json())
+		x.add("DELETED", c.now.as(x.t))
 	case was:
 		o := c.before.obj.DeepCopyObject().(Object)
 		o.SetResourceVersion(strconv.FormatUint(c.rv, 10))
 		b, _ := json.Marshal(o) // it was marshalled before
-		x.add("DELETED", b)
+		x.add("DELETED", outward(x.t, b))
 	}
 }
 
 func (x *stream) bookmark(rv uint64) {
 	x.cursor = max(x.cursor, rv)
-	x.add("BOOKMARK", fmt.Appendf(nil, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d","creationTimestamp":null}}`, x.t.res.Kind, x.t.res.groupVersion(), rv))
+	x.add("BOOKMARK", fmt.Appendf(nil, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d","creationTimestamp":null}}`, x.t.res.Kind, x.t.groupVersion(), rv))
 }
 
 func (x *stream) add(kind string, object []byte) {

@@ -18,17 +18,18 @@ import (
 // tries bounds how often a patch starts again because another write came between.
 const tries = 8
 
-// decode reads an object of a resource.
-func decode(r *Resource, body []byte) (Object, error) {
+// decode reads an object in the version that a request names.
+func decode(t target, body []byte) (Object, error) {
+	r := t.res
 	var head metav1.TypeMeta
 	if err := json.Unmarshal(body, &head); err != nil {
 		return nil, apierrors.NewBadRequest("the body is no JSON object: " + err.Error())
 	}
-	if head.Kind != "" && head.Kind != r.Kind || head.APIVersion != "" && head.APIVersion != r.groupVersion() {
+	if head.Kind != "" && head.Kind != r.Kind || head.APIVersion != "" && head.APIVersion != t.groupVersion() {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the kind or version does not match", head.Kind, head.APIVersion, r.Kind))
 	}
 	o := r.make()
-	if err := json.Unmarshal(body, o); err != nil {
+	if err := json.Unmarshal(inward(t, body), o); err != nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s cannot be handled: %v", r.Kind, err))
 	}
 	return o, nil
@@ -93,6 +94,7 @@ type patchRequest struct {
 	body    []byte
 	manager string
 	sub     string
+	as      target
 }
 
 // patch changes an object by a patch; made says that an apply made it.
@@ -118,7 +120,7 @@ func (s *Store) patch(r *Resource, ns, name string, p patchRequest) (e *entry, m
 			return nil, false, err
 		}
 		if p.kind == types.ApplyPatchType {
-			managed(o, r, p, s.now())
+			managed(o, p, s.now())
 		}
 		if !pinned {
 			o.SetResourceVersion(cur.obj.GetResourceVersion())
@@ -136,13 +138,13 @@ func (s *Store) patch(r *Resource, ns, name string, p patchRequest) (e *entry, m
 
 // applyNew makes the object that an apply found missing.
 func (s *Store) applyNew(r *Resource, ns, name string, p patchRequest) (*entry, bool, error) {
-	o, err := decode(r, p.body)
+	o, err := decode(p.as, p.body)
 	if err != nil {
 		return nil, false, err
 	}
 	o.SetName(name)
 	o.SetNamespace(ns)
-	managed(o, r, p, s.now())
+	managed(o, p, s.now())
 	e, err := s.create(r, o)
 	return e, true, err
 }
@@ -158,27 +160,27 @@ func patched(r *Resource, cur *entry, p patchRequest) (o Object, pinned bool, er
 			if len(ops) > 10_000 {
 				return nil, false, apierrors.NewRequestEntityTooLargeError("the JSON patch has more than 10,000 operations")
 			}
-			raw, err = ops.Apply(cur.json())
+			raw, err = ops.Apply(cur.as(p.as))
 		}
 		if errors.Is(err, jsonpatch.ErrTestFailed) {
 			return nil, false, apierrors.NewInvalid(r.kind().GroupKind(), cur.obj.GetName(), nil)
 		}
 	case types.MergePatchType:
-		raw, err = jsonpatch.MergePatch(cur.json(), p.body)
+		raw, err = jsonpatch.MergePatch(cur.as(p.as), p.body)
 	case types.StrategicMergePatchType:
 		if !r.native {
 			return nil, false, unsupported(r)
 		}
-		raw, err = strategicpatch.StrategicMergePatch(cur.json(), p.body, r.make())
+		raw, err = strategicpatch.StrategicMergePatch(cur.as(p.as), p.body, r.make())
 	case types.ApplyPatchType:
-		raw, err = applied(cur.json(), p.body)
+		raw, err = applied(cur.as(p.as), p.body)
 	default:
 		return nil, false, unsupported(r)
 	}
 	if err != nil {
 		return nil, false, apierrors.NewBadRequest("the patch cannot be applied: " + err.Error())
 	}
-	if o, err = decode(r, raw); err != nil {
+	if o, err = decode(p.as, raw); err != nil {
 		return nil, false, err
 	}
 	return o, p.kind != types.JSONPatchType && names(p.body) != "" || o.GetResourceVersion() != cur.obj.GetResourceVersion(), nil
@@ -196,8 +198,8 @@ func names(body []byte) string {
 }
 
 // managed records who applied.
-func managed(o Object, r *Resource, p patchRequest, now time.Time) {
-	m := metav1.ManagedFieldsEntry{Manager: p.manager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: r.groupVersion(), FieldsType: "FieldsV1", Subresource: p.sub}
+func managed(o Object, p patchRequest, now time.Time) {
+	m := metav1.ManagedFieldsEntry{Manager: p.manager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: p.as.groupVersion(), FieldsType: "FieldsV1", Subresource: p.sub}
 	all := o.GetManagedFields()
 	for i := range all {
 		if all[i].Manager == m.Manager && all[i].Operation == m.Operation && all[i].Subresource == m.Subresource {

@@ -64,16 +64,20 @@ func (c *Control) stepQueued(j *job) {
 
 func (c *Control) makeWorkload(j *job) {
 	yes, name := true, workloadName(j.obj)
-	prio := c.ranks[j.obj.Labels["kueue.x-k8s.io/priority-class"]]
+	class := j.obj.Labels["kueue.x-k8s.io/priority-class"]
+	prio := c.ranks[class]
 	w := &kueue.Workload{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: j.obj.Namespace, Labels: map[string]string{"kueue.x-k8s.io/job-uid": string(j.obj.UID)},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: j.obj.Name, UID: j.obj.UID, Controller: &yes, BlockOwnerDeletion: &yes}},
 		},
 		Spec: kueue.WorkloadSpec{
-			QueueName: kueue.LocalQueueName(j.obj.Labels[queueLabel]), Priority: &prio, PriorityClassName: j.obj.Labels["kueue.x-k8s.io/priority-class"],
+			QueueName: kueue.LocalQueueName(j.obj.Labels[queueLabel]), Priority: &prio, PriorityClassName: class,
 			PodSets: []kueue.PodSet{{Name: kueue.DefaultPodSetName, Count: parallel(j.obj), Template: *j.obj.Spec.Template.DeepCopy()}},
 		},
+	}
+	if class != "" {
+		w.Spec.PriorityClassSource = "kueue.x-k8s.io/workloadpriorityclass"
 	}
 	o, err := c.store.Create(c.store.Workloads, w)
 	if err != nil { // one of that name is there: it is taken up when it is seen
