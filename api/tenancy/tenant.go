@@ -228,17 +228,17 @@ type Document struct {
 type AvailabilityView struct {
 	At     time.Time  `json:"at"`
 	PollS  float64    `json:"poll_s"` // asking more often tells nothing new
-	Text   string     `json:"text"`   // the first offer as a sentence, or why there is none
-	Offers []MoreView `json:"offers"` // in the order of their times
+	Text   string     `json:"text"`   // the offers as a sentence, or why there is none
+	Offers []MoreView `json:"offers"` // each on top of those before it, the cheapest first
 }
 
-// MoreView is power on offer: up to PowerW until Until at PriceUSD.
+// MoreView is power on offer: up to PowerW, beyond the offers before it, until Until at PriceUSD.
 type MoreView struct {
 	From     time.Time `json:"from"`
 	Until    time.Time `json:"until"`
 	PowerW   float64   `json:"power_w"`
 	PriceUSD *float64  `json:"price_usd_mwh"` // null: not known
-	Firm     bool      `json:"firm"`          // it is not taken back before Until
+	Firm     bool      `json:"firm"`          // it is not taken back before Until for anybody's load: only for a limit that nobody knows of yet
 	Why      string    `json:"why"`           // what it costs us: the mining that rests for it
 }
 

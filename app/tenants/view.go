@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"switchyard/api"
 	"switchyard/site"
@@ -227,87 +226,4 @@ func (t *Tenants) TenantJobs(id string) ([]api.TenantJob, error) {
 		}
 	}
 	return out, nil
-}
-
-// Availability returns what a tenant could draw beyond what it has: what miners on its path draw
-// now and would rest for it, at what that costs us.
-func (t *Tenants) Availability(id string) (api.AvailabilityView, error) {
-	x, err := t.find(id)
-	if err != nil {
-		return api.AvailabilityView{}, err
-	}
-	live := t.opt.Live()
-	v := api.AvailabilityView{At: live.At, PollS: 30, Offers: []api.MoreView{}}
-	var node string
-	if x.hosted >= 0 {
-		node = t.opt.Plant.Tenants[x.hosted].Tenant.Node
-	} else {
-		node = x.cluster.Node
-	}
-	room, ok := t.room(live, node)
-	if !ok || room <= 0 {
-		v.Text = "Nothing beyond what it has: its feeder is used to its limit, or its limit is not known."
-		return v, nil
-	}
-	// What rests for it earns its breakeven price now; the price of power comes on top of nothing.
-	var worth *float64
-	var mining float64
-	for _, g := range live.Groups {
-		mining += g.PowerW
-		if g.BreakevenUSD != nil && (worth == nil || *g.BreakevenUSD > *worth) {
-			worth = g.BreakevenUSD
-		}
-	}
-	free := t.free(live)
-	more := min(room, free+mining)
-	if more < 1000 {
-		v.Text = "Nothing beyond what it has: the site's connection is used to its limit."
-		return v, nil
-	}
-	until := live.At.Truncate(15 * time.Minute).Add(30 * time.Minute)
-	o := api.MoreView{From: live.At, Until: until, PowerW: more, PriceUSD: dearer(live.PriceUSDMWh, worth), Why: "miners rest for what goes beyond the power that is free"}
-	v.Offers = append(v.Offers, o)
-	v.Text = fmt.Sprintf("You could draw %s more until %s", unit.Watts(more).Short(), until.In(t.opt.Plant.Zone).Format("15:04"))
-	if o.PriceUSD != nil {
-		v.Text += fmt.Sprintf(", at $%.2f/MWh", *o.PriceUSD)
-	}
-	v.Text += "."
-	return v, nil
-}
-
-func dearer(a, b *float64) *float64 {
-	if a == nil || b != nil && *b > *a {
-		return b
-	}
-	return a
-}
-
-// room is what the limits from a node up to the connection leave, without what miners draw.
-func (t *Tenants) room(live api.LiveView, id string) (float64, bool) {
-	tree := t.opt.Plant.Tree
-	i, ok := tree.Index(site.NodeID(id))
-	if !ok || i >= len(live.Nodes) {
-		return 0, false
-	}
-	n := live.Nodes[i]
-	if n.LimitW == nil {
-		return 0, false
-	}
-	used := n.EstW
-	if n.PowerW != nil {
-		used = *n.PowerW
-	}
-	return *n.LimitW - used, true
-}
-
-// free is what the connection's limit leaves.
-func (t *Tenants) free(live api.LiveView) float64 {
-	if len(live.Nodes) == 0 || live.Nodes[0].LimitW == nil {
-		return 0
-	}
-	used := live.Nodes[0].EstW
-	if p := live.Nodes[0].PowerW; p != nil {
-		used = *p
-	}
-	return max(*live.Nodes[0].LimitW-used, 0)
 }
