@@ -9,7 +9,8 @@
 // say why, what is excluded, and what happened where no row came. A row's Down and Reduced are
 // taken to be different times: the feeder had no power, and it had power but less than wanted.
 // Unknown is not zero: an interval without a row, or with one that is missing, counts neither
-// as available nor as down, unless an event tells of it.
+// as available nor as down, unless an event tells of it or the row itself says what the site did not
+// give.
 //
 // Concurrency: all functions are pure.
 package sla
