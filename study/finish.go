@@ -38,11 +38,21 @@ func (x *expectation) finish(r *Report) {
 	r.Findings = append(r.Findings, x.otherwise()...)
 	r.Findings = append(append(r.Findings, x.ended()...), x.unrelieved()...)
 	for _, w := range e.f.Warnings {
-		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error()})
+		// A study that ends before its leases may answer otherwise for that alone.
+		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error(), Top: w.Path == "years"})
 	}
 	x.money(r)
 	e.tellWorld(x.w, r)
 	e.compare(x, r)
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return rank(a) - rank(b) })
+}
+
+// rank is lower for what stands first.
+func rank(f Finding) int {
+	if f.Top {
+		return 0
+	}
+	return 1
 }
 
 // otherwise names the halls for which the expected case alone would choose something else.

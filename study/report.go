@@ -54,6 +54,8 @@ type Finding struct {
 	Kind   string `json:"kind"` // "cash", "covenant", "irr", "loan", "tax", "input", "limit", "choice"
 	Month  string `json:"month,omitempty"`
 	Text   string `json:"text"`
+	// Top says that the answer itself hangs on it: such findings stand first.
+	Top bool `json:"top,omitempty"`
 }
 
 // Rate is an internal rate of return, in per cent a year; with nil, None says why.

@@ -78,6 +78,7 @@ func (l *loader) check() {
 		l.fault("limits.halls_at_once", "write how many halls may be built at one time, or leave it out", "%d is below zero", f.Limits.Halls)
 	}
 	l.checkScenarios()
+	l.checkHorizon()
 }
 
 const maxPower = 5000 * unit.Megawatt

@@ -144,7 +144,7 @@ func TestAllFaultsTogether(t *testing.T) {
 	for _, f := range faults {
 		lines = append(lines, f.Line)
 	}
-	if want := "[3 8 46 62 69]"; fmt.Sprint(lines) != want {
+	if want := "[3 8 46 63 70]"; fmt.Sprint(lines) != want {
 		t.Errorf("faults on lines %v, want %s:\n%v", lines, want, faults)
 	}
 }
@@ -163,7 +163,7 @@ func TestNoStudyAtAll(t *testing.T) {
 		t.Errorf("an empty file: %v", faults)
 	}
 	many := "scenarios:\n" + strings.Repeat("  - {name: a}\n", 1000)
-	if _, faults := Parse("study.yaml", []byte(soundText(t)[:strings.Index(soundText(t), "scenarios:")]+many), nil); faults.Error() != "study.yaml:72:1: scenarios: there are 1000 items, more than the 24 allowed" {
+	if _, faults := Parse("study.yaml", []byte(soundText(t)[:strings.Index(soundText(t), "scenarios:")]+many), nil); faults.Error() != "study.yaml:73:1: scenarios: there are 1000 items, more than the 24 allowed" {
 		t.Errorf("a thousand scenarios: %v", faults)
 	}
 }
