@@ -35,6 +35,8 @@ type Reading struct {
 	// Lease is until when the cap in force holds; zero: no cap of ours.
 	Lease time.Time
 	// Safe says that a lease of ours ended unrenewed: the node holds its safe cap until it is told again.
-	Safe   bool
+	Safe bool
+	// Notes tell of what the source said and could not be: it is left out, and so unknown.
+	Notes  []string
 	Source string // "agent", "dcgm-exporter", "redfish", "pdu"
 }

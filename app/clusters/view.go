@@ -211,6 +211,9 @@ func (x *one) measured(name string, n *api.ClusterNode) {
 		return
 	}
 	n.Source = r.Source
+	if len(r.Notes) > 0 && n.Note == "" {
+		n.Note = r.Notes[0]
+	}
 	if r.Power.OK {
 		n.PowerW = watts(r.Power.V)
 	}

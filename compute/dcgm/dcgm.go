@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ import (
 const (
 	maxText = 8 << 20 // bytes
 	maxGPUs = 256
+	// maxNotes bounds what is told of one answer.
+	maxNotes = 10
 )
 
 // Client reads the exporters of all nodes.
@@ -71,11 +74,11 @@ func (c *Client) Read(ctx context.Context, node string) (compute.Reading, error)
 	if err != nil {
 		return compute.Reading{}, err
 	}
-	gpus, err := Parse(b, node)
+	gpus, notes, err := Parse(b, node)
 	if err != nil {
 		return compute.Reading{}, fmt.Errorf("node %s: %w", node, err)
 	}
-	return compute.Reading{Node: node, Asked: asked, At: c.clock.Now(), GPUs: gpus, Source: "dcgm-exporter"}, nil
+	return compute.Reading{Node: node, Asked: asked, At: c.clock.Now(), GPUs: gpus, Notes: notes, Source: "dcgm-exporter"}, nil
 }
 
 // The metrics that are read.
@@ -90,25 +93,26 @@ const (
 
 // Parse reads an exporter's text. With a node, lines whose Hostname names another machine are
 // left out, as an exporter may serve several. One GPU of which several jobs are told keeps none
-// of them: whose the work is then is for the engine to say.
-func Parse(text []byte, node string) ([]compute.GPU, error) {
+// of them: whose the work is then is for the engine to say. A value or a line that cannot be is
+// left out, which makes it unknown and nothing else, and the notes tell of it.
+func Parse(text []byte, node string) (gpus []compute.GPU, notes []string, err error) {
 	if len(text) > maxText {
-		return nil, fmt.Errorf("the exporter's answer has more than %d bytes: %w", maxText, compute.ErrUnsupported)
-	}
-	families, err := read(text)
-	if err != nil {
-		return nil, fmt.Errorf("the exporter's answer is no metrics text: %w: %w", err, compute.ErrUnsupported)
+		return nil, nil, fmt.Errorf("the exporter's answer has more than %d bytes: %w", maxText, compute.ErrUnsupported)
 	}
 	p := parsing{gpus: map[string]*gpu{}, hosts: map[string]bool{}, node: node}
-	for _, name := range []string{powerUsage, energy, use, temp, limit, xid} {
+	families, err := p.read(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the exporter's answer is no metrics text: %w: %w", err, compute.ErrUnsupported)
+	}
+	for _, name := range metrics() {
 		for _, m := range families[name].GetMetric() {
 			if err := p.take(name, m); err != nil {
-				return nil, fmt.Errorf("the exporter's %s: %w: %w", name, err, compute.ErrUnsupported)
+				p.note(fmt.Errorf("the exporter's %s: %w", name, err))
 			}
 		}
 	}
 	if len(p.gpus) == 0 {
-		return nil, p.none()
+		return nil, nil, p.none()
 	}
 	var all []compute.GPU
 	for _, g := range p.gpus {
@@ -120,12 +124,45 @@ func Parse(text []byte, node string) ([]compute.GPU, error) {
 	sort.Slice(all, func(i, j int) bool {
 		return all[i].Index < all[j].Index || all[i].Index == all[j].Index && all[i].UUID < all[j].UUID
 	})
-	return all, nil
+	return all, p.notes, nil
 }
 
-// read takes the text apart. The parser panics where braces stand without a name before them;
-// an exporter must not end the program by that.
-func read(text []byte) (families map[string]*dto.MetricFamily, err error) {
+// metrics are those that are read, in the order in which they are taken.
+func metrics() []string { return []string{powerUsage, energy, use, temp, limit, xid} }
+
+// read takes the text apart. Where it is not well formed as a whole, each line of the metrics that
+// are wanted is read for itself, and the others go with a note.
+func (p *parsing) read(text []byte) (map[string]*dto.MetricFamily, error) {
+	families, whole := parse(text)
+	if whole == nil {
+		return families, nil
+	}
+	families = map[string]*dto.MetricFamily{}
+	for line := range bytes.Lines(text) {
+		name := string(line[:max(bytes.IndexAny(line, "{ \t"), 0)])
+		if !slices.Contains(metrics(), name) {
+			continue
+		}
+		one, err := parse(append(bytes.TrimRight(line, "\r\n"), '\n'))
+		if err != nil || len(one[name].GetMetric()) != 1 {
+			p.note(fmt.Errorf("the exporter's %s: a line cannot be read: %.120q", name, bytes.TrimSpace(line)))
+			continue
+		}
+		if families[name] == nil {
+			families[name] = one[name]
+		} else {
+			families[name].Metric = append(families[name].Metric, one[name].Metric...)
+		}
+	}
+	if len(families) == 0 {
+		return nil, whole
+	}
+	return families, nil
+}
+
+// parse reads a text that is well formed. The parser panics where braces stand without a name
+// before them; an exporter must not end the program by that.
+func parse(text []byte) (families map[string]*dto.MetricFamily, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			families, err = nil, fmt.Errorf("it is garbled: %v", p)
@@ -139,6 +176,14 @@ type parsing struct {
 	gpus  map[string]*gpu
 	hosts map[string]bool // that were left out
 	node  string
+	notes []string // what was left out, at most maxNotes
+}
+
+// note tells of what is left out.
+func (p *parsing) note(err error) {
+	if len(p.notes) < maxNotes {
+		p.notes = append(p.notes, err.Error()+": it is left out")
+	}
 }
 
 type gpu struct {
@@ -150,6 +195,9 @@ type gpu struct {
 func (p *parsing) none() error {
 	for h := range p.hosts {
 		return fmt.Errorf("the exporter tells of host %q, not of this node: mend its address: %w", h, compute.ErrUnsupported)
+	}
+	if len(p.notes) > 0 {
+		return fmt.Errorf("the exporter tells of no GPU that can be read: %s: %w", p.notes[0], compute.ErrUnsupported)
 	}
 	return fmt.Errorf("the exporter tells of no GPU: it serves none of %s, %s: %w", powerUsage, energy, compute.ErrUnsupported)
 }

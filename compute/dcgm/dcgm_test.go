@@ -49,9 +49,9 @@ var want = []compute.GPU{
 }
 
 func TestParse(t *testing.T) {
-	got, err := Parse([]byte(text), "gpu1.dc.example")
-	if err != nil {
-		t.Fatal(err)
+	got, notes, err := Parse([]byte(text), "gpu1.dc.example")
+	if err != nil || len(notes) != 0 {
+		t.Fatal(notes, err)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("blank values must stay unknown (-want +got):\n%s", d)
@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 
 func TestASharedGPUBelongsToNobodyAlone(t *testing.T) {
 	line := `DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="GPU-a",namespace="n",pod="%s"} 300` + "\n"
-	got, err := Parse(fmt.Appendf(nil, line+line, "one", "two"), "")
+	got, _, err := Parse(fmt.Appendf(nil, line+line, "one", "two"), "")
 	if err != nil || len(got) != 1 || got[0].Pod != "" || got[0].Namespace != "" || got[0].Power.V != 300*unit.Watt {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -72,12 +72,56 @@ func TestWhatCannotBeRead(t *testing.T) {
 		"another service": {"go_goroutines 5\n", "tells of no GPU"},
 		"html":            {"<html>", "no metrics text"},
 		"no index":        {`DCGM_FI_DEV_POWER_USAGE{gpu="x"} 3` + "\n", "no index"},
-		"impossible":      {`DCGM_FI_DEV_POWER_USAGE{gpu="0"} -3` + "\n", "not between"},
+		"no line of any":  {`DCGM_FI_DEV_POWER_USAGE{gpu="0"} much` + "\n", "no metrics text"},
 		"endless":         {strings.Repeat(" ", maxText+1), "more than"},
 	} {
-		if _, err := Parse([]byte(c.text), "gpu7"); !errors.Is(err, compute.ErrUnsupported) || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := Parse([]byte(c.text), "gpu7"); !errors.Is(err, compute.ErrUnsupported) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// One value that cannot be is unknown, whatever it is of, and everything else of the page stands.
+func TestABadValueIsLeftOutAlone(t *testing.T) {
+	for bad, c := range map[string]struct {
+		note  string
+		blank func(*compute.GPU) // what of the first GPU is then unknown
+	}{
+		`DCGM_FI_DEV_POWER_USAGE -3`:               {"not between", func(g *compute.GPU) { g.Power = site.Opt[unit.Power]{} }},
+		`DCGM_FI_DEV_POWER_USAGE 1e9`:              {"not between", func(g *compute.GPU) { g.Power = site.Opt[unit.Power]{} }},
+		`DCGM_FI_DEV_POWER_USAGE lots`:             {"cannot be read", func(g *compute.GPU) { g.Power, g.Model = site.Opt[unit.Power]{}, "" }},
+		`DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION -1`:  {"negative", func(g *compute.GPU) { g.Energy = site.Opt[unit.Energy]{} }},
+		`DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION N/A`: {"cannot be read", func(g *compute.GPU) { g.Energy = site.Opt[unit.Energy]{} }},
+		`DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION NaN`: {"", func(g *compute.GPU) { g.Energy = site.Opt[unit.Energy]{} }},
+		`DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION`:     {"cannot be read", func(g *compute.GPU) { g.Energy = site.Opt[unit.Energy]{} }},
+		`DCGM_FI_DEV_GPU_UTIL 101`:                 {"not between", func(g *compute.GPU) { g.Use = site.Opt[float64]{} }},
+		`DCGM_FI_DEV_GPU_TEMP 9000`:                {"not between", func(g *compute.GPU) { g.Temp = site.Opt[float64]{} }},
+		`DCGM_FI_DEV_POWER_MGMT_LIMIT 0x2bc`:       {"cannot be read", func(g *compute.GPU) { g.Limit = site.Opt[unit.Power]{} }},
+		`DCGM_FI_DEV_POWER_MGMT_LIMIT -1`:          {"not between", func(g *compute.GPU) { g.Limit = site.Opt[unit.Power]{} }},
+		`DCGM_FI_DEV_XID_ERRORS none`:              {"cannot be read", func(*compute.GPU) {}},
+	} {
+		name, value, _ := strings.Cut(bad, " ")
+		var lines []string
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, name+`{gpu="0"`) {
+				line = line[:strings.LastIndex(line, "} ")+2] + value + "\n"
+			}
+			lines = append(lines, line)
+		}
+		got, notes, err := Parse([]byte(strings.Join(lines, "")), "gpu1")
+		expect := []compute.GPU{want[0], want[1]}
+		c.blank(&expect[0])
+		if d := cmp.Diff(expect, got); err != nil || d != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", bad, err, d)
+		}
+		if (c.note == "") != (len(notes) == 0) || len(notes) > 1 || len(notes) == 1 && !strings.Contains(notes[0], c.note) {
+			t.Errorf("%s: notes %q", bad, notes)
+		}
+	}
+	// A line of no GPU is left out, and the notes are bounded.
+	got, notes, err := Parse([]byte(text+strings.Repeat(`DCGM_FI_DEV_GPU_TEMP{gpu="x",Hostname="gpu1"} 60`+"\n", 50)), "gpu1")
+	if err != nil || len(got) != 2 || len(notes) != maxNotes || !strings.Contains(notes[0], "no index") {
+		t.Errorf("%v, %q, %v", got, notes, err)
 	}
 }
 
@@ -109,7 +153,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("#0000000\n{}0")) // expfmt panics
 	f.Add([]byte("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu=\"0\"} NaN\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		gpus, err := Parse(b, "")
+		gpus, _, err := Parse(b, "")
 		if (err == nil) == (len(gpus) == 0) {
 			t.Errorf("%d GPUs, %v", len(gpus), err)
 		}
