@@ -27,35 +27,35 @@ type wireError struct {
 }
 
 type wireJob struct {
-	ID         loose.Number  `json:"job_id"`
-	ArrayID    loose.Number  `json:"array_job_id"`
-	ArrayTask  *loose.Number `json:"array_task_id"`
-	ArrayTasks string        `json:"array_task_string"`
-	Name       string        `json:"name"`
-	Account    string        `json:"account"`
-	Partition  string        `json:"partition"`
-	State      loose.Words   `json:"job_state"`
-	Reason     string        `json:"state_reason"`
-	Why        string        `json:"state_description"`
-	Priority   *loose.Number `json:"priority"`
-	Hold       *bool         `json:"hold"`
-	Requeue    *bool         `json:"requeue"`
-	Batch      *bool         `json:"batch_flag"`
-	Nodes      string        `json:"nodes"`
-	Gres       loose.Words   `json:"gres_detail"`
-	Alloc      string        `json:"tres_alloc_str"`
-	Req        string        `json:"tres_req_str"`
-	PerJob     string        `json:"tres_per_job"`
-	PerNode    string        `json:"tres_per_node"`
-	Count      loose.Number  `json:"node_count"`
-	Submit     loose.Number  `json:"submit_time"`
-	Start      loose.Number  `json:"start_time"`
-	End        loose.Number  `json:"end_time"`
-	Deadline   loose.Number  `json:"deadline"`
-	Suspend    loose.Number  `json:"suspend_time"`
-	Restarts   loose.Number  `json:"restart_cnt"`
-	Comment    string        `json:"comment"`
-	Admin      string        `json:"admin_comment"`
+	ID         loose.Number `json:"job_id"`
+	ArrayID    loose.Number `json:"array_job_id"`
+	ArrayTask  loose.Maybe  `json:"array_task_id"`
+	ArrayTasks string       `json:"array_task_string"`
+	Name       string       `json:"name"`
+	Account    string       `json:"account"`
+	Partition  string       `json:"partition"`
+	State      loose.Words  `json:"job_state"`
+	Reason     string       `json:"state_reason"`
+	Why        string       `json:"state_description"`
+	Priority   loose.Maybe  `json:"priority"`
+	Hold       *bool        `json:"hold"`
+	Requeue    *bool        `json:"requeue"`
+	Batch      *bool        `json:"batch_flag"`
+	Nodes      string       `json:"nodes"`
+	Gres       loose.Words  `json:"gres_detail"`
+	Alloc      string       `json:"tres_alloc_str"`
+	Req        string       `json:"tres_req_str"`
+	PerJob     string       `json:"tres_per_job"`
+	PerNode    string       `json:"tres_per_node"`
+	Count      loose.Number `json:"node_count"`
+	Submit     loose.Number `json:"submit_time"`
+	Start      loose.Number `json:"start_time"`
+	End        loose.Number `json:"end_time"`
+	Deadline   loose.Number `json:"deadline"`
+	Suspend    loose.Number `json:"suspend_time"`
+	Restarts   loose.Number `json:"restart_cnt"`
+	Comment    string       `json:"comment"`
+	Admin      string       `json:"admin_comment"`
 }
 
 func (w wireJob) job() (job, error) {
@@ -76,11 +76,11 @@ func (w wireJob) job() (job, error) {
 		switch {
 		case w.ArrayTasks != "":
 			j.ID = arrayID(master, "["+w.ArrayTasks+"]")
-		case w.ArrayTask != nil:
-			j.ID = arrayID(master, strconv.FormatInt(int64(*w.ArrayTask), 10))
+		case w.ArrayTask.OK:
+			j.ID = arrayID(master, strconv.FormatInt(int64(w.ArrayTask.V), 10))
 		}
 	}
-	j.Held = w.Hold != nil && *w.Hold || w.Priority != nil && *w.Priority == 0
+	j.Held = w.Hold != nil && *w.Hold || w.Priority.OK && w.Priority.V == 0
 	if j.GPUs = gres.TRES(w.Alloc); j.GPUs == 0 {
 		j.GPUs = gres.TRES(w.Req)
 	}

@@ -141,6 +141,7 @@ func TestStates(t *testing.T) {
 		{"IDLE POWERED_DOWN POWER_UP", true, compute.NodeStarting},
 		{"IDLE POWERING_UP NOT_RESPONDING", true, compute.NodeStarting},
 		{"DOWN NOT_RESPONDING", false, compute.NodeDown},
+		{"FUTURE CLOUD", false, compute.NodeDown},
 		{"ALLOCATED DRAIN", false, compute.NodeFenced},
 	} {
 		n := node{Flags: strings.Fields(c.flags)}
@@ -193,6 +194,30 @@ func TestNewerJSON(t *testing.T) {
 	for _, bad := range []string{"", "{", `{"jobs":{}}`, `{"jobs":[{"job_id":0}]}`, `{"jobs":[{"job_id":1,"job_state":["RUNNING"],"nodes":"a["}]}`, "[]", "null"} {
 		if _, _, err := decodeJobs(strings.NewReader(bad)); err == nil {
 			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+// A priority that is not set, or endless, holds nothing; nor is there a task 0 of an array where none is named.
+func TestNumbersThatAreNotSet(t *testing.T) {
+	for _, c := range []struct {
+		priority, task string
+		held           bool
+		id             string
+	}{
+		{`{"set":true,"infinite":false,"number":0}`, `{"set":true,"infinite":false,"number":0}`, true, "9_0"},
+		{`{"set":false,"infinite":false,"number":0}`, `{"set":false,"infinite":false,"number":0}`, false, "12"},
+		{`{"set":false,"infinite":true,"number":0}`, `{"set":true,"infinite":false,"number":7}`, false, "9_7"},
+		{`{"set":true,"infinite":true,"number":0}`, `null`, false, "12"},
+		{`{"set":true,"infinite":false,"number":4294901759}`, `4294967294`, false, "12"},
+		{`0`, `3`, true, "9_3"},
+		{`4294967295`, `"3"`, false, "9_3"},
+		{`null`, `0`, false, "9_0"},
+	} {
+		in := `{"jobs":[{"job_id":12,"job_state":["PENDING"],"array_job_id":{"set":true,"number":9},"array_task_id":` + c.task + `,"priority":` + c.priority + `}]}`
+		js, _, err := decodeJobs(strings.NewReader(in))
+		if err != nil || len(js) != 1 || js[0].Held != c.held || js[0].ID != c.id {
+			t.Errorf("priority %s, task %s: %+v, %v", c.priority, c.task, js, err)
 		}
 	}
 }

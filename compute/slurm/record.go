@@ -100,7 +100,7 @@ func (n node) state(fenced bool) compute.NodeState {
 		return compute.NodeOff
 	case n.has("POWERING_UP", "POWER_UP", "REBOOT_ISSUED"):
 		return compute.NodeStarting
-	case n.has("DOWN", "NOT_RESPONDING", "ERROR", "FAIL", "UNKNOWN"):
+	case n.has("DOWN", "NOT_RESPONDING", "ERROR", "FAIL", "UNKNOWN", "FUTURE", "INVALID"): // FUTURE: no machine yet
 		return compute.NodeDown
 	case fenced || n.has("DRAIN", "DRAINED", "DRAINING", "MAINTENANCE", "MAINT"):
 		return compute.NodeFenced

@@ -50,6 +50,36 @@ func (n *Number) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// The 32-bit numbers by which Slurm's plain form says "none" and "endless".
+const noValue, endless = 0xfffffffe, 0xffffffff
+
+// Maybe is a number in any of Number's forms that may be unset or endless: then it is not known.
+type Maybe struct {
+	V  Number
+	OK bool
+}
+
+// UnmarshalJSON reads any of the forms.
+func (m *Maybe) UnmarshalJSON(b []byte) error {
+	*m = Maybe{}
+	b = bytes.TrimSpace(b)
+	switch {
+	case len(b) == 0, string(b) == "null", string(b) == "false":
+		return nil
+	case b[0] == '{':
+		var o struct{ Set, Infinite bool }
+		if err := json.Unmarshal(b, &o); err != nil {
+			return err
+		}
+		if !o.Set || o.Infinite {
+			return nil
+		}
+	}
+	err := m.V.UnmarshalJSON(b)
+	m.OK = err == nil && m.V != noValue && m.V != endless
+	return err
+}
+
 func whole(s string) int64 {
 	if v, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return v
