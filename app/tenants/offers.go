@@ -31,6 +31,11 @@ func (t *Tenants) Availability(id string) (api.AvailabilityView, error) {
 	}
 	live := t.opt.Live()
 	v := api.AvailabilityView{At: live.At, PollS: 30, Offers: []api.MoreView{}}
+	asked := t.askedNext(id)
+	if asked != nil && asked.State == "running" {
+		v.Text = "Nothing beyond what it has: it was asked to draw less until " + asked.To.In(t.opt.Plant.Zone).Format("15:04") + "."
+		return v, nil
+	}
 	w, ok := t.wayUp(live, x)
 	if !ok {
 		v.Text = "Nothing beyond what it has: the limit of the site's connection is not known."
@@ -62,8 +67,25 @@ func (t *Tenants) Availability(id string) (api.AvailabilityView, error) {
 			break
 		}
 	}
+	for i := range v.Offers {
+		if o := &v.Offers[i]; asked != nil && asked.From.Before(o.Until) {
+			o.Until = asked.From
+		}
+	}
 	v.Text = t.offered(v.Offers)
 	return v, nil
+}
+
+// askedNext is the first curtailment that a tenant is to follow now or later; nil: none.
+func (t *Tenants) askedNext(id string) *api.CurtailmentView {
+	if t.opt.Curtailed == nil {
+		return nil
+	}
+	all := t.opt.Curtailed(id)
+	if len(all) == 0 {
+		return nil
+	}
+	return &all[0]
 }
 
 // offered tells the offers as a sentence.

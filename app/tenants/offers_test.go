@@ -161,3 +161,28 @@ func TestAvailabilityOfTheUnknown(t *testing.T) {
 		t.Errorf("without a known limit: %+v", v)
 	}
 }
+
+// A tenant that is asked to draw less is offered nothing meanwhile, and before it only until then.
+func TestNothingIsOfferedToWhomIsAskedToDrawLess(t *testing.T) {
+	w := offered(t, scene([2]float64{100, 20}, [2]float64{60, 10}, [2]float64{30, 5}))
+	whole, err := w.Availability("ai")
+	if err != nil || len(whole.Offers) == 0 {
+		t.Fatalf("%+v, %v", whole, err)
+	}
+	soon := whole.At.Add(5 * time.Minute)
+	k := api.CurtailmentView{State: "called", From: soon, To: soon.Add(time.Hour)}
+	w.opt.Curtailed = func(string) []api.CurtailmentView { return []api.CurtailmentView{k} }
+	before, err := w.Availability("ai")
+	if err != nil || len(before.Offers) != len(whole.Offers) {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	for _, o := range before.Offers {
+		if !o.Until.Equal(soon) {
+			t.Errorf("offered until %v", o.Until)
+		}
+	}
+	k.State = "running"
+	if v, err := w.Availability("ai"); err != nil || len(v.Offers) != 0 || v.Text != "Nothing beyond what it has: it was asked to draw less until "+k.To.Format("15:04")+"." {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
