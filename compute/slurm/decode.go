@@ -38,9 +38,9 @@ type wireJob struct {
 	Reason     string       `json:"state_reason"`
 	Why        string       `json:"state_description"`
 	Priority   loose.Maybe  `json:"priority"`
-	Hold       *bool        `json:"hold"`
-	Requeue    *bool        `json:"requeue"`
-	Batch      *bool        `json:"batch_flag"`
+	Hold       loose.Flag   `json:"hold"`
+	Requeue    loose.Flag   `json:"requeue"`
+	Batch      loose.Flag   `json:"batch_flag"`
 	Nodes      string       `json:"nodes"`
 	Gres       loose.Words  `json:"gres_detail"`
 	Alloc      string       `json:"tres_alloc_str"`
@@ -64,7 +64,7 @@ func (w wireJob) job() (job, error) {
 		States: flags(w.State), Reason: w.Reason, Submitted: w.Submit.Time(), Started: w.Start.Time(),
 		Ended: w.End.Time(), Deadline: w.Deadline.Time(), Suspended: w.Suspend.Time(),
 		Restarts: w.Restarts.Count(), Comment: w.Comment, AdminComment: w.Admin,
-		Requeue: w.Requeue == nil || *w.Requeue, Batch: w.Batch == nil || *w.Batch, Gres: w.Gres,
+		Requeue: !w.Requeue.OK || w.Requeue.V, Batch: !w.Batch.OK || w.Batch.V, Gres: w.Gres,
 	}
 	if w.ID <= 0 || len(j.States) == 0 {
 		return job{}, errors.New("a job without job_id or job_state")
@@ -80,7 +80,7 @@ func (w wireJob) job() (job, error) {
 			j.ID = arrayID(master, strconv.FormatInt(int64(w.ArrayTask.V), 10))
 		}
 	}
-	j.Held = w.Hold != nil && *w.Hold || w.Priority.OK && w.Priority.V == 0
+	j.Held = w.Hold.V || w.Priority.OK && w.Priority.V == 0
 	if j.GPUs = gres.TRES(w.Alloc); j.GPUs == 0 {
 		j.GPUs = gres.TRES(w.Req)
 	}

@@ -222,6 +222,23 @@ func TestNumbersThatAreNotSet(t *testing.T) {
 	}
 }
 
+// Yes and no come as words or numbers: v0.0.39 began with numbers.
+func TestFlags(t *testing.T) {
+	for in, want := range map[string][3]bool{ // requeue, batch, held
+		`"requeue":1,"batch_flag":true,"hold":false`:                              {true, true, false},
+		`"requeue":0,"batch_flag":0,"hold":1`:                                     {false, false, true},
+		`"requeue":{"set":true,"infinite":false,"number":0},"hold":{"set":false}`: {false, true, false},
+		`"requeue":null,"batch_flag":null,"hold":null`:                            {true, true, false},
+		`"requeue":false,"batch_flag":"false","hold":"true"`:                      {false, false, true},
+		`"state_reason":"None"`:                                                   {true, true, false},
+	} {
+		js, _, err := decodeJobs(strings.NewReader(`{"jobs":[{"job_id":12,"job_state":["PENDING"],` + in + `}]}`))
+		if err != nil || len(js) != 1 || [3]bool{js[0].Requeue, js[0].Batch, js[0].Held} != want {
+			t.Errorf("%s: %+v, %v", in, js, err)
+		}
+	}
+}
+
 func TestSacct(t *testing.T) {
 	rs, err := parseSacct(strings.NewReader("1|tenanta|flex|REQUEUED|100|200|cpu=4,gres/gpu=8\n1|tenanta|flex|RUNNING|210|Unknown|gres/gpu=8\n" +
 		"2|tenanta|flex|PENDING|Unknown|Unknown|\n3|tenanta|flex|COMPLETED|100|200|cpu=4\n4_2|firm1|firm|CANCELLED by 0|100|160|gres/gpu:h100=2\n"))

@@ -80,6 +80,28 @@ func (m *Maybe) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// Flag is yes or no, as a word or as a number in any of Number's forms; OK: it was told.
+type Flag struct{ V, OK bool }
+
+// UnmarshalJSON reads any of the forms.
+func (f *Flag) UnmarshalJSON(b []byte) error {
+	*f = Flag{}
+	switch string(bytes.TrimSpace(b)) {
+	case "true", `"true"`:
+		*f = Flag{true, true}
+		return nil
+	case "false", `"false"`:
+		*f = Flag{false, true}
+		return nil
+	}
+	var m Maybe
+	if err := m.UnmarshalJSON(b); err != nil {
+		return err
+	}
+	*f = Flag{m.OK && m.V != 0, m.OK}
+	return nil
+}
+
 func whole(s string) int64 {
 	if v, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return v
