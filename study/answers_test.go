@@ -36,3 +36,23 @@ func TestHorizonIsToldFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestACertainDefaultIsExpected: a tenant whose default is certain pays no rent as expected, and carries no loan.
+func TestACertainDefaultIsExpected(t *testing.T) {
+	sound, failing := run(t, sample(t), 0), run(t, sampleWith(t, "default: [1 %, 2 %, 3 %]", "default: [100 %]"), 0)
+	a, b := optionIn(t, sound, "north", "host"), optionIn(t, failing, "north", "host")
+	if b.Expected > a.Expected-20e6 || b.IRR != nil && *b.IRR > *a.IRR-0.05 || b.Debt >= a.Debt {
+		t.Errorf("let to who is sure to fail: NPV %.0f of %.0f, IRR %v of %v, loan %.0f of %.0f", b.Expected, a.Expected, b.IRR, a.IRR, b.Debt, a.Debt)
+	}
+}
+
+func optionIn(t testing.TB, r *Report, hall, name string) *Option {
+	t.Helper()
+	for i := range r.Options {
+		if o := &r.Options[i]; o.Hall == hall && o.Name == name {
+			return o
+		}
+	}
+	t.Fatalf("the report has no %s of %s", name, hall)
+	return nil
+}

@@ -148,11 +148,11 @@ func (s *plain) stay(l *input.Lease, hall int, p *plainPath) (leaves, ends int, 
 	fails := math.MaxInt
 	if p.failsAt > 0 {
 		fails = p.failsAt - 1
-	} else if !p.certain {
+	} else {
 		there := 1.0
 		for k := 0; k < s.months && fails == math.MaxInt && len(l.Default) > 0; k++ {
 			there *= math.Pow(1-float64(l.Default[min(k/12, len(l.Default)-1)]), 1.0/12)
-			if 1-there > p.fails[hall] {
+			if p.certain && 1-there >= 0.5-1e-9 || !p.certain && 1-there > p.fails[hall] {
 				fails = k
 			}
 		}

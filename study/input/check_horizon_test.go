@@ -47,3 +47,19 @@ func TestHorizonShorterThanALease(t *testing.T) {
 		}
 	}
 }
+
+func TestWarningsOfWhatIsLikely(t *testing.T) {
+	const default3 = "default: [1 %, 2 %, 3 %]"
+	for _, c := range []struct{ old, with, want string }{
+		{default3, "default: [100 %]", "leases[0].default: by the chances of default the tenant fails with 100 % within 144 months: the expected case has it fail in month 1"},
+		{default3, "default: [5 %]", ""}, // 46 % in the study's twelve years
+		{default3, "default: [6 %]", "leases[0].default: by the chances of default the tenant fails with 52 % within 144 months: the expected case has it fail in month 135"},
+		{"status: energised", "status: queued\n  energised: 2028-01\n  chance: 40 %", "site.chance: power that comes with a chance of 40 % never comes in the expected case"},
+		{"status: energised", "status: queued\n  energised: 2028-01\n  chance: 50 %", ""},
+	} {
+		f := exampleWith(t, c.old, c.with)
+		if got := f.Warnings.Error(); c.want == "" && len(f.Warnings) > 0 || c.want != "" && (len(f.Warnings) != 1 || !strings.Contains(got, c.want)) {
+			t.Errorf("%s: the warnings are %q and not %q", c.with, got, c.want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"switchyard/strictyaml"
 	"switchyard/study/figure"
+	"switchyard/study/world/exact"
 	"switchyard/unit"
 )
 
@@ -39,6 +40,7 @@ func (l *loader) checkLeases() {
 		for j, v := range s.Default {
 			between(l, strings.TrimSuffix(at(p+"default", j), "."), v, 0, 1)
 		}
+		l.warnDefault(p, s)
 		l.checkCredits(p, s)
 		within(l, p+"upkeep", s.Upkeep, 0, unit.DollarsPerKWMonth(500))
 		within(l, p+"property_tax_insurance", s.Property, 0, 0.2)
@@ -48,6 +50,24 @@ func (l *loader) checkLeases() {
 		within(l, p+"relet_rate", s.ReletRate, 0, 2)
 		within(l, p+"warrants", s.Warrants, 0, 1e11)
 		within(l, p+"exit_multiple", s.Exit, 0, 50)
+	}
+}
+
+// warnDefault says that the tenant is as likely to fail as not: then the expected case has it fail.
+func (l *loader) warnDefault(p string, s *Lease) {
+	if s.Term == nil || len(s.Default) == 0 || l.doc.Faulty(p+"default") || l.f.Years < 1 || l.f.Years > 40 {
+		return
+	}
+	stays, fails := 1.0, 0
+	last := min(int(s.Term.Is), 12*l.f.Years)
+	for k := range last {
+		stays *= exact.Pow(1-float64(s.Default[min(k/12, len(s.Default)-1)]), 1.0/12)
+		if fails == 0 && 1-stays >= Likely {
+			fails = k + 1
+		}
+	}
+	if fails > 0 {
+		l.warn(p+"default", "", "by the chances of default the tenant fails with %.0f %% within %s: the expected case has it fail in month %d", 100*(1-stays), figure.Months(last), fails)
 	}
 }
 

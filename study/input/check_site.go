@@ -65,6 +65,9 @@ func (l *loader) checkConnection() {
 		}
 		return
 	}
+	if c := s.Chance; sound(l, "site.chance", c) && float64(c.Is) < Likely {
+		l.warn("site.chance", "", "power that comes with a chance of %s never comes in the expected case: nothing that waits for it operates there", c.Is)
+	}
 	if l.need("site.energised", "write the month in which "+s.Status+" power comes") && l.inside("site.energised", s.Energised) && !l.doc.Has("site.chance") {
 		l.warn("site.status", "write chance: beside it, like 80 %", "%s power is taken to come for certain", s.Status)
 	}

@@ -95,6 +95,9 @@ const (
 	Relief  = "relief"
 )
 
+// Likely is the chance from which on something happens in the expected case: a half, less what rounding leaves of one.
+const Likely = 0.5 - 1e-9
+
 // The kinds of option.
 const (
 	Mine  = "mine"

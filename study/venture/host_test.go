@@ -156,6 +156,33 @@ func TestATenantFails(t *testing.T) {
 	want(t, v, flow.Rent, 136, 7.5e6*1.3439163793*0.7) // 1.03^10
 }
 
+// TestAsLikelyAsNot: as expected a tenant fails in the month by whose end that has a chance of a half.
+func TestAsLikelyAsNot(t *testing.T) {
+	for _, c := range []struct {
+		chances []unit.Ratio
+		failed  int // operation begins in month 10
+	}{
+		{[]unit.Ratio{1}, 10},
+		{[]unit.Ratio{0.5}, 21},        // by the end of the twelfth month
+		{[]unit.Ratio{0, 0.5}, 33},     // of the second year
+		{[]unit.Ratio{0.0669}, -1},     // 49.98 % in the ten years of the term
+		{[]unit.Ratio{0.067}, 129},     // 50.02 %
+		{[]unit.Ratio{0.6, 0}, 10 + 9}, // 0.4^(9/12) is 0.503, 0.4^(10/12) is 0.466
+	} {
+		l := core42()
+		l.Default = c.chances
+		f := hosted(l)
+		p := calm(f)
+		if _, v := plan(t, f, hosting, 0, 0, p); v.Failed != c.failed {
+			t.Errorf("with %v the tenant fails in %d, not %d", c.chances, v.Failed, c.failed)
+		}
+		p.FailsAt = 5
+		if _, v := plan(t, f, hosting, 0, 0, p); v.Failed != 14 {
+			t.Errorf("told to fail in its fifth month it fails in %d", v.Failed)
+		}
+	}
+}
+
 func TestExtensions(t *testing.T) {
 	l := core42()
 	l.Term, l.Relet, l.Prepaid = months(24), months(3), nil

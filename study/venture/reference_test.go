@@ -45,7 +45,8 @@ func (g *ledger) survival(k int) float64 {
 func (g *ledger) turn(k int) {
 	relet := int(g.l.Relet.Is)
 	if g.tenant {
-		fails := !g.p.Fixed && 1-g.survival(k+1) > g.p.Failure[0]
+		gone := 1 - g.survival(k+1)
+		fails := g.p.Fixed && gone >= 0.5-1e-9 || !g.p.Fixed && gone > g.p.Failure[0]
 		if g.p.FailsAt > 0 {
 			fails = g.p.FailsAt == k+1
 		}

@@ -2,6 +2,7 @@ package venture
 
 import (
 	"fmt"
+	"slices"
 
 	"switchyard/study/input"
 	"switchyard/study/world"
@@ -22,6 +23,7 @@ type lease struct {
 	run       running
 	sla       float64
 	failed    []float64 // chance that the tenant has failed by the end of each month
+	likely    int       // the month by whose end that is as likely as not: the expected case's
 	relet     int
 	reletRate float64
 	warrants  float64
@@ -79,6 +81,10 @@ func (s *Site) leaseOf(in *input.Lease) (*lease, error) {
 		}
 		l.failed = append(l.failed, 1-stays)
 	}
+	l.likely = never
+	if i := slices.IndexFunc(l.failed, func(chance float64) bool { return chance >= input.Likely }); i >= 0 {
+		l.likely = i
+	}
 	return l, nil
 }
 
@@ -126,14 +132,17 @@ func (l *lease) let(hall int, p *world.Path) let {
 	return out
 }
 
-// fails is the month of the term in which the tenant fails, if it is still there: far away where it
-// never does.
+// never is a month that no study reaches.
+const never = 1 << 30
+
+// fails is the month of the term in which the tenant fails, if it is still there: never where it does not.
 func (l *lease) fails(hall int, p *world.Path) int {
-	const never = 1 << 30
-	if p.FailsAt > 0 {
+	switch n := len(l.failed); {
+	case p.FailsAt > 0:
 		return p.FailsAt - 1
-	}
-	if n := len(l.failed); p.Fixed || n == 0 || l.failed[n-1] <= p.Failure[hall] {
+	case p.Fixed:
+		return l.likely
+	case n == 0 || l.failed[n-1] <= p.Failure[hall]:
 		return never
 	}
 	low, high := 0, len(l.failed)-1 // the first whose chance is above the number

@@ -23,6 +23,7 @@ func TestOnPathsOfTheWorld(t *testing.T) {
 	}
 	f.Power.Volatility, f.Power.HalfLife, f.Power.SpikeChance, f.Power.SpikeHours, f.Power.SpikePrice = pct(40), months(6), pct(10), of(20.0), of(unit.Price(900e6))
 	f.Clouds[0].Volatility = pct(25)
+	f.Leases[0].Default = []unit.Ratio{0.02, 0.03} // 29 % in twelve years: less likely than not
 	s, err := New(f)
 	if err != nil {
 		t.Fatal(err)

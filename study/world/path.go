@@ -26,7 +26,7 @@ type Path struct {
 
 	// Exact factors of a scenario; 1 where it says nothing. FailsAt is the month of the term in
 	// which the tenant fails; zero: by Failure. Longer adds months to building. Of the expected
-	// case, Fixed is true: Cost and Delay are zero, and no tenant fails but by FailsAt.
+	// case, Fixed is true: Cost and Delay are zero, and what a lease says of failing is its own.
 	CapexFactor, RentFactor float64
 	Longer, FailsAt         int
 	Fixed                   bool
