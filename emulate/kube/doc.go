@@ -1,6 +1,7 @@
 // Package kube owns an emulated Kubernetes API server: the resources that a cluster of GPU jobs
 // under Kueue needs, in memory, with reads, writes, patches, watches and tokens as the API's
-// conventions say, so that ordinary typed clients and informers work against it.
+// conventions say, so that ordinary typed clients and informers work against it. Kueue's objects
+// are served in the versions that a Config names, each in its own form.
 //
 // It never decides anything about what it keeps: what Kueue, the controllers, the scheduler and
 // the kubelets do with it is in the folder control. It never keeps anything on the disk.
