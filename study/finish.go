@@ -15,16 +15,14 @@ import (
 func (x *expectation) finish(r *Report) {
 	e := x.e
 	for i := range x.all {
-		v := &x.all[i].out
-		if r.Paths == 0 {
+		if v := &x.all[i].out; r.Paths == 0 {
 			v.NPV, v.Over = sure(v.Expected), sure(v.Expected-x.mining(x.all[i].hall))
 		}
-		if i < x.listed() {
-			r.Options = append(r.Options, *v)
-		}
-		if i < x.listed() && !x.moved(i) || x.chosen(i) {
-			r.Findings = append(r.Findings, e.findings(x.w, &x.all[i])...)
-		}
+	}
+	for _, i := range shown(x.all, x.best) {
+		covered := x.cover(&x.all[i])
+		r.Options = append(r.Options, x.all[i].out)
+		r.Findings = append(append(r.Findings, e.findings(x.w, &x.all[i])...), covered...)
 	}
 	for h, i := range x.at {
 		v := &x.all[i].out
@@ -73,37 +71,22 @@ func (x *expectation) otherwise() (out []Finding) {
 	return out
 }
 
-// listed is how many of all are options as the file lists them; beyond are choices that limits moved.
-func (x *expectation) listed() int {
-	n := 0
-	for _, list := range x.e.cands {
-		last := math.MinInt
-		for _, c := range list {
-			if c.option != last {
-				n, last = n+1, c.option
-			}
+// shown are the places in all of what the report lists: each option of each hall in its best month, and what is
+// chosen in the month in which it is, where limits moved it.
+func shown(all []future, best choices) (out []int) {
+	at := map[candidate]int{}
+	for i := range all {
+		key := candidate{hall: all[i].hall, option: all[i].option}
+		k, twice := at[key]
+		switch {
+		case !twice:
+			at[key], out = len(out), append(out, i)
+		case all[i].candidate == best[key.hall]:
+			all[i].out.Timing = all[out[k]].out.Timing
+			out[k] = i
 		}
 	}
-	return n
-}
-
-// moved says that the limits moved the hall's choice of this option to another month, of which the findings are told.
-func (x *expectation) moved(i int) bool {
-	for _, k := range x.at {
-		if k != i && x.all[k].hall == x.all[i].hall && x.all[k].option == x.all[i].option {
-			return true
-		}
-	}
-	return false
-}
-
-func (x *expectation) chosen(i int) bool {
-	for _, k := range x.at {
-		if k == i {
-			return true
-		}
-	}
-	return false
+	return out
 }
 
 // mining is the expected value of a hall that mines on.
@@ -142,15 +125,14 @@ func (x *expectation) money(r *Report) {
 		in -= v
 		p.PeakEquity = math.Max(p.PeakEquity, in)
 	}
-	low := math.Inf(1)
 	for _, i := range x.at {
 		p.Debt += x.all[i].out.Debt
 		p.Capex += x.all[i].out.Capex
-		if m := x.all[i].out.MinDSCR; m != nil {
-			low = math.Min(low, *m)
-		}
 	}
-	p.MinDSCR = some(low)
+	c := siteCovers(x.site)
+	p.MinDSCR, p.MeanDSCR = some(c.before.least), some(c.before.mean)
+	p.TaxedDSCR, p.TaxedMean = some(c.after.least), some(c.after.mean)
+	c.before.ofYears(p.Years)
 	for t := range e.months {
 		m := &p.Months
 		m.Labels = append(m.Labels, e.month(t))
@@ -158,19 +140,23 @@ func (x *expectation) money(r *Report) {
 		m.Service = append(m.Service, x.site.rows[finance.Due][t])
 		m.CFADS = append(m.CFADS, x.site.rows[finance.CFADS][t])
 		m.Cash = append(m.Cash, x.site.rows[finance.Cash][t]+x.site.rows[finance.Reserve][t])
-		var cover *float64
-		if v := x.site.rows[finance.Cover][t]; v != 0 {
-			cover = some(v)
-		}
-		m.DSCR = append(m.DSCR, cover)
+		m.DSCR, m.Taxed = append(m.DSCR, some(c.before.by[t])), append(m.Taxed, some(c.after.by[t]))
 	}
 }
 
-// tellWorld tells the expected hashprice by year and the halvings.
+// tellWorld tells the expected world by year and the halvings.
 func (e *engine) tellWorld(w *worker, r *Report) {
 	w.expected()
 	for y := range e.f.Years {
-		r.World.Expected = append(r.World.Expected, total(w.path.Hashprice[12*y:12*y+12])/12)
+		power := 0.0
+		for t := 12 * y; t < 12*y+12; t++ {
+			power += e.tariff.Mean(t, w.path) / 12
+		}
+		mean := func(v []float64) float64 { return total(v[12*y:12*y+12]) / 12 }
+		r.World.Expected = append(r.World.Expected, mean(w.path.Hashprice))
+		r.World.ExpectedPrice = append(r.World.ExpectedPrice, mean(w.path.Price))
+		r.World.ExpectedPower = append(r.World.ExpectedPower, power)
+		r.World.ExpectedDifficulty = append(r.World.ExpectedDifficulty, mean(w.path.Difficulty))
 	}
 	for _, m := range world.Halvings(e.f) {
 		r.World.Halvings = append(r.World.Halvings, m.String())

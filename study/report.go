@@ -34,7 +34,8 @@ type Report struct {
 	Assumed  []input.Provenance `json:"assumed"`
 	Findings []Finding          `json:"findings"`
 
-	// Options has each option of each hall, at the start that the expected case found best.
+	// Options has each option of each hall, at the start that the expected case found best; what is chosen at the
+	// start that is, where limits moved it.
 	Options   []Option   `json:"options"`
 	Best      []Choice   `json:"best"` // by hall, together under the site's limits
 	Portfolio Portfolio  `json:"portfolio"`
@@ -94,10 +95,14 @@ type Option struct {
 	IRROwners  *float64 `json:"equity_irr"`
 	NoIRR      string   `json:"no_irr,omitempty"`
 	Payback    *int     `json:"payback_months"`
+	// DSCR is CFADS over debt service, both of twelve months, and before tax, as loans are sized and covenants tested;
+	// after tax it is CFADS less the tax paid over the same service.
 	MinDSCR    *float64 `json:"min_dscr"`
 	MeanDSCR   *float64 `json:"mean_dscr"`
+	TaxedDSCR  *float64 `json:"min_dscr_after_tax"`
+	TaxedMean  *float64 `json:"mean_dscr_after_tax"`
 	LLCR       *float64 `json:"llcr"`
-	PathDSCR   *Dist    `json:"min_dscr_paths,omitempty"`  // the lowest DSCR of each path; 0 where what it was lent for never operates
+	PathDSCR   *Dist    `json:"min_dscr_paths,omitempty"`  // the lowest DSCR before tax of each path; 0 where what it was lent for never operates
 	Breach     *float64 `json:"covenant_breach,omitempty"` // share of paths below the covenant
 	Debt       float64  `json:"debt_usd"`
 	DebtWhy    string   `json:"debt_bound_by,omitempty"`
@@ -154,15 +159,20 @@ type Choice struct {
 
 // Portfolio is the best choices together. Its rates, equity, debt and capex are of what is built.
 type Portfolio struct {
-	NPV        Dist     `json:"npv_usd"`
-	Expected   float64  `json:"npv_expected_usd"`
-	MiningOn   Dist     `json:"npv_mining_on_usd"`
-	EquityIRR  Rate     `json:"equity_irr"`
-	ProjectIRR Rate     `json:"project_irr"`
-	PeakEquity float64  `json:"peak_equity_usd"`
-	Debt       float64  `json:"debt_usd"`
-	Capex      float64  `json:"capex_usd"`
+	NPV        Dist    `json:"npv_usd"`
+	Expected   float64 `json:"npv_expected_usd"`
+	MiningOn   Dist    `json:"npv_mining_on_usd"`
+	EquityIRR  Rate    `json:"equity_irr"`
+	ProjectIRR Rate    `json:"project_irr"`
+	PeakEquity float64 `json:"peak_equity_usd"`
+	Debt       float64 `json:"debt_usd"`
+	Capex      float64 `json:"capex_usd"`
+	// DSCR of the site: its CFADS, its own costs off, over the service of all its loans, of twelve months once there are
+	// so many, before and after tax. Months and Years have the same by month and at each year's end.
 	MinDSCR    *float64 `json:"min_dscr"`
+	MeanDSCR   *float64 `json:"mean_dscr"`
+	TaxedDSCR  *float64 `json:"min_dscr_after_tax"`
+	TaxedMean  *float64 `json:"mean_dscr_after_tax"`
 	Bound      []string `json:"bound_by"` // the limits that bind: "crew of 25 MW from 2027-06"
 	Considered int      `json:"combinations"`
 	Years      []Year   `json:"years"`
@@ -177,7 +187,8 @@ type Monthly struct {
 	Debt    []float64  `json:"debt_usd"`
 	Service []float64  `json:"service_usd"`
 	CFADS   []float64  `json:"cfads_usd"`
-	DSCR    []*float64 `json:"dscr"`
+	DSCR    []*float64 `json:"dscr"` // of the twelve months to each, before tax
+	Taxed   []*float64 `json:"dscr_after_tax"`
 	Cash    []float64  `json:"cash_usd"`
 }
 
@@ -234,7 +245,7 @@ type Scenario struct {
 	Name      string           `json:"name"`
 	Options   []ScenarioOption `json:"options"`
 	Portfolio float64          `json:"portfolio_npv_usd"`
-	MinDSCR   *float64         `json:"min_dscr"`
+	MinDSCR   *float64         `json:"min_dscr"` // of the site, before tax
 }
 
 // ScenarioOption is an option's NPV there.
@@ -262,8 +273,11 @@ type World struct {
 	Power      []Fan    `json:"power_usd_mwh"`
 	Difficulty []Fan    `json:"difficulty"`
 	Halvings   []string `json:"halvings"`
-	// Expected is the expected case's hashprice by year.
-	Expected []float64 `json:"expected_hashprice"`
+	// Expected is the expected case's hashprice by year; beside it are its other figures.
+	Expected           []float64 `json:"expected_hashprice"`
+	ExpectedPrice      []float64 `json:"expected_bitcoin_usd"`
+	ExpectedPower      []float64 `json:"expected_power_usd_mwh"`
+	ExpectedDifficulty []float64 `json:"expected_difficulty"`
 }
 
 // Sector compares leases with public ones.

@@ -20,7 +20,7 @@ func (w *worker) worth(c choices) float64 {
 	return sum
 }
 
-// scenarios values each option at its expected case's best month in every world of the file, and
+// scenarios values each option, in the month in which the report has it, in every world of the file, and
 // tells how much each way to decide for the whole site would regret there.
 func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
 	worlds := append([]input.Scenario{{Name: "expected"}}, e.f.Scenarios...)
@@ -33,7 +33,7 @@ func (e *engine) scenarios(w *worker, all []future, best choices, r *Report) {
 		}
 		w.mine()
 		sc := Scenario{Name: worlds[i].Name, Portfolio: w.worth(best)}
-		for k := range all {
+		for _, k := range shown(all, best) {
 			sc.Options = append(sc.Options, ScenarioOption{Hall: all[k].out.Hall, Name: all[k].out.Name, NPV: w.value(all[k].candidate)})
 		}
 		s := e.searchOf(w)
@@ -76,23 +76,6 @@ func (e *engine) beyond(w *worker, ways []choices) []bool {
 		out[k] = chosen == nil
 	}
 	return out
-}
-
-// leastCover is the lowest DSCR of the chosen projects with the loans that the expected case sized.
-func (e *engine) leastCover(w *worker, all []future, best choices) *float64 {
-	low := math.Inf(1)
-	for _, c := range best {
-		for k := range all {
-			if all[k].candidate != c || all[k].loan == nil {
-				continue
-			}
-			w.run(c, all[k].loan, true)
-			if v := w.res.MinDSCR; v < low {
-				low = v
-			}
-		}
-	}
-	return some(low)
 }
 
 // ways are the decisions for the whole site that are compared: the best choices, to mine on
