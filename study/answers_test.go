@@ -1,6 +1,9 @@
 package study
 
 import (
+	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,8 +30,10 @@ func sampleWith(t testing.TB, edits ...string) *input.File {
 // TestHorizonIsToldFirst: a study that ends before its leases says so before all else.
 func TestHorizonIsToldFirst(t *testing.T) {
 	r := run(t, sampleWith(t, "years: 12", "years: 8"), 0)
-	if first := r.Findings[0]; !first.Top || !strings.Contains(first.Text, `the study of 8 years ends long before the lease "hyperscaler" of 180 months`) {
-		t.Errorf("the first finding is %+v", first)
+	const text = `the study of 8 years ends long before the lease "hyperscaler" of 180 months`
+	at := slices.IndexFunc(r.Findings, func(v Finding) bool { return v.Top && strings.Contains(v.Text, text) })
+	if before := slices.IndexFunc(r.Findings, func(v Finding) bool { return !v.Top }); at < 0 || before < at {
+		t.Errorf("the findings are %+v", r.Findings)
 	}
 	for _, v := range run(t, sample(t), 0).Findings {
 		if strings.Contains(v.Text, "before the lease") {
@@ -55,4 +60,75 @@ func optionIn(t testing.TB, r *Report, hall, name string) *Option {
 	}
 	t.Fatalf("the report has no %s of %s", name, hall)
 	return nil
+}
+
+// TestExitValueIsNamed: what the end of the study is worth is what the file without it is worth less, and where it
+// decides it is said first.
+func TestExitValueIsNamed(t *testing.T) {
+	f := sample(t)
+	r := run(t, f, 0)
+	e, err := newEngine(withoutExit(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, sum := e.worker(), 0.0
+	w.expected()
+	for i := range r.Options {
+		o := &r.Options[i]
+		c := candidate{hall: f.HallIndex(o.Hall), option: slices.IndexFunc(e.f.Options, func(x input.Option) bool { return x.ID == o.Name })}
+		c.month = slices.Index(r.Portfolio.Months.Labels, o.Start)
+		if want := o.Expected - w.value(c); math.Abs(o.ExitNPV-want) > 1 {
+			t.Errorf("%s of %s: %.0f of its value is the exit's, and without it it is worth %.0f less", o.Name, o.Hall, o.ExitNPV, want)
+		}
+	}
+	for _, c := range r.Best {
+		o := optionIn(t, r, c.Hall, c.Option)
+		if o.Start == c.Start {
+			sum += o.ExitNPV
+		}
+	}
+	first := r.Findings[0]
+	if first.Kind != "exit" || !first.Top || !strings.Contains(first.Text, fmt.Sprintf("%.1f $M of the portfolio's expected NPV", r.Portfolio.ExitNPV/1e6)) || !strings.Contains(first.Text, "north, east, south, west: Sell the hall") {
+		t.Errorf("first of all it is said: %+v", first)
+	}
+	if r.Portfolio.ExitNPV < sum-1 || sum <= 0 {
+		t.Errorf("the portfolio's %.0f, and that of the halls in their best months %.0f", r.Portfolio.ExitNPV, sum)
+	}
+	if none := run(t, withoutExit(f), 0); none.Portfolio.ExitNPV != 0 || slices.ContainsFunc(none.Findings, func(v Finding) bool { return v.Kind == "exit" }) {
+		t.Error("a file without an exit value has one")
+	}
+	f.Leases[0].Exit.Is = 0.5
+	for _, v := range run(t, f, 0).Findings {
+		if v.Kind == "exit" && v.Top {
+			t.Errorf("half a year's EBITDA decides nothing: %+v", v)
+		}
+	}
+}
+
+// TestTornadoMovesOneThing: building and selling have bars of their own, and the exit value has one.
+func TestTornadoMovesOneThing(t *testing.T) {
+	f := sample(t)
+	f.Options = slices.DeleteFunc(f.Options, func(o input.Option) bool { return o.Kind != input.Host && o.Kind != input.Sell })
+	for i := range f.Options {
+		f.Options[i].Halls, f.Options[i].To = []string{"north", "east"}, f.Options[i].From
+		if f.Options[i].Kind == input.Sell {
+			f.Options[i].Halls = []string{"south", "west"}
+		}
+	}
+	r := run(t, f, 0)
+	bars := map[string]Bar{}
+	for _, b := range r.Tornado {
+		bars[b.Input] = b
+	}
+	build, sale, exit := bars["Cost of building"], bars["Price of a sale"], bars["Exit multiple at the end of the study"]
+	// 50 MW sold after six months at 0.3 to 0.9 $M, less 3 %; a quarter of it is tax, if the year has income.
+	if d := sale.NPVHigh - sale.NPVLow; d < 50e6*0.6*0.97*0.7/1.06 || d > 50e6*0.6*0.97/1.04 {
+		t.Errorf("the price of a sale moves the value by %.0f", d)
+	}
+	if build.NPVLow < r.Portfolio.Expected+20e6 || build.NPVHigh > r.Portfolio.Expected-20e6 {
+		t.Errorf("building moves the value from %.0f to %.0f", build.NPVLow, build.NPVHigh)
+	}
+	if math.Abs(exit.NPVHigh-r.Portfolio.Expected) > 1 || math.Abs(exit.NPVHigh-exit.NPVLow-r.Portfolio.ExitNPV) > 1 {
+		t.Errorf("the exit's bar is from %.0f to %.0f, of %.0f", exit.NPVLow, exit.NPVHigh, r.Portfolio.ExitNPV)
+	}
 }

@@ -62,6 +62,7 @@ func (e *engine) detail(w *worker, x *future) {
 		v.Operates = e.month(w.venture.Operate)
 	}
 	v.Expected = res.NPV + w.rest.NPV
+	v.ExitNPV = w.exitWorth(x.candidate)
 	v.Owners = res.NPVOwner + w.rest.NPVOwner
 	v.ProjectIRR, v.EquityIRR = rateOf(res.IRR), rateOf(res.IRROwner)
 	v.IRR, v.IRROwners = share(res.IRR), share(res.IRROwner)

@@ -34,7 +34,7 @@ func (x *expectation) finish(r *Report) {
 	}
 	r.Findings = append(r.Findings, e.overdrawn()...)
 	r.Findings = append(r.Findings, x.otherwise()...)
-	r.Findings = append(append(r.Findings, x.ended()...), x.unrelieved()...)
+	r.Findings = append(append(append(r.Findings, x.ended()...), x.unrelieved()...), x.exits(r)...)
 	for _, w := range e.f.Warnings {
 		// A study that ends before its leases may answer otherwise for that alone.
 		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error(), Top: w.Path == "years"})

@@ -52,7 +52,7 @@ type Report struct {
 type Finding struct {
 	Hall   string `json:"hall,omitempty"`
 	Option string `json:"option,omitempty"`
-	Kind   string `json:"kind"` // "cash", "covenant", "irr", "loan", "tax", "input", "limit", "choice"
+	Kind   string `json:"kind"` // "cash", "covenant", "irr", "loan", "tax", "input", "limit", "choice", "exit"
 	Month  string `json:"month,omitempty"`
 	Text   string `json:"text"`
 	// Top says that the answer itself hangs on it: such findings stand first.
@@ -83,6 +83,8 @@ type Option struct {
 	Over     Dist    `json:"npv_over_mining_usd"`
 	Expected float64 `json:"npv_expected_usd"`
 	Owners   float64 `json:"npv_equity_usd"` // expected case, at the owners' rate
+	// ExitNPV is how much of Expected is value at the end of the study (exit_multiple), after tax.
+	ExitNPV float64 `json:"npv_exit_usd"`
 	// BeatsMining is the share of paths in which it is worth more than mining on; Loses that in
 	// which its NPV is below zero.
 	BeatsMining float64 `json:"beats_mining"`
@@ -161,6 +163,7 @@ type Choice struct {
 type Portfolio struct {
 	NPV        Dist    `json:"npv_usd"`
 	Expected   float64 `json:"npv_expected_usd"`
+	ExitNPV    float64 `json:"npv_exit_usd"` // of Expected: value at the end of the study, after tax
 	MiningOn   Dist    `json:"npv_mining_on_usd"`
 	EquityIRR  Rate    `json:"equity_irr"`
 	ProjectIRR Rate    `json:"project_irr"`

@@ -42,7 +42,7 @@ func Run(ctx context.Context, f *input.File, o Options) (*Report, error) {
 		o.Progress = func(string, int, int) {}
 	}
 	o.Progress("the expected case", 0, 1)
-	x := &expectation{e: e, w: e.worker()}
+	x := &expectation{e: e, w: e.worker(), paths: r.Paths > 0}
 	x.w.expected()
 	x.all = e.futures(x.w)
 	if r.Paths == 0 {
@@ -65,6 +65,7 @@ type expectation struct {
 	alone choices // each hall's best without the others
 	plain choices // what the expected case alone would choose
 	fixed float64
+	paths bool // random ones were drawn
 	site  *sheet
 	// at is the place in all of each hall's choice: where the limits moved it to another month than
 	// its best, a future of its own at the end.
@@ -110,13 +111,7 @@ func (x *expectation) choose(r *Report) {
 	for h, i := range chosen {
 		x.plain = append(x.plain, s.halls[h][i].candidate)
 	}
-	if r.Paths > 0 {
-		for h, list := range s.halls {
-			for i := range list {
-				list[i].npv += x.off(h, list[i].option)
-			}
-		}
-	}
+	x.shift(s)
 	chosen, _, complete := s.solve()
 	for h, i := range chosen {
 		x.best = append(x.best, s.halls[h][i].candidate)
@@ -143,10 +138,10 @@ func (x *expectation) choose(r *Report) {
 	}
 }
 
-// off is by how much an option's mean over all paths is off its expected case.
+// off is by how much an option's mean over all paths is off its expected case; nothing without paths.
 func (x *expectation) off(hall, option int) float64 {
 	for i := range x.all {
-		if v := &x.all[i]; v.hall == hall && v.option == option {
+		if v := &x.all[i]; x.paths && v.hall == hall && v.option == option {
 			return v.out.NPV.Mean - v.out.Expected
 		}
 	}

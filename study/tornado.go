@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"switchyard/study/figure"
 	"switchyard/study/finance"
 	"switchyard/study/input"
 	"switchyard/study/world"
@@ -68,7 +69,6 @@ func leans() []lean {
 		times("Price of power", 0.25, func(p *world.Path, k float64) { scale(p.Level, k) }),
 		times("Rent", 0.1, func(p *world.Path, k float64) { p.RentFactor *= k }),
 		times("GPU rate", 0.25, func(p *world.Path, k float64) { scale(p.GPU, k) }),
-		tenths("Cost of building, price of a sale", func(p *world.Path, z float64) { fill(p.Cost, z) }),
 		tenths("Time to build", func(p *world.Path, z float64) { fill(p.Delay, z) }),
 		{
 			input: "Tenants fail in month 36 of the term", low: "they fail", high: "they stay", basis: "one way",
@@ -95,7 +95,7 @@ func leans() []lean {
 // tornado moves one input at a time and values the choices, all else as expected.
 func (e *engine) tornado(w *worker, best choices, base float64) []Bar {
 	var out []Bar
-	for _, l := range append(leans(), network()...) {
+	for _, l := range slices.Concat(leans(), spreads(), network()) {
 		bar := Bar{Input: l.input, Low: l.low, High: l.high, Basis: l.basis, NPVLow: e.leaned(best, l, false), NPVHigh: e.leaned(best, l, true)}
 		if math.Abs(bar.NPVLow-base)+math.Abs(bar.NPVHigh-base) > 1 {
 			out = append(out, bar)
@@ -163,4 +163,50 @@ func network() []lean {
 			},
 		},
 	}
+}
+
+// spreads moves what the file gives as a spread for building and for sales, each by itself: a path's one number stands
+// for both, and what dearer building costs would cover what a dearer sale brings. And it leaves out the exit value.
+func spreads() []lean {
+	tenths := func(input string, file func(f *input.File, high bool)) lean {
+		return lean{input: input, low: "P10", high: "P90", basis: "P10 and P90 of the file", file: file}
+	}
+	return []lean{
+		tenths("Cost of building", func(f *input.File, high bool) {
+			f.Halls, f.Greenfields = slices.Clone(f.Halls), slices.Clone(f.Greenfields)
+			for i := range f.Halls {
+				f.Halls[i].Capex = tenth(f.Halls[i].Capex, high)
+			}
+			for i := range f.Greenfields {
+				f.Greenfields[i].Capex = tenth(f.Greenfields[i].Capex, high)
+			}
+		}),
+		tenths("Price of a sale", func(f *input.File, high bool) {
+			f.Sales = slices.Clone(f.Sales)
+			for i := range f.Sales {
+				f.Sales[i].Price = tenth(f.Sales[i].Price, high)
+			}
+		}),
+		{
+			input: "Exit multiple at the end of the study", low: "nothing", high: "as in the file", basis: "one way",
+			file: func(f *input.File, high bool) {
+				if !high {
+					*f = *withoutExit(f)
+				}
+			},
+		},
+	}
+}
+
+// tenth is the P10 or the P90 of a spread, for certain.
+func tenth(s *figure.Spread[figure.PerMW], high bool) *figure.Spread[figure.PerMW] {
+	if s == nil || s.Certain() {
+		return s
+	}
+	out := *s
+	out.P10, out.P90, out.P50 = nil, nil, *s.P10
+	if high {
+		out.P50 = *s.P90
+	}
+	return &out
 }
