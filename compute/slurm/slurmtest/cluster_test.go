@@ -35,8 +35,12 @@ func TestAClusterRunsJobsAndLeavesNothing(t *testing.T) {
 	if err := c.until(10*time.Second, "a checkpoint", func() bool { p, _ := c.Progress(id); return p.Saved > 3 }); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := c.Command("scontrol", "show", "job", id); err != nil || !strings.Contains(out, "Comment=switchyard:class=pause,saved=") {
-		t.Errorf("the job did not tell that it saved: %v\n%s", err, out)
+	var out string
+	if err := c.until(10*time.Second, "the job's word that it saved", func() bool { // it saves first, and tells then
+		out, _ = c.Command("scontrol", "show", "job", id)
+		return strings.Contains(out, "Comment=switchyard:class=pause,saved=")
+	}); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 	dir := c.Dir()
 	c.Stop()
