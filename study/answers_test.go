@@ -132,3 +132,108 @@ func TestTornadoMovesOneThing(t *testing.T) {
 		t.Errorf("the exit's bar is from %.0f to %.0f, of %.0f", exit.NPVLow, exit.NPVHigh, r.Portfolio.ExitNPV)
 	}
 }
+
+// TestBreakevensHaveDirections: at every figure told the option is worth just what it is held against, and more on the
+// side that is told.
+func TestBreakevensHaveDirections(t *testing.T) {
+	f := sample(t)
+	f.Limits = input.Limits{}
+	r := run(t, f, 0)
+	e, err := newEngine(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, told := e.worker(), map[string]int{}
+	w.expected()
+	all := e.futures(w)
+	for i := range all {
+		x := &all[i]
+		for _, b := range optionIn(t, r, x.out.Hall, x.out.Name).Breakevens {
+			l := map[string]lever{"power": leverPower, "rent": leverRent, "hashprice": leverHashprice}[b.Of]
+			if l == leverRent && x.out.Kind == input.GPUs {
+				l = leverGPU
+			}
+			gap := func(figure float64) float64 {
+				w.move(x.hall, l, (figure-b.rest())/(b.Now-b.rest()))
+				most := math.Inf(-1)
+				for k := range all {
+					if all[k].hall == x.hall && (b.Against == AgainstMining && all[k].out.Kind == input.Mine || b.Against == AgainstAlternative && !same(&all[k].out, &x.out)) {
+						most = math.Max(most, w.value(all[k].candidate))
+					}
+				}
+				if b.Against == AgainstNothing {
+					most = 0
+				}
+				return w.value(x.candidate) - most
+			}
+			for _, at := range b.Roots {
+				told[b.Of+" "+b.Against]++
+				low, high := gap(at.At*0.999), gap(at.At*1.001)
+				if (low < 0) != at.AtLeast || (high > 0) != at.AtLeast {
+					t.Errorf("%s of %s, %s against %s: %s, and just below it is worth %.0f more, just above %.0f", x.out.Name, x.out.Hall, b.Of, b.Against, b.Text, low, high)
+				}
+			}
+			if ends := gap(b.From); (ends > 0) != b.Ahead {
+				t.Errorf("%s of %s, %s against %s: at %.2f it is worth %.0f more, and ahead is %v", x.out.Name, x.out.Hall, b.Of, b.Against, b.From, ends, b.Ahead)
+			}
+		}
+	}
+	for _, key := range []string{"power nothing", "rent nothing", "rent best_alternative", "rent mining", "hashprice nothing", "hashprice best_alternative", "hashprice mining"} {
+		if told[key] < 4 {
+			t.Errorf("of %s only %d were told", key, told[key])
+		}
+	}
+}
+
+// rest is what of a figure its lever does not move: searched is from a tenth to ten times the rest.
+func (b *Breakeven) rest() float64 { return b.From - (b.To-b.From)/99 }
+
+// TestMineBreaksEvenTwice: fixed-price power that is resold pays for a hall that rests when power is dear.
+func TestMineBreaksEvenTwice(t *testing.T) {
+	o := optionIn(t, run(t, sample(t), 0), "south", "mine")
+	for _, b := range o.Breakevens {
+		if b.Of == "power" && b.Against == AgainstNothing {
+			if len(b.Roots) != 2 || b.Roots[0].AtLeast || !b.Roots[1].AtLeast || b.Text != fmt.Sprintf("at most %.2f, or at least %.2f $/MWh", b.Roots[0].At, b.Roots[1].At) {
+				t.Errorf("mining in the south hall breaks even %q: %+v", b.Text, b.Roots)
+			}
+			return
+		}
+	}
+	t.Error("nothing is told of power")
+}
+
+// TestTwoRootsBetweenSteps: a gap that is above zero for a little way between two factors is found.
+func TestTwoRootsBetweenSteps(t *testing.T) {
+	at := []float64{1, 1.5, 2.25, 3.375, 5.0625}
+	f := func(k float64) float64 { x := math.Log(k / 2.5); return 0.002 - x*x }
+	v := make([]float64, len(at))
+	for i := range at {
+		v[i] = f(at[i])
+	}
+	points, values := dips(f, at, v)
+	if above := slices.IndexFunc(values, func(v float64) bool { return v > 0 }); above < 0 || math.Abs(points[above]-2.5) > 0.01 {
+		t.Errorf("at %v it is %v: the two roots about 2.5 are missed", points, values)
+	}
+}
+
+// TestAgainstTheBestAlternative: what is chosen is held against the best of the rest, which to mine on may not be.
+func TestAgainstTheBestAlternative(t *testing.T) {
+	for _, paths := range []int{0, 200} {
+		r := run(t, sample(t), paths)
+		p := &r.Portfolio
+		if p.Alternative != "sell in 4 halls" || !(*p.OverAlternative < p.NPV.Mean-p.MiningOn.Mean-10e6) {
+			t.Errorf("with %d paths: %v over %q, and %.0f over mining on", paths, p.OverAlternative, p.Alternative, p.NPV.Mean-p.MiningOn.Mean)
+		}
+		for _, c := range r.Best {
+			most := math.Inf(-1)
+			for i := range r.Options {
+				if o := &r.Options[i]; o.Hall == c.Hall && o.Name != c.Option {
+					most = math.Max(most, o.NPV.Mean)
+				}
+			}
+			if math.Abs(c.NPV.Mean-most-*c.OverInstead) > 1 {
+				t.Errorf("%s: %.0f over %s, and the next is worth %.0f less", c.Hall, *c.OverInstead, c.Instead, c.NPV.Mean-most)
+			}
+		}
+	}
+}

@@ -99,32 +99,6 @@ func (e *engine) findings(w *worker, x *future) (out []Finding) {
 	return out
 }
 
-// breakevens fills in what would have to be true.
-func (e *engine) breakevens(w *worker, x *future) {
-	o, v := e.option(x.candidate), &x.out
-	if o.Kind != "sell" {
-		if k, ok := w.breakeven(x.candidate, leverPower); ok {
-			e.model.Expected(w.path)
-			sum := 0.0
-			for t := range w.path.Level {
-				w.path.Level[t] *= k
-				sum += e.tariff.Mean(t, w.path)
-			}
-			v.BreakevenPower = some(sum / float64(e.months))
-		}
-	}
-	if rate := e.rent(o); rate > 0 {
-		if k, ok := w.breakeven(x.candidate, leverRent); ok {
-			v.BreakevenRent = some(rate * k)
-		}
-	}
-	if k, ok := w.breakeven(x.candidate, leverHashprice); ok {
-		e.model.Expected(w.path)
-		v.BreakevenHashprice = some(w.path.Hashprice[0] * k)
-	}
-	w.expected()
-}
-
 // rent is what an option earns for a kW of critical load and month today; zero: nothing of the kind.
 func (e *engine) rent(o *input.Option) float64 {
 	switch o.Kind {

@@ -30,6 +30,9 @@ func (x *expectation) finish(r *Report) {
 		if x.alone[h] != x.best[h] {
 			c.Alone = e.title(x.alone[h])
 		}
+		if k := x.instead(i); k >= 0 {
+			c.Instead, c.OverInstead = x.all[k].out.Title, some(x.mean(i)-x.mean(k))
+		}
 		r.Best = append(r.Best, c)
 	}
 	r.Findings = append(r.Findings, e.overdrawn()...)
@@ -39,6 +42,7 @@ func (x *expectation) finish(r *Report) {
 		// A study that ends before its leases may answer otherwise for that alone.
 		r.Findings = append(r.Findings, Finding{Kind: "input", Text: w.Error(), Top: w.Path == "years"})
 	}
+	x.alternative(r)
 	x.money(r)
 	e.tellWorld(x.w, r)
 	e.compare(x, r)

@@ -112,8 +112,11 @@ type Option struct {
 	Capex      float64  `json:"capex_usd"`
 	MW         float64  `json:"critical_mw"`
 
-	// What would have to be true: the figure at which the option is worth just as much as mining on
-	// (for "mine": as much as nothing), all else as expected; null where no such figure exists in reach.
+	// Breakevens say what would have to be true, all else as expected: of power, rent and hashprice, against nothing, the
+	// hall's best alternative, and mining on.
+	Breakevens []Breakeven `json:"breakevens"`
+	// Of them the nearest at which the option is worth just as much as mining on (for "mine": as nothing); null where
+	// no such figure exists in reach. Whether it is a most or a least, and whether there are others, is in Breakevens.
 	BreakevenPower     *float64 `json:"breakeven_usd_mwh"`
 	BreakevenRent      *float64 `json:"breakeven_usd_kw_month"`
 	BreakevenHashprice *float64 `json:"breakeven_usd_ph_day"` // of Start, all months moved alike
@@ -121,6 +124,31 @@ type Option struct {
 	Years  []Year   `json:"years"`  // the expected case
 	Timing []Timing `json:"timing"` // NPV by the month of the decision
 	Fan    []Fan    `json:"fan"`    // of the year's net cash before financing, after tax
+}
+
+// Breakeven is where an option is worth just as much as what it is held against, as one figure of the world moves in all
+// months alike, from a tenth to ten times what is expected.
+type Breakeven struct {
+	// Of is "power" (the study's mean price, all in), "rent" (of all leases, or of all GPUs, for a kW and month) or
+	// "hashprice" (of Start); Unit is $/MWh, $/kW-month or $/PH/day.
+	Of   string `json:"of"`
+	Unit string `json:"unit"`
+	// Against is "nothing" (an NPV of zero), "best_alternative" (the best of what else the hall may do at each figure,
+	// mining on among it) or "mining".
+	Against     string  `json:"against"`
+	Alternative string  `json:"alternative,omitempty"` // the best other option in the expected case
+	Now         float64 `json:"now"`                   // as expected
+	From        float64 `json:"from"`                  // what was searched
+	To          float64 `json:"to"`
+	Roots       []Root  `json:"roots"` // ascending; empty: none in what was searched
+	Ahead       bool    `json:"ahead"` // worth more at From
+	Text        string  `json:"text"`  // "at least 95.43 $/kW-month"
+}
+
+// Root is a figure at which an option breaks even: worth more above it (at least), or below it (at most).
+type Root struct {
+	At      float64 `json:"at"`
+	AtLeast bool    `json:"at_least"`
 }
 
 // Year is a year of the study in the expected case; the first begins at Start.
@@ -157,19 +185,27 @@ type Choice struct {
 	NPV    Dist    `json:"npv_usd"`
 	Alone  string  `json:"alone,omitempty"` // what it would do without the others, where that differs
 	Over   float64 `json:"npv_over_mining_usd"`
+	// Instead names the best of what else the hall could do by itself, mining on among it; OverInstead is what the choice
+	// is worth over that, null where there is nothing else.
+	Instead     string   `json:"best_alternative,omitempty"`
+	OverInstead *float64 `json:"npv_over_alternative_usd"`
 }
 
 // Portfolio is the best choices together. Its rates, equity, debt and capex are of what is built.
 type Portfolio struct {
-	NPV        Dist    `json:"npv_usd"`
-	Expected   float64 `json:"npv_expected_usd"`
-	ExitNPV    float64 `json:"npv_exit_usd"` // of Expected: value at the end of the study, after tax
-	MiningOn   Dist    `json:"npv_mining_on_usd"`
-	EquityIRR  Rate    `json:"equity_irr"`
-	ProjectIRR Rate    `json:"project_irr"`
-	PeakEquity float64 `json:"peak_equity_usd"`
-	Debt       float64 `json:"debt_usd"`
-	Capex      float64 `json:"capex_usd"`
+	NPV      Dist    `json:"npv_usd"`
+	Expected float64 `json:"npv_expected_usd"`
+	ExitNPV  float64 `json:"npv_exit_usd"` // of Expected: value at the end of the study, after tax
+	MiningOn Dist    `json:"npv_mining_on_usd"`
+	// Alternative is the best of the other ways to decide that Regret compares, within the limits: "sell in 4 halls".
+	// OverAlternative is what the choices are worth over it, in the mean; null where there is none.
+	Alternative     string   `json:"best_alternative,omitempty"`
+	OverAlternative *float64 `json:"npv_over_alternative_usd"`
+	EquityIRR       Rate     `json:"equity_irr"`
+	ProjectIRR      Rate     `json:"project_irr"`
+	PeakEquity      float64  `json:"peak_equity_usd"`
+	Debt            float64  `json:"debt_usd"`
+	Capex           float64  `json:"capex_usd"`
 	// DSCR of the site: its CFADS, its own costs off, over the service of all its loans, of twelve months once there are
 	// so many, before and after tax. Months and Years have the same by month and at each year's end.
 	MinDSCR    *float64 `json:"min_dscr"`

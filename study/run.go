@@ -88,9 +88,7 @@ func (x *expectation) settle(r *Report) {
 	r.Portfolio.Expected = base
 	r.Tornado = e.tornado(x.w, x.best, base)
 	e.scenarios(x.w, x.all, x.best, r)
-	for i := range x.all {
-		e.breakevens(x.w, &x.all[i])
-	}
+	e.breakevens(x.w, x.all, x.best)
 }
 
 func add(to, what *sheet) {
