@@ -44,6 +44,7 @@ func coverOf(cash, due []float64, from int, covenant float64) cover {
 		c.mean = allMoney / allOwed
 		if math.IsNaN(c.least) {
 			c.see(from, c.mean, covenant)
+			c.by[from] = math.NaN() // it is of no twelve months
 		}
 	}
 	return c

@@ -22,6 +22,7 @@ type book struct {
 	sheets map[string]bool  // names in use, in small letters
 	draws  map[string]table // by financing
 	inputs inputs
+	marks  []string // by formulas: a table of what may be changed is not the file's any more
 	err    error
 }
 

@@ -94,6 +94,7 @@ func (x *option) draw() table {
 			b.number(name, i+2, row, tenth[i], inPercent)
 		}
 	}
+	b.mark(name, 2, row, tenth[:10], false)
 	t := table{on(name, fixed(2, row)+":"+fixed(11, row)), on(name, fixed(2, row+1)+":"+fixed(12, row+1))}
 	b.draws[label] = t
 	return t

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/xuri/excelize/v2"
+
+	"switchyard/study/input"
 )
 
 // change is a figure as somebody changes it: a name of the workbook with its new value, and the same in the
@@ -85,7 +87,12 @@ func TestChangesByLibreOffice(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, want := expected(t, []byte(text))
-	rows := calculated(t, changed.Bytes())["Summary"]
+	sheets := calculated(t, changed.Bytes())
+	sound(t, sheets)
+	rows := sheets["Summary"]
+	if !strings.HasPrefix(rows[6][0], "Edited: no longer the file's case") || rows[6][4] != "" || rows[6][5] != "" {
+		t.Errorf("of a book that was changed the summary says %q", rows[6])
+	}
 	column := map[string]int{}
 	for i, v := range rows[summaryHead-1] {
 		column[v] = i
@@ -101,8 +108,80 @@ func TestChangesByLibreOffice(t *testing.T) {
 			}
 			t.Errorf("%s, %s: %s is %s in the workbook, %.2f by the program", v.Hall, v.Name, title, row[column[title]], ours)
 		}
+		for title, ours := range map[string]*float64{"Lowest DSCR of twelve months, before tax": v.MinDSCR, "Lowest DSCR of twelve months, after tax": v.TaxedDSCR} {
+			got, err := strconv.ParseFloat(row[column[title]], 64)
+			if (err == nil) != (ours != nil) || ours != nil && math.Abs(got-*ours) > 1e-5 {
+				t.Errorf("%s, %s: %s is %s in the workbook, %v by the program", v.Hall, v.Name, title, row[column[title]], ours)
+			}
+		}
 		if v.Expected == r.Options[i].Expected {
 			t.Errorf("%s, %s: the changes changed nothing", v.Hall, v.Name)
+		}
+	}
+}
+
+// TestNoLoanByLibreOffice takes the loans away in the workbook, and changes a table alone in another.
+func TestNoLoanByLibreOffice(t *testing.T) {
+	t.Parallel()
+	f, r := expected(t, input.Sample())
+	for name, change := range map[string]func(*excelize.File) error{
+		"no loan": func(book *excelize.File) error {
+			for _, n := range book.GetDefinedName() {
+				if strings.HasPrefix(n.Name, "in_loan_") && strings.HasSuffix(n.Name, "_to_cost") {
+					_, at, _ := strings.Cut(n.RefersTo, "!")
+					if err := book.SetCellFloat("Inputs", strings.ReplaceAll(at, "$", ""), 0, -1, 64); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+		"table": func(book *excelize.File) error { return book.SetCellFloat("Tax", "B2", 0.06, -1, 64) },
+	} {
+		book, err := excelize.OpenReader(bytes.NewReader(workbook(t, f, r)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change(book); err != nil {
+			t.Fatal(err)
+		}
+		changed, err := book.WriteToBuffer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sheets := calculated(t, changed.Bytes())
+		sound(t, sheets)
+		if said := sheets["Summary"][6][0]; !strings.HasPrefix(said, "Edited") {
+			t.Errorf("%s: the summary says %q", name, said)
+		}
+	}
+}
+
+// TestSourcesAreTold: the workbook tells of bare numbers what the report does.
+func TestSourcesAreTold(t *testing.T) {
+	f, r := expected(t, input.Sample())
+	book, err := excelize.OpenReader(bytes.NewReader(workbook(t, f, r)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string][2]string{}
+	for _, p := range append(append([]input.Provenance(nil), r.Given...), r.Assumed...) {
+		told[p.Path] = [2]string{string(p.From), p.Source}
+	}
+	for name, path := range map[string]string{
+		"in_btc_height": "bitcoin.height", "in_hall_north_machines1_count": "halls[0].fleet[0].count",
+		"in_hall_north_machines1_th": "halls[0].fleet[0].hashrate", "in_hall_west_machines1_count": "halls[3].fleet[0].count",
+	} {
+		at := ""
+		for _, n := range book.GetDefinedName() {
+			if n.Name == name {
+				_, at, _ = strings.Cut(n.RefersTo, "$B$")
+			}
+		}
+		from, err1 := book.GetCellValue("Inputs", "D"+at)
+		source, err2 := book.GetCellValue("Inputs", "E"+at)
+		if err1 != nil || err2 != nil || told[path][1] == "" || told[path] != [2]string{from, source} {
+			t.Errorf("%s is from %q, %q; the report says %q", name, from, source, told[path])
 		}
 	}
 }

@@ -19,8 +19,10 @@ func ownFigures(v *study.Option) []ownFigure {
 		{"NPV to the owners", "worth_owners", &v.Owners},
 		{"Project IRR", "irr", v.IRR},
 		{"Equity IRR", "irr_owners", v.IRROwners},
-		{"Lowest DSCR of twelve months", "min_dscr", v.MinDSCR},
-		{"Mean DSCR", "mean_dscr", v.MeanDSCR},
+		{"Lowest DSCR of twelve months, before tax", "min_dscr", v.MinDSCR},
+		{"Mean DSCR, before tax", "mean_dscr", v.MeanDSCR},
+		{"Lowest DSCR of twelve months, after tax", "min_dscr_taxed", v.TaxedDSCR},
+		{"Mean DSCR, after tax", "mean_dscr_taxed", v.TaxedMean},
 		{"Loan life cover ratio", "llcr", v.LLCR},
 		{"Loan", "debt", &v.Debt},
 		{"Most equity at a time", "peak", &v.PeakEquity},
@@ -34,9 +36,19 @@ func ownFigures(v *study.Option) []ownFigure {
 	return out
 }
 
+// sitesOwn are those that the report tells of all that is chosen together.
+func sitesOwn(p *study.Portfolio) []ownFigure {
+	return []ownFigure{
+		{"Lowest DSCR of twelve months, before tax", "min_dscr", p.MinDSCR},
+		{"Mean DSCR, before tax", "mean_dscr", p.MeanDSCR},
+		{"Lowest DSCR of twelve months, after tax", "min_dscr_taxed", p.TaxedDSCR},
+		{"Mean DSCR, after tax", "mean_dscr_taxed", p.TaxedMean},
+	}
+}
+
 // compare writes the program's figures beside the formulas', and returns the cell of the largest
-// difference of all.
-func (s *yearly) compare(all []listed) (largest string) {
+// difference of all. A figure that formulas do not find counts as nought.
+func (s *yearly) compare(all []listed, covered *grid, r *study.Report) (largest string) {
 	name, n := s.sheet("Compare"), s.f.Years
 	w := s.stream(name, []float64{14, 16, 38, 18}, 2*n, 4)
 	if w == nil {
@@ -58,7 +70,7 @@ func (s *yearly) compare(all []listed) (largest string) {
 		values[3] = excelize.Cell{Formula: "MAX(MAX(" + first + ":" + last + "),-MIN(" + first + ":" + last + "))", StyleID: s.style[plain]}
 		for i, v := range program {
 			values[firstYear-1+i] = excelize.Cell{Value: v, StyleID: s.style[plain]}
-			values[firstYear-1+n+i] = excelize.Cell{Formula: formulas[i] + "-" + cell(firstYear+i, row), StyleID: s.style[plain]}
+			values[firstYear-1+n+i] = excelize.Cell{Formula: "IF(ISNUMBER(" + formulas[i] + ")," + formulas[i] + ",0)-" + cell(firstYear+i, row), StyleID: s.style[plain]}
 		}
 		s.keep(w.SetRow(cell(1, row), values))
 	}
@@ -71,6 +83,11 @@ func (s *yearly) compare(all []listed) (largest string) {
 			if f.program != nil && v.g.has(f.key) {
 				add(v.hall, v.name, f.what, []string{v.g.at(f.key)}, []float64{*f.program})
 			}
+		}
+	}
+	for _, f := range sitesOwn(&r.Portfolio) {
+		if f.program != nil {
+			add("All", "as chosen", f.what, []string{covered.at(f.key)}, []float64{*f.program})
 		}
 	}
 	for i := range s.lines {

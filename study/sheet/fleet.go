@@ -97,10 +97,13 @@ func (m *fleet) machines(i int) {
 	if k.title == "" {
 		k.title = fmt.Sprintf("machines %d", i+1)
 	}
-	from, source := string(in.From), in.Source
-	k.count = m.add(&k, "count", "how many", "", float64(in.Count), whole, from, source)
-	th := m.add(&k, "th", "hashrate of one", "TH/s", in.Hash.TH(), plain, from, source)
-	k.kw = m.add(&k, "kw", "power of one", "kW", in.Power.Watts()/1000, plain, from, source)
+	bare := func(what, key, label, unit string, v float64, s style) string {
+		from, source := m.b.toldOf("halls[%d].fleet[%d].%s", m.b.f.HallIndex(m.hall.ID), i, key)
+		return m.add(&k, what, label, unit, v, s, from, source)
+	}
+	k.count = bare("count", "count", "how many", "", float64(in.Count), whole)
+	th := bare("th", "hashrate", "hashrate of one", "TH/s", in.Hash.TH(), plain)
+	k.kw = bare("kw", "power", "power of one", "kW", in.Power.Watts()/1000, plain)
 	k.uptime, k.fee = m.ratio(&k, "uptime", "uptime", in.Uptime), m.ratio(&k, "fee", "pool's fee", in.Fee)
 	resale, from, source := figureOf(in.Resale)
 	price := m.add(&k, "resale", "resale at the start", "$/TH", float64(resale), plain, from, source)

@@ -61,6 +61,7 @@ func TestWholeIsWhole(t *testing.T) {
 
 // functions are all that formulas may call: Excel has had them since 2007.
 var functions = []string{
+	"COLUMN", "ROW",
 	"ABS", "AND", "AVERAGE", "COUNT", "EXP", "IF", "IFERROR", "INDEX", "INT", "IRR", "ISNUMBER", "LN", "MATCH", "MAX", "MIN", "MOD", "NOT", "NPV", "OR", "SIGN", "SUM",
 	"SUMIF", "SUMPRODUCT",
 }

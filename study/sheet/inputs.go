@@ -1,6 +1,7 @@
 package sheet
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -146,13 +147,59 @@ func (b *book) hallPower(hall int) string {
 	return b.figures(halls, h.ID).power("mw", "power from the grid", h.Power)
 }
 
+// inFile is the column of Inputs that says what the file has, so that a change is seen.
+const inFile = 7
+
+// edited says by a formula that a figure is not the file's any more: one of Inputs, or of the tables that mark. All
+// are written before it is asked for.
+func (b *book) edited() string {
+	last := 4
+	for _, list := range b.inputs.list {
+		if len(list) > 0 {
+			last += 1 + len(list)
+		}
+	}
+	is := func(column int) string { return on(b.inputs.sheet, fixed(column, 5)+":"+fixed(column, last)) }
+	return "OR(" + strings.Join(append([]string{"SUMPRODUCT(--(" + is(2) + "<>" + is(inFile) + "))>0"}, b.marks...), ",") + ")"
+}
+
+// mark keeps in mind what a row or column of a table is, by a sum in which each figure has its own weight.
+func (b *book) mark(sheet string, column, row int, figures []float64, down bool) {
+	if len(figures) == 0 {
+		return
+	}
+	sum, of, last := 0.0, "COLUMN", cell(column+len(figures)-1, row)
+	first := column
+	if down {
+		of, last, first = "ROW", cell(column, row+len(figures)-1), row
+	}
+	for i, v := range figures {
+		sum += v * float64(first+i)
+	}
+	at := on(sheet, cell(column, row)+":"+last)
+	b.marks = append(b.marks, fmt.Sprintf("ABS(SUMPRODUCT(%s,%s(%s))-(%v))>0.00001", at, of, at, sum))
+}
+
+// toldOf says where a bare number of the file comes from.
+func (b *book) toldOf(path string, args ...any) (from, source string) {
+	path = fmt.Sprintf(path, args...)
+	for _, all := range [][]input.Provenance{b.f.Given, b.f.Assumed} {
+		for _, p := range all {
+			if p.Path == path {
+				return string(p.From), p.Source
+			}
+		}
+	}
+	return "", ""
+}
+
 // flushInputs writes the sheet Inputs.
 func (b *book) flushInputs() {
 	name := b.inputs.sheet
 	b.tab(name, "#E8C93C")
 	b.text(name, 1, 1, "Inputs", title)
 	b.text(name, 1, 2, "Change what is blue on yellow: all else follows. Kinds of lease, of repayment and of tax table are in the study file, not here.", note)
-	for i, v := range []string{"Figure", "Value", "Unit", "From", "Source", "Name in formulas"} {
+	for i, v := range []string{"Figure", "Value", "Unit", "From", "Source", "Name in formulas", "In the file"} {
 		b.text(name, i+1, 4, v, heading)
 	}
 	row := 4
@@ -161,7 +208,7 @@ func (b *book) flushInputs() {
 			continue
 		}
 		row++
-		for c := range 6 {
+		for c := range 7 {
 			b.text(name, c+1, row, "", part)
 		}
 		b.text(name, 1, row, sectionNames[s][0], part)
@@ -172,13 +219,14 @@ func (b *book) flushInputs() {
 			for i, s := range []string{v.unit, v.from, v.source, v.name} {
 				b.text(name, 3+i, row, s, indented)
 			}
+			b.number(name, inFile, row, v.value, v.style)
 			b.keep(b.file.SetDefinedName(&excelize.DefinedName{Name: v.name, RefersTo: on(name, fixed(2, row))}))
 		}
 	}
 	for _, c := range []struct {
 		from, to string
 		width    float64
-	}{{"A", "A", 50}, {"B", "B", 22}, {"C", "D", 15}, {"E", "E", 76}, {"F", "F", 42}} {
+	}{{"A", "A", 50}, {"B", "B", 22}, {"C", "D", 15}, {"E", "E", 76}, {"F", "F", 42}, {"G", "G", 18}} {
 		b.keep(b.file.SetColWidth(name, c.from, c.to, c.width))
 	}
 	b.keep(b.file.SetPanes(name, &excelize.Panes{Freeze: true, YSplit: 4, TopLeftCell: "A5", ActivePane: "bottomLeft"}))

@@ -30,6 +30,9 @@ func (b *book) hourly() {
 	for c := range 12 {
 		head = append(head, monthNames[c]+" $/MWh", "Sum so far")
 		most = max(most, len(b.f.Curve[c]))
+		if flat == "" {
+			b.mark(name, 2*c+1, 2, b.f.Curve[c], true)
+		}
 	}
 	b.keep(w.SetRow("A1", head, excelize.RowOpts{StyleID: b.style[heading]}))
 	values := make([]any, 24)

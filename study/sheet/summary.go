@@ -32,7 +32,8 @@ var summaryColumns = []summaryColumn{
 	{"Most equity at a time, $", 17, "peak", dollars},
 	{"Project IRR", 12, "irr", percent},
 	{"Equity IRR", 12, "irr_owners", percent},
-	{"Lowest DSCR of twelve months", 12, "min_dscr", cover},
+	{"Lowest DSCR of twelve months, before tax", 13, "min_dscr", cover},
+	{"Lowest DSCR of twelve months, after tax", 13, "min_dscr_taxed", cover},
 	{"Paid back after, months", 12, "payback", whole},
 	{"  Sheet", 24, "", link},
 }
@@ -43,7 +44,7 @@ const summarySheet = "Summary"
 const summaryHead = 9
 
 // summary writes what the options come to.
-func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *project, largest string) {
+func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *project, covered *grid, largest string) {
 	const name = summarySheet
 	b.text(name, 1, 1, r.Study, title)
 	b.text(name, 1, 2, r.Note, note)
@@ -54,9 +55,10 @@ func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *proj
 	} {
 		b.text(name, 1, 3+i, v, words)
 	}
-	b.text(name, 1, 7, "As the file stands, formulas and program differ by at most", words)
-	b.formula(name, 5, 7, largest, plain)
-	b.text(name, 6, 7, "$; what is changed here the program does not know.", indented)
+	edited := b.edited()
+	b.formula(name, 1, 7, "IF("+edited+`,"Edited: no longer the file's case. The program's own figures, on Compare, do not know of it.","As the file stands, formulas and program differ by at most")`, words)
+	b.formula(name, 5, 7, "IF("+edited+`,"",`+largest+")", plain)
+	b.formula(name, 6, 7, "IF("+edited+`,"","$; what is changed here the program does not know.")`, indented)
 	for i, c := range summaryColumns {
 		s := heading
 		if c.style != words && c.style != link {
@@ -71,7 +73,7 @@ func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *proj
 		row++
 		b.summaryRow(name, row, &all[i], all)
 	}
-	row = b.summaryTotals(name, row+1, all, fixed)
+	row = b.summaryTotals(name, row+1, all, fixed, covered)
 	b.charts(name, row+2, all, years)
 	b.tab(name, "#3E8E5A")
 	hide := false
@@ -122,7 +124,7 @@ func miningOf(hall string, all []listed) string {
 }
 
 // summaryTotals writes what the chosen come to together, and returns the last row.
-func (b *book) summaryTotals(name string, row int, all []listed, fixed *project) int {
+func (b *book) summaryTotals(name string, row int, all []listed, fixed *project, covered *grid) int {
 	var together, mining []string
 	for i := range all {
 		if all[i].chosen {
@@ -139,14 +141,20 @@ func (b *book) summaryTotals(name string, row int, all []listed, fixed *project)
 	}
 	for _, v := range []struct {
 		label, formula string
+		covered        bool
 	}{
-		{"The site's own costs", costs}, {"All halls as chosen, less those", total(together) + "+" + costs}, {"All halls mining on, less those", total(mining) + "+" + whole},
+		{"The site's own costs", costs, false}, {"All halls as chosen, less those", total(together) + "+" + costs, true}, {"All halls mining on, less those", total(mining) + "+" + whole, false},
 	} {
 		for c := range 3 {
 			b.text(name, c+1, row, "", part)
 		}
 		b.text(name, 1, row, v.label, part)
 		b.formula(name, 4, row, v.formula, bestDollars)
+		for i, c := range summaryColumns {
+			if v.covered && covered.has(c.key) {
+				b.formula(name, i+1, row, "IF(ISNUMBER("+covered.at(c.key)+"),"+covered.at(c.key)+`,"–")`, bestCover)
+			}
+		}
 		row++
 	}
 	return row - 1

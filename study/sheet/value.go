@@ -192,6 +192,7 @@ func (b *book) oneTable(row int, what, kind string) {
 		}
 		b.number(taxSheet, y+2, row, v, inPercent)
 	}
+	b.mark(taxSheet, 2, row, shares[:min(len(shares), b.f.Years)], false)
 	for t := range b.months {
 		b.formula(taxSheet, b.months+1-t, row+1, fixed(2+t/12, row)+"/12", plain)
 	}

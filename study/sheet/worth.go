@@ -65,13 +65,83 @@ func (p *project) rate(key, label, flows string) {
 	p.once(key, label+" a year", "%", percent, none+"IF(NOT(ISNUMBER("+month+")),"+month+",IF(AND("+month+">"+low+","+month+"<"+high+"),(1+"+month+`)^12-1,"no rate within reach fits")))))`, "")
 }
 
-// cover writes the lender's ratios: DSCR over the twelve months to each in which service is due.
+// cover writes the lender's ratios, before tax and after it.
 func (p *project) cover() {
 	p.g.head("Cover")
-	p.plain("dscr", "DSCR of the month", "x", `IF([due]>0,[cfads]/[due],"")`, "")
-	p.plain("dscr_year", "DSCR of the twelve months to it", "x", `IF(AND([due]>0,[World!t]>=`+p.operate+`+11),SUM([cfads<11]:[cfads])/SUM([due<11]:[due]),"")`, "from the twelfth of operation on")
+	p.plain("dscr", "DSCR of the month, before tax", "x", `IF([due]>0,[cfads]/[due],"")`, "")
+	p.plain("dscr_year", "DSCR of the twelve months to it, before tax", "x", p.twelve("cfads"), "from the twelfth of operation on")
+	tax, _ := p.tax()
+	p.owed("cfads_taxed", "CFADS less tax", "[cfads]-"+taxed("["+tax+"]", p.sum("sale", "resale")), "a sale bears its month's first")
+	p.plain("dscr_taxed", "DSCR of the twelve months to it, after tax", "x", p.twelve("cfads_taxed"), "")
 	const none = `IF([debt$0]<=0,"no loan",`
-	p.once("mean_dscr", "Mean DSCR", "x", cover, none+`IF(SUM([due*])>0,SUMIF([due*],">0",[cfads*])/SUM([due*]),"none"))`, "")
-	p.once("min_dscr", "Lowest DSCR of twelve months", "x", cover, none+`IF(COUNT([dscr_year*])>0,MIN([dscr_year*]),[mean_dscr$0]))`, "")
+	for _, k := range [][4]string{{"", "cfads", "dscr_year", "before tax"}, {"_taxed", "cfads_taxed", "dscr_taxed", "after tax"}} {
+		p.once("mean_dscr"+k[0], "Mean DSCR, "+k[3], "x", cover, none+`IF(SUM([due*])>0,SUMIF([due*],">0",[`+k[1]+`*])/SUM([due*]),"none"))`, "")
+		p.once("min_dscr"+k[0], "Lowest DSCR of twelve months, "+k[3], "x", cover, none+`IF(COUNT([`+k[2]+`*])>0,MIN([`+k[2]+`*]),[mean_dscr`+k[0]+`$0]))`, "")
+	}
 	p.once("llcr", "Loan life cover ratio", "x", cover, none+`SUMPRODUCT([lent_on*],[lent_factor*])/[debt$0])`, "")
+}
+
+// twelve is the cover of the twelve months to each in which service is due.
+func (p *project) twelve(cash string) string {
+	return `IF(AND([due]>0,[World!t]>=` + p.operate + `+11),SUM([` + cash + `<11]:[` + cash + `])/SUM([due<11]:[due]),"")`
+}
+
+// taxed is the tax of a month less what is sold in it pays of it.
+func taxed(tax, sold string) string {
+	if sold == "0" {
+		return tax
+	}
+	return "IF(AND(" + tax + ">0," + sold + ">0),MAX(0," + tax + "-(" + sold + "))," + tax + ")"
+}
+
+// covered is the sheet of the site's cover: the cash for debt service of all that is chosen, the site's own costs
+// off, over the service of all its loans.
+func (b *book) covered(all []listed, site *project) *grid {
+	g := b.grid("Cover")
+	projects := []*project{site}
+	for i := range all {
+		if !all[i].chosen {
+			continue
+		}
+		projects = append(projects, all[i].what)
+		if all[i].before != nil {
+			projects = append(projects, all[i].before)
+		}
+	}
+	sum := func(key string) string {
+		var out []string
+		for _, p := range projects {
+			if k := p.prefix + p.own(key); p.g.has(k) {
+				out = append(out, "["+p.g.name+"!"+k+"]")
+			}
+		}
+		return total(out)
+	}
+	row := func(key, label, template string) {
+		g.row(key, label, "$", dollars, true, always(template), "")
+	}
+	g.head("All halls as chosen, and the site's own costs")
+	row("cfads", "Cash flow available for debt service", sum("CFADS"))
+	row("due", "Debt service due", sum("due"))
+	row("tax", "Tax", sum("TAX"))
+	row("sold", "Sale and resale", total([]string{sum("sale"), sum("resale")}))
+	row("cfads_taxed", "CFADS less tax", "[cfads]-"+taxed("[tax]", "[sold]"))
+	g.row("served", "Months since service was first due", "", whole, false, always("IF(OR([served<]>0,[due]>0),[served<]+1,0)"), "the first is 1")
+	for _, k := range [][4]string{{"", "cfads", "dscr_year", "before tax"}, {"_taxed", "cfads_taxed", "dscr_taxed", "after tax"}} {
+		g.row(k[2], "DSCR of the twelve months to it, "+k[3], "x", plain, false, always(`IF(AND([due]>0,[served]>=12),SUM([`+k[1]+`<11]:[`+k[1]+`])/SUM([due<11]:[due]),"")`), "")
+		g.scalar("mean_dscr"+k[0], "Mean DSCR, "+k[3], "x", cover, `IF(SUM([due*])>0,SUMIF([due*],">0",[`+k[1]+`*])/SUM([due*]),"no loan")`, "")
+		g.scalar("min_dscr"+k[0], "Lowest DSCR of twelve months, "+k[3], "x", cover, `IF(COUNT([`+k[2]+`*])>0,MIN([`+k[2]+`*]),[mean_dscr`+k[0]+`$0])`, "")
+	}
+	return g
+}
+
+// yearEnd is the cover of the twelve months to the last month of a year in which service is due; nought without.
+func (g *grid) yearEnd(y int) string {
+	n := g.rows["dscr_year"]
+	if n == 0 {
+		return "0"
+	}
+	from := firstMonth + 12*y
+	at := on(g.name, cell(from, n)+":"+cell(from+11, n))
+	return fmt.Sprintf("IF(COUNT(%[1]s)=0,0,INDEX(%[1]s,1,SUMPRODUCT(MAX(ISNUMBER(%[1]s)*COLUMN(%[1]s)))-%[2]d))", at, from-1)
 }

@@ -38,10 +38,11 @@ func write(w io.Writer, f *input.File, r *study.Report) error {
 	for i := range all {
 		years.option(&all[i])
 	}
-	years.together(all, fixed, r)
+	covered := b.covered(all, fixed)
+	years.together(all, fixed, covered, r)
 	years.flush()
-	largest := years.compare(all)
-	b.summary(r, all, years, fixed, largest)
+	largest := years.compare(all, covered, r)
+	b.summary(r, all, years, fixed, covered, largest)
 	if err := b.close(); err != nil {
 		return err
 	}

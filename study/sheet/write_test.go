@@ -78,6 +78,9 @@ func agree(t *testing.T, sheets map[string][][]string) {
 			t.Error(strings.Join(c, " | "))
 		}
 	}
+	if said := sheets["Summary"][6]; !strings.HasPrefix(said[0], "As the file stands") {
+		t.Errorf("of a book as it was written the summary says %q", said)
+	}
 	t.Logf("%d figures compared over all years, %d off by more than a cent", len(rows)-1, bad)
 }
 

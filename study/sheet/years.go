@@ -1,7 +1,6 @@
 package sheet
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -120,11 +119,11 @@ func (s *yearly) option(v *listed) {
 			out += p.year(f, y)
 		}
 		return out
-	})
+	}, v.g)
 }
 
-// together adds the rows of the chosen options and the site's own costs.
-func (s *yearly) together(all []listed, fixed *project, r *study.Report) {
+// together adds the rows of the chosen options and the site's own costs, and has the sheet of their cover.
+func (s *yearly) together(all []listed, fixed *project, covered *grid, r *study.Report) {
 	s.block(yearLine{hall: "All", option: "as chosen", program: r.Portfolio.Years}, map[string]int{}, func(what string, f made, y int) string {
 		out := ""
 		for i := range all {
@@ -133,12 +132,12 @@ func (s *yearly) together(all []listed, fixed *project, r *study.Report) {
 			}
 		}
 		return out + fixed.year(f, y)
-	})
+	}, covered)
 }
 
 // block adds the lines and rows of one, of which formula tells a year's; where it is empty in all years
-// there is no row, unless the program has figures there.
-func (s *yearly) block(like yearLine, rows map[string]int, formula func(what string, f made, y int) string) {
+// there is no row, unless the program has figures there. Its cover stands on the sheet covered.
+func (s *yearly) block(like yearLine, rows map[string]int, formula func(what string, f made, y int) string, covered *grid) {
 	add := func(part, label, what string, f made) {
 		l := like
 		l.part, l.label, l.what = part, label, what
@@ -164,18 +163,16 @@ func (s *yearly) block(like yearLine, rows map[string]int, formula func(what str
 		case r != finance.Cover:
 			add(partOf(r), r.String(), "row "+r.Key(), statement[r])
 		case rows["row "+finance.Due.Key()] != 0:
-			s.cover(like, rows)
+			s.cover(like, rows, covered)
 		}
 	}
 }
 
 // cover adds the cover ratio of the years in which service is due.
-func (s *yearly) cover(like yearLine, rows map[string]int) {
-	like.part, like.label, like.what, like.ratio = partOf(finance.Cover), finance.Cover.String(), "row "+finance.Cover.Key(), true
-	cash, due := rows["row "+finance.CFADS.Key()], rows["row "+finance.Due.Key()]
+func (s *yearly) cover(like yearLine, rows map[string]int, covered *grid) {
+	like.part, like.label, like.what, like.ratio = partOf(finance.Cover), finance.Cover.String()+" before tax, of the twelve months to the last", "row "+finance.Cover.Key(), true
 	for y := range s.f.Years {
-		c := firstYear + y
-		like.cells = append(like.cells, fmt.Sprintf("IF(%[2]s>0,%[1]s/%[2]s,0)", cell(c, cash), cell(c, due)))
+		like.cells = append(like.cells, covered.yearEnd(y))
 	}
 	s.lines = append(s.lines, like)
 	rows[like.what] = len(s.lines) + 1
