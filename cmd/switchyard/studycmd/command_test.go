@@ -124,11 +124,11 @@ func sample(name string) *study.Report {
 		return study.Dist{Mean: v, P10: v * 0.6, P50: v * 0.98, P90: v * 1.5, Error: v / 100}
 	}
 	return &study.Report{
-		Study: name, Site: "North Creek", Start: "2027-01", Months: 144, Seed: 7, Paths: 2000, DiscountPct: 10,
+		Study: name, File: strings.ToLower(strings.Fields(name)[0]) + ".yaml", Hash: "5ba1" + name, Site: "North Creek", Start: "2027-01", Months: 144, Seed: 7, Paths: 2000, DiscountPct: 10,
 		Given:   []input.Provenance{{Path: "site.utility", From: "contract"}, {Path: "halls[0].capex", From: "assumption"}},
 		Assumed: []input.Provenance{{Path: "bitcoin.noise", Value: "15 %", From: "assumption"}},
 		Options: []study.Option{
-			{Hall: "north", Name: "host", Kind: "host", Title: "Host for Acme from 2027-07", IRR: ptr(0.187), IRROwners: ptr(0.312), MinDSCR: ptr(1.38)},
+			{Hall: "north", Name: "host", Kind: "host", Title: "Host for Acme from 2027-07", IRR: ptr(0.187), IRROwners: ptr(0.312), MinDSCR: ptr(1.38), TaxedDSCR: ptr(1.21)},
 			{Hall: "south", Name: "mine", Kind: "mine", Title: "Mine on", NoIRR: "nothing is invested"},
 		},
 		Best: []study.Choice{
@@ -136,10 +136,10 @@ func sample(name string) *study.Report {
 			{Hall: "south", Option: "mine", Title: "Mine on", Start: "2027-01", NPV: dist(3.456e6), Alone: "hosting from 2027-01"},
 		},
 		Portfolio: study.Portfolio{
-			NPV: dist(44.7e6), MiningOn: dist(6.1e6), Capex: 160e6, Debt: 118e6, PeakEquity: 52e6, MinDSCR: ptr(1.38),
+			NPV: dist(44.7e6), Expected: 46.2e6, MiningOn: dist(6.1e6), Capex: 160e6, Debt: 118e6, PeakEquity: 52e6, MinDSCR: ptr(1.38), TaxedDSCR: ptr(1.21),
 			EquityIRR: study.Rate{Pct: ptr(29.9)}, ProjectIRR: study.Rate{None: "no outlay comes before income"}, Bound: []string{"one hall at a time"},
 		},
-		Flexible: []study.Flexible{{Hall: "north", Option: 2.1e6, OptionError: 0.2e6, Plan: "host from 2028-01", Today: "wait"}, {Hall: "south", Committed: 33e6, Plan: "host from 2027-01", Fixed: true, Today: "host"}},
+		Flexible: []study.Flexible{{Hall: "north", Committed: 38.5e6, Option: 2.1e6, OptionError: 0.2e6, Plan: "host from 2028-01", Today: "wait"}, {Hall: "south", Committed: 33e6, Plan: "host from 2027-01", Fixed: true, Today: "host"}},
 		Findings: []study.Finding{
 			{Hall: "north", Option: "cloud", Kind: "covenant", Month: "2029-03", Text: "the DSCR falls to 1.02, below the covenant of 1.15"},
 			{Kind: "input", Text: "no prices were given: the study assumes 50 $/MWh"},

@@ -17,6 +17,7 @@ import (
 	"switchyard/strictyaml"
 	"switchyard/study"
 	"switchyard/study/input"
+	"switchyard/study/said"
 )
 
 // The most reports that one comparison takes, and how long one may be.
@@ -104,18 +105,20 @@ func readReport(data []byte) (*study.Report, error) {
 
 // printCompared prints a table of the portfolios and one of the halls' choices.
 func printCompared(w io.Writer, all []*study.Report) {
-	g := table.New("study", "from", ">paths", ">seed", ">NPV", ">P10", ">P90", ">over mining on", ">equity IRR", ">min DSCR", ">capex", ">debt")
-	for _, r := range all {
+	names := said.Names(all)
+	g := table.New("study", "file", "from", ">paths", ">seed", ">NPV, mean", ">P10", ">P90", ">over mining on", ">equity IRR*", ">min DSCR*", ">after tax*", ">capex", ">debt")
+	for i, r := range all {
 		p := r.Portfolio
-		g.Add(r.Study, r.Start, fmt.Sprint(r.Paths), fmt.Sprint(r.Seed), dollars(p.NPV.Mean), dollars(p.NPV.P10), dollars(p.NPV.P90),
-			dollars(p.NPV.Mean-p.MiningOn.Mean), rate(p.EquityIRR), ratio(p.MinDSCR), dollars(p.Capex), dollars(p.Debt))
+		g.Add(all[i].Study, r.File, r.Start, fmt.Sprint(r.Paths), fmt.Sprint(r.Seed), dollars(p.NPV.Mean), dollars(p.NPV.P10), dollars(p.NPV.P90),
+			dollars(p.NPV.Mean-p.MiningOn.Mean), rate(p.EquityIRR), ratio(p.MinDSCR), ratio(p.TaxedDSCR), dollars(p.Capex), dollars(p.Debt))
 	}
 	g.Print(w, 0)
+	fmt.Fprintln(w, "* expected case; the site's DSCR of twelve months, before tax and after it")
 	fmt.Fprintln(w)
 	head := []string{"hall"}
 	var halls []string
-	for _, r := range all {
-		head = append(head, r.Study)
+	for i, r := range all {
+		head = append(head, names[i])
 		for _, b := range r.Best {
 			if !slices.Contains(halls, b.Hall) {
 				halls = append(halls, b.Hall)
@@ -137,23 +140,23 @@ func printCompared(w io.Writer, all []*study.Report) {
 		g.Add(row...)
 	}
 	g.Print(w, 0)
-	for _, note := range unlike(all) {
+	for _, note := range unlike(all, names) {
 		fmt.Fprintf(w, "\n%s\n", note)
 	}
 }
 
 // unlike says what makes reports hard to compare.
-func unlike(all []*study.Report) []string {
+func unlike(all []*study.Report, names []string) []string {
 	var out []string
 	first := all[0]
-	for _, r := range all[1:] {
+	for i, r := range all[1:] {
 		switch {
 		case r.Seed != first.Seed || r.Paths != first.Paths:
-			out = append(out, fmt.Sprintf("%s and %s do not see the same worlds: seed %d with %d paths, and seed %d with %d.", first.Study, r.Study, first.Seed, first.Paths, r.Seed, r.Paths))
+			out = append(out, fmt.Sprintf("%s and %s do not see the same worlds: seed %d with %d paths, and seed %d with %d.", names[0], names[i+1], first.Seed, first.Paths, r.Seed, r.Paths))
 		case r.Start != first.Start || r.Months != first.Months:
-			out = append(out, fmt.Sprintf("%s and %s do not span the same time: %d months from %s, and %d from %s.", first.Study, r.Study, first.Months, first.Start, r.Months, r.Start))
+			out = append(out, fmt.Sprintf("%s and %s do not span the same time: %d months from %s, and %d from %s.", names[0], names[i+1], first.Months, first.Start, r.Months, r.Start))
 		case r.DiscountPct != first.DiscountPct:
-			out = append(out, fmt.Sprintf("%s and %s are discounted at different rates: %.4g %% and %.4g %%.", first.Study, r.Study, first.DiscountPct, r.DiscountPct))
+			out = append(out, fmt.Sprintf("%s and %s are discounted at different rates: %.4g %% and %.4g %%.", names[0], names[i+1], first.DiscountPct, r.DiscountPct))
 		}
 	}
 	return out

@@ -11,6 +11,7 @@ import (
 
 	"switchyard/cmd/switchyard/table"
 	"switchyard/study"
+	"switchyard/study/said"
 )
 
 // The most lines that one screen gives to what a reader must not miss.
@@ -29,14 +30,20 @@ func printReport(w io.Writer, r *study.Report) {
 	say("")
 	printBest(w, r)
 	p := r.Portfolio
-	say("\nTogether: NPV %s%s, %s if all mine on; %s of capex, %s of debt, at most %s of the owners' money.",
-		dollars(p.NPV.Mean), spread(p.NPV, r.Paths), dollars(p.MiningOn.Mean), dollars(p.Capex), dollars(p.Debt), dollars(p.PeakEquity))
-	say("Equity IRR %s, project IRR %s, lowest DSCR %s.", rate(p.EquityIRR), rate(p.ProjectIRR), ratio(p.MinDSCR))
+	say("\nTogether: NPV %s%s, %s if all mine on.", dollars(p.NPV.Mean), spread(r), dollars(p.MiningOn.Mean))
+	if s := said.Apart(r); s != "" {
+		say("%s", s)
+	}
+	say("In the expected case: %s of capex, %s of debt, at most %s of the owners' money; equity IRR %s, project IRR %s.",
+		dollars(p.Capex), dollars(p.Debt), dollars(p.PeakEquity), rate(p.EquityIRR), rate(p.ProjectIRR))
+	if p.MinDSCR != nil {
+		say("The site's lowest DSCR of twelve months, expected case: %s before tax, as loans are sized, and %s after tax.", ratio(p.MinDSCR), ratio(p.TaxedDSCR))
+	}
 	if len(p.Bound) > 0 {
 		say("Bound by %s.", strings.Join(p.Bound, "; "))
 	}
-	for _, f := range r.Flexible {
-		say("%s", waiting(f))
+	for i := range r.Flexible {
+		say("%s: %s", r.Flexible[i].Hall, said.Waiting(r, &r.Flexible[i]))
 	}
 	printFindings(w, r)
 	printLook(w, r)
@@ -54,27 +61,36 @@ func worlds(r *study.Report) string {
 	if r.Paths == 0 {
 		return "the expected case alone"
 	}
+	if said.Few(r) {
+		return fmt.Sprintf("%s, seed %d", said.Spread(r), r.Seed)
+	}
 	return fmt.Sprintf("%d paths, seed %d", r.Paths, r.Seed)
 }
 
 // printBest prints what each hall should do.
 func printBest(w io.Writer, r *study.Report) {
 	head := []string{"hall", "best", ">NPV"}
-	if r.Paths > 0 {
+	spreads := r.Paths > 0 && !said.Few(r)
+	if spreads {
 		head = append(head, ">P10", ">P90")
 	}
-	head = append(head, ">over mining", ">IRR", ">equity IRR", ">min DSCR")
+	head = append(head, ">over mining", ">IRR*", ">equity IRR*", ">min DSCR*", ">after tax*")
 	g := table.New(head...)
 	for _, b := range r.Best {
 		row := []string{b.Hall, b.Title, dollars(b.NPV.Mean)}
-		if r.Paths > 0 {
+		if spreads {
 			row = append(row, dollars(b.NPV.P10), dollars(b.NPV.P90))
 		}
 		o := optionOf(r, b.Hall, b.Option)
-		row = append(row, dollars(b.Over), percent(o.IRR, o.NoIRR), percent(o.IRROwners, o.NoIRR), ratio(o.MinDSCR))
+		row = append(row, dollars(b.Over), percent(o.IRR, o.NoIRR), percent(o.IRROwners, o.NoIRR), ratio(o.MinDSCR), ratio(o.TaxedDSCR))
 		g.Add(row...)
 	}
 	g.Print(w, 2)
+	of := "NPV is the mean over all futures"
+	if r.Paths == 0 {
+		of = "NPV is of the expected case"
+	}
+	fmt.Fprintf(w, "  %s; * expected case, of what is built; DSCR of twelve months, before tax and after it.\n", of)
 	for _, b := range r.Best {
 		if b.Alone != "" {
 			fmt.Fprintf(w, "  %s alone would choose %s.\n", b.Hall, b.Alone)
@@ -92,19 +108,6 @@ func optionOf(r *study.Report, hall, name string) study.Option {
 	return study.Option{}
 }
 
-// waiting says what it is worth to wait and see.
-func waiting(f study.Flexible) string {
-	if f.Fixed {
-		return fmt.Sprintf("%s: waiting to see gains nothing that stands out from chance; the best plan is %s, worth %s.", f.Hall, f.Plan, dollars(f.Committed))
-	}
-	now := "wait"
-	if f.Today != "" && f.Today != "wait" {
-		now = f.Today + " now"
-	}
-	return fmt.Sprintf("%s: being free to wait and see is worth %s (± %s) over the best plan fixed today, %s; a policy that sees only the past says: %s.",
-		f.Hall, dollars(f.Option), dollars(2*f.OptionError), f.Plan, now)
-}
-
 // printFindings prints what must not be missed of the site and of what is chosen, the gravest
 // first; what is to be said of other options stands in the report.
 func printFindings(w io.Writer, r *study.Report) {
@@ -120,6 +123,9 @@ func printFindings(w io.Writer, r *study.Report) {
 	}
 	grave := []string{"covenant", "loan", "limit", "input", "cash", "tax", "irr"}
 	slices.SortStableFunc(ours, func(a, b study.Finding) int {
+		if a.Top != b.Top {
+			return map[bool]int{true: -1, false: 1}[a.Top]
+		}
 		return cmp.Compare(slices.Index(grave, a.Kind), slices.Index(grave, b.Kind))
 	})
 	if len(r.Findings) == 0 {
@@ -151,8 +157,8 @@ func printLook(w io.Writer, r *study.Report) {
 	slices.SortStableFunc(bars, func(a, b study.Bar) int {
 		return cmp.Compare(math.Abs(b.NPVHigh-b.NPVLow), math.Abs(a.NPVHigh-a.NPVLow))
 	})
-	fmt.Fprintln(w, "\nLook next at what it hangs on")
-	g := table.New("input", "from", "to", ">NPV", ">to")
+	fmt.Fprintf(w, "\nLook next at what it hangs on: what moves the expected case's %s\n", dollars(r.Portfolio.Expected))
+	g := table.New("input", "from", "to", ">NPV, expected case", ">to")
 	for _, b := range bars[:min(mostLook, len(bars))] {
 		g.Add(b.Input, b.Low, b.High, dollars(b.NPVLow), dollars(b.NPVHigh))
 	}
@@ -196,11 +202,16 @@ func dollars(v float64) string {
 	return sign + "$" + strconv.FormatFloat(a, 'f', 0, 64)
 }
 
-func spread(d study.Dist, paths int) string {
-	if paths == 0 {
-		return ""
+// spread is the portfolio's in brackets; of few futures, that it is none.
+func spread(r *study.Report) string {
+	d := r.Portfolio.NPV
+	switch {
+	case r.Paths == 0:
+		return " in the expected case"
+	case said.Few(r):
+		return fmt.Sprintf(", the mean (%s)", said.Spread(r))
 	}
-	return fmt.Sprintf(" (%s to %s in eight of ten worlds)", dollars(d.P10), dollars(d.P90))
+	return fmt.Sprintf(", the mean (%s to %s in %s)", dollars(d.P10), dollars(d.P90), said.Spread(r))
 }
 
 // percent prints a share a year; one that does not exist is told by why.
