@@ -50,6 +50,7 @@ type gpuPlan struct {
 	Nodes, Firm     int // nodes, and GPUs reserved for the firm tenant
 	API, Door       string
 	Agents, BMCs    map[string]string
+	Exporters       map[string]string
 	Limit           unit.Power
 	Ramp, Restore   unit.Power
 	Meter           string
@@ -62,17 +63,17 @@ func planGPUs(miners int, a addressing) (*gpuPlan, error) {
 	n := GPUNodes(miners)
 	full := clusterPower(miners)
 	p := &gpuPlan{
-		Nodes: n, Firm: 8 * max(n*2/5, 1), Agents: map[string]string{}, BMCs: map[string]string{}, Meter: a.meter(10), Token: clusterToken,
+		Nodes: n, Firm: 8 * max(n*2/5, 1), Agents: map[string]string{}, BMCs: map[string]string{}, Exporters: map[string]string{}, Meter: a.meter(10), Token: clusterToken,
 		Limit: roundUp(full.Scale(1.1), unit.Kilowatt), Ramp: roundUp(full.Scale(0.1), unit.Kilowatt), Restore: roundUp(full.Scale(0.25), unit.Kilowatt), Idle: nodeIdle, Full: nodeFull, GPU: gpuFull,
 	}
-	ports, err := freePorts(1 + 2*n)
+	ports, err := freePorts(1 + 3*n)
 	if err != nil {
 		return nil, err
 	}
 	p.API = "http://" + ports[0]
 	for i := range n {
 		name := fmt.Sprintf("gpu-%02d", i+1)
-		p.Agents[name], p.BMCs[name] = "http://"+ports[1+i], "http://"+ports[1+n+i]
+		p.Agents[name], p.BMCs[name], p.Exporters[name] = "http://"+ports[1+i], "http://"+ports[1+n+i], "http://"+ports[1+2*n+i]
 	}
 	return p, nil
 }

@@ -300,6 +300,12 @@ clusters: # our own GPUs: an emulated Kubernetes with Kueue
 {{- range $node, $url := .Agents}}
         {{$node}}: "{{$url}}"
 {{- end}}
+    dcgm_exporter:
+      poll: 30s
+      hosts:
+{{- range $node, $url := .Exporters}}
+        {{$node}}: "{{$url}}"
+{{- end}}
     bmc:
       user: admin
       password: "file:{{.Token}}"
