@@ -126,7 +126,7 @@ func (x *expectation) money(r *Report) {
 	p.ProjectIRR, p.EquityIRR = rateOf(finance.IRR(free)), rateOf(finance.IRR(owners))
 	in := 0.0
 	for _, v := range owners {
-		in -= v
+		in = math.Max(0, in-v)
 		p.PeakEquity = math.Max(p.PeakEquity, in)
 	}
 	for _, i := range x.at {

@@ -100,7 +100,7 @@ func (s *search) allowed(all []priced) bool {
 				drawn += c.drawn
 			}
 		}
-		in += equity[t]
+		in = max(0, in+equity[t])
 		if in > s.equity || mw > s.crew || s.atOnce > 0 && halls > s.atOnce || s.utility != nil && drawn > s.utility[t] {
 			return false
 		}

@@ -167,6 +167,9 @@ func (s *search) fits(c *priced, hall int) bool {
 		if c.equity != nil {
 			in += c.equity[t]
 		}
+		if hall == len(s.halls)-1 {
+			in = math.Max(0, in) // what all pay out beyond what is in comes back for nothing: as the report's peak has it
+		}
 		if in+s.least[hall+1][t] > slack(s.equity) {
 			return false
 		}

@@ -25,9 +25,10 @@ func (r *runner) construct(m int, interest, coupon float64, settle bool) {
 
 // operate is the cash of a month of operation, in the order in which it is owed: costs and tax,
 // debt service, the reserve, capex, the sweep, the notes, the owners. In the first month the owners
-// see to it that the reserve is full.
+// see to it that the reserve is full. What notes brought and nothing was spent on stays: whoever holds them lent it, and no
+// dividend is paid out of it until they are shares or repaid.
 func (r *runner) operate(m int, due, coupon float64, settle bool) {
-	row := &r.r.Row
+	row, kept := &r.r.Row, r.cash
 	row[CFADS][m], row[BeforeCash][m] = r.b.cash[m], 0
 	rest := r.cash + r.b.cash[m] + row[SaleCash][m] + row[TaxPaid][m] - due + r.reserve
 	if rest < 0 {
@@ -38,7 +39,7 @@ func (r *runner) operate(m int, due, coupon float64, settle bool) {
 		held = max(0, min(held, rest))
 	}
 	rest += row[Capex][m] - held
-	swept := min(r.owed, float64(r.terms.Sweep*max(0, rest)))
+	swept := min(r.owed, float64(r.terms.Sweep*max(0, rest-min(kept, r.notes))))
 	if settle {
 		swept = r.owed
 		if r.fl.Line[flow.Sale][m] == 0 {
@@ -46,8 +47,18 @@ func (r *runner) operate(m int, due, coupon float64, settle bool) {
 		}
 	}
 	r.settle(m, held, rest-swept, swept, coupon)
+	if n := r.terms.Notes; n != nil && m == r.fl.Begin {
+		kept += n.Amount
+	}
 	rest = row[Cash][m]
-	row[Dividends][m], row[Cash][m], r.cash = -rest, 0, 0
+	r.cash = min(rest, kept, r.notes)
+	if settle {
+		r.cash = 0
+	}
+	if r.cash > r.r.heldMost {
+		r.r.heldMost, r.r.heldFirst = r.cash, m
+	}
+	row[Dividends][m], row[Cash][m] = -(rest - r.cash), r.cash
 }
 
 // short notes cash that the owners must make up so that costs, tax and debt service are paid.
@@ -59,15 +70,24 @@ func (r *runner) short(m int, amount float64) {
 	if r.r.shortMonths == 0 {
 		r.r.shortFirst = m
 	}
-	r.r.shortMonths++
+	if r.r.shortMonths == 0 || r.r.shortLast != m {
+		r.r.shortMonths++
+	}
+	r.r.shortLast = m
 	r.r.shortSum += amount
 }
 
 // settle pays the notes and leaves what remains in Cash, or has the owners pay what lacks.
 func (r *runner) settle(m int, reserve, rest, swept, coupon float64) {
 	row := &r.r.Row
-	move := r.noteCash(m, coupon)
+	move, repaid := r.noteCash(m, coupon)
 	rest += move
+	switch lack := min(-rest, -move); {
+	case repaid > 0:
+		r.r.repaid, r.r.repaidIn, r.r.repaidLack = repaid, m, max(0, min(-rest, repaid))
+	case lack > 0 && m >= r.fl.Operate:
+		r.short(m, lack)
+	}
 	row[NotesCash][m], row[LoanSwept][m] = move, -swept
 	r.owed -= swept
 	row[ReserveMove][m], row[Reserve][m] = r.reserve-reserve, reserve
@@ -75,14 +95,13 @@ func (r *runner) settle(m int, reserve, rest, swept, coupon float64) {
 	row[EquityIn][m], row[Cash][m], row[Dividends][m] = max(0, -rest), max(0, rest), 0
 }
 
-// noteCash draws, serves and ends the notes.
-func (r *runner) noteCash(m int, coupon float64) float64 {
+// noteCash draws, serves and ends the notes; repaid is what of it repays them in cash.
+func (r *runner) noteCash(m int, coupon float64) (move, repaid float64) {
 	row, n := &r.r.Row, r.terms.Notes
 	row[Converted][m] = 0
 	if n == nil || r.fl.Begin > r.last {
-		return 0
+		return 0, 0
 	}
-	move := 0.0
 	if n.InKind {
 		r.notes += coupon
 	} else {
@@ -93,16 +112,16 @@ func (r *runner) noteCash(m int, coupon float64) float64 {
 		move += n.Amount
 	}
 	if m != min(r.fl.Begin+n.Term, r.last) {
-		return move
+		return move, 0
 	}
 	owed := r.notes
 	r.notes = 0
 	if n.Convert > 0 && n.Share >= n.Convert {
 		r.paidIn += owed
 		row[Converted][m] = -float64(owed * n.Share / n.Convert)
-		return move
+		return move, 0
 	}
-	return move - owed
+	return move - owed, owed
 }
 
 // close strikes the month's balance and what the owners see of it.

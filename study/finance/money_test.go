@@ -11,7 +11,7 @@ import (
 )
 
 // TestNotes: 1500 at 12 % drawn in month 0; the loan and they pay for construction, what is left of
-// them stays in cash, and comes back when operation begins.
+// them stays in cash until they are repaid or become shares.
 func TestNotes(t *testing.T) {
 	fl, x := three(), threeTerms(t)
 	x.DSRA, x.TaxRate = 0, 0
@@ -23,9 +23,14 @@ func TestNotes(t *testing.T) {
 	near(t, "cash", row[finance.Cash][0], 1095.2, 1e-9)
 	near(t, "cash", row[finance.Cash][1], 677.7712, 1e-9)
 	near(t, "interest capitalised", row[finance.Capitalised][1], 6.072+15, 1e-9)
-	near(t, "dividend", row[finance.Dividends][2], -(677.7712 + 100 - 56.998594 - 15), 1e-6)
+	near(t, "dividend", row[finance.Dividends][2], -(100 - 56.998594 - 15), 1e-6)
+	near(t, "cash", row[finance.Cash][19], 677.7712, 1e-9)
 	near(t, "repaid", row[finance.NotesCash][20], -1515, 1e-9)
-	near(t, "owners", row[finance.EquityIn][20], 1515-(100-56.998594), 1e-6)
+	near(t, "owners", row[finance.EquityIn][20], 1515-677.7712-(100-56.998594), 1e-6)
+	near(t, "cash", row[finance.Cash][20], 0, 0)
+	found(t, out, "loan", 2, "678 $ of what the notes bring is spent on nothing")
+	found(t, out, "cash", 20, "the notes fall due in cash, 1500 $ in all: the owners pay in 794 $ of it")
+	near(t, "peak equity", out.PeakEquity, row[finance.EquityIn][20], 1e-9) // dividends before it pay for nothing
 	near(t, "owed", row[finance.NotesOwed][20], 0, 0)
 	near(t, "owners in construction", row[finance.EquityIn][0]+row[finance.EquityIn][1], 0, 0)
 
@@ -34,7 +39,7 @@ func TestNotes(t *testing.T) {
 	out = run(fl, &x, loan)
 	near(t, "repaid", out.Row[finance.NotesCash][20], -15, 1e-9)
 	near(t, "given up", out.Row[finance.Converted][20], -1800, 1e-9)
-	near(t, "owners see", out.Row[finance.ToEquity][20], 100-56.998594-15-1800, 1e-6)
+	near(t, "owners see", out.Row[finance.ToEquity][20], 677.7712+100-56.998594-15-1800, 1e-6)
 	near(t, "capital", out.Row[finance.PaidIn][20]-out.Row[finance.PaidIn][19], 1500, 1e-9)
 	found(t, out, "loan", 20, "1800 $")
 

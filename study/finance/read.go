@@ -19,7 +19,8 @@ func (r *Result) measure(p Project) {
 		if r.Payback < 0 && out && sum >= 0 {
 			r.Payback = m + 1 - p.Flows.Begin
 		}
-		in += r.Row[EquityIn][m] + r.Row[Dividends][m]
+		// What they took out beyond what they had in is theirs, and pays for no later call.
+		in = max(0, in+r.Row[EquityIn][m]+r.Row[Dividends][m])
 		r.PeakEquity = max(r.PeakEquity, in)
 		r.Capex -= r.Row[Capex][m]
 	}
@@ -89,6 +90,12 @@ func (r *Result) find(p Project, balloon float64) {
 	if r.shortMonths > 0 {
 		say("cash", r.shortFirst, "cash is short of costs, tax and debt service in %s: the owners pay in %s",
 			figure.Months(r.shortMonths), dollars(r.shortSum))
+	}
+	if r.repaidLack > cent {
+		say("cash", r.repaidIn, "the notes fall due in cash, %s in all: the owners pay in %s of it", dollars(r.repaid), dollars(r.repaidLack))
+	}
+	if r.heldMost > cent {
+		say("loan", r.heldFirst, "%s of what the notes bring is spent on nothing: it lies as cash, without interest, until they are shares or repaid", dollars(r.heldMost))
 	}
 	if r.breachMonths > 0 {
 		say("covenant", r.breachFirst, "DSCR over twelve months is below the covenant of %.2f in %s, at worst %.2f",

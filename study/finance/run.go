@@ -40,6 +40,7 @@ func Run(p Project, out *Result) {
 	out.idc.reset()
 	out.book.reset()
 	out.shortMonths, out.shortFirst, out.shortSum = 0, -1, 0
+	out.repaid, out.repaidLack, out.heldMost = 0, 0, 0
 	if r.loan != nil && r.loan.Amount <= 0 {
 		r.loan = nil
 	}

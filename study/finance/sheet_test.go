@@ -351,14 +351,22 @@ func (s *sheet) cash(fl *flow.Flows, x *finance.Terms, t, last int, amount float
 			c[finance.Reserve][t] = math.Max(0, math.Min(target, a))
 		}
 		a += c[finance.Capex][t] - c[finance.Reserve][t]
-		swept := math.Min(owed, x.Sweep*math.Max(0, a))
+		kept, lent := s.at(finance.Cash, t-1), s.at(finance.NotesOwed, t-1)
+		swept := math.Min(owed, x.Sweep*math.Max(0, a-math.Min(kept, lent)))
 		if settle {
 			swept = owed
 		}
 		s.notes(fl, x, t, last)
 		a += c[finance.NotesCash][t] - swept
 		c[finance.LoanSwept][t], c[finance.LoanOwed][t] = -swept, owed-swept
-		c[finance.EquityIn][t], c[finance.Dividends][t] = math.Max(0, -a), -math.Max(0, a)
+		c[finance.EquityIn][t] = math.Max(0, -a)
+		if x.Notes != nil && t == fl.Begin {
+			kept += x.Notes.Amount
+		}
+		if !settle { // what the notes brought and was not spent stays until they end
+			c[finance.Cash][t] = math.Min(math.Max(0, a), math.Min(kept, c[finance.NotesOwed][t]))
+		}
+		c[finance.Dividends][t] = c[finance.Cash][t] - math.Max(0, a)
 	}
 	c[finance.ToEquity][t] = -c[finance.EquityIn][t] - c[finance.Dividends][t] + fl.Line[flow.Warrants][t] + c[finance.Converted][t]
 }

@@ -81,8 +81,11 @@ type Result struct {
 	idc, book writeOff
 
 	// What findings are made of.
-	shortMonths, shortFirst, breachMonths, breachFirst int
-	shortSum                                           float64
+	shortMonths, shortFirst, shortLast, breachMonths, breachFirst int
+	shortSum                                                      float64
+	repaidIn, heldFirst                                           int
+	repaid, repaidLack                                            float64 // notes in cash, and what the owners paid of it
+	heldMost                                                      float64 // of the notes' proceeds
 }
 
 // Project is what Run takes.

@@ -111,9 +111,13 @@ func (p *project) cash() {
 	tax, _ := p.tax()
 	top := p.sum("flow", "sale", "resale", "-"+tax)
 	if !p.has("works") { // it operates from the first month, and owes nothing but notes
-		p.put("left", "For the owners", top+plus(p.sum("capex", "notes_cash")), "after tax and capex")
+		kept := ""
+		if p.has("notes_owed") {
+			kept = "[#cash_kept<]+"
+		}
+		p.put("left", "For the owners", kept+top+plus(p.sum("capex", "notes_cash")), "after tax and capex")
 		p.put("equity_in", "Paid in by the owners", "MAX(0,-[#left])", "")
-		p.put("dividends", "Dividends", "MAX(0,[#left])", "")
+		p.held("")
 		p.put("to_equity", "Cash flow to the owners", p.sum("dividends", "-equity_in", "warrants", "converted"), "")
 		return
 	}
@@ -129,13 +133,41 @@ func (p *project) cash() {
 	}
 	p.put("free_cash", "After the reserve and capex", "[#rest]"+held+"+IF([#works]=1,"+p.sum("capex")+",0)", "")
 	if p.has("due") {
-		p.put("loan_swept", "Loan repaid early", "IF([#settles]=1,[#owed_due],IF([#works]=1,MIN([#owed_due],"+p.terms.sweep+"*MAX(0,[#free_cash])),0))", "all in the end")
+		p.put("loan_swept", "Loan repaid early", "IF([#settles]=1,[#owed_due],IF([#works]=1,MIN([#owed_due],"+p.terms.sweep+"*MAX(0,[#free_cash]"+p.lent()+")),0))", "all in the end")
 	}
 	p.put("left", "For the owners", "[#free_cash]"+swept+plus(p.sum("notes_cash")), "")
 	p.put("equity_in", "Paid in by the owners", "MAX(0,-[#left])", "")
-	p.put("dividends", "Dividends", "IF(OR([#works]=1,[#settles]=1),MAX(0,[#left]),0)", "none before operation")
-	p.owed("cash_kept", "Cash", "MAX(0,[#left])-[#dividends]", "")
+	p.held("[#works]=1")
 	p.put("to_equity", "Cash flow to the owners", p.sum("dividends", "-equity_in", "warrants", "converted"), "")
+}
+
+// lent is what of the cash the notes brought, which no loan is repaid of early.
+func (p *project) lent() string {
+	if !p.has("notes_owed") {
+		return ""
+	}
+	return "-MIN([#cash_kept<],[#notes_owed<])"
+}
+
+// held writes dividends, and the cash that stays: all before operation, which works says by a template, and then what
+// notes brought that was spent on nothing, until they are shares or repaid.
+func (p *project) held(works string) {
+	all := "MAX(0,[#left])"
+	switch {
+	case p.has("notes_owed"):
+		p.owed("notes_kept", "Of the notes, spent on nothing", "IF([#settles]=1,0,MIN([#cash_kept<]+[#notes_drawn],[#notes_owed]))", "stays until they are shares or repaid")
+		paid := "MAX(0,[#left]-[#notes_kept])"
+		if works != "" {
+			paid = "IF(OR(" + works + ",[#settles]=1)," + paid + ",0)"
+		}
+		p.put("dividends", "Dividends", paid, "none before operation")
+	case works != "":
+		p.put("dividends", "Dividends", "IF(OR("+works+",[#settles]=1),"+all+",0)", "none before operation")
+	default:
+		p.put("dividends", "Dividends", all, "")
+		return
+	}
+	p.owed("cash_kept", "Cash", all+"-[#dividends]", "")
 }
 
 // balance writes the income and the balance sheet, and by how much it is off.

@@ -14,7 +14,7 @@ func (x *option) worth() {
 		p.plain("back", "Paid back", "months", `IF(AND([below]=1,[irr_sum]>=0),[World!t]+1-`+p.begin+`,"")`, "")
 	}
 	p.g.head("Equity")
-	p.owed("equity", "Paid in so far, less dividends", "[equity<]+[equity_in]-[dividends]", "")
+	p.owed("equity", "Paid in and not got back", "MAX(0,[equity<]+[equity_in]-[dividends])", "dividends beyond it pay for no later call")
 	if p.has("due") {
 		p.cover()
 	}
