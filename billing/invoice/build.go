@@ -241,10 +241,10 @@ func (b *bill) invoice(last contract.Version) Invoice {
 		estimated, missing = estimated+e.Estimated, missing+e.Missing
 	}
 	if estimated > 0 {
-		b.note("%d intervals are estimated; when they are read, a correction follows on a later invoice.", estimated)
+		b.note("Estimated intervals: %d. When they are read, a correction follows on a later invoice.", estimated)
 	}
 	if missing > 0 {
-		b.note("%d intervals have no reading and are billed at what is known; what comes late is corrected on a later invoice.", missing)
+		b.note("Intervals without a reading: %d. They are billed at what is known; what comes late is corrected on a later invoice.", missing)
 	}
 	inv.Notes = b.notes
 	return inv

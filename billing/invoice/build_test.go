@@ -167,7 +167,7 @@ func TestPUECapAndClockChange(t *testing.T) {
 	if e := inv.Lines[1].Evidence; e.Intervals != 8650 || e.Estimated != 1 || e.Missing != 3 {
 		t.Errorf("%+v", e)
 	}
-	if text := strings.Join(inv.Notes, "\n"); !strings.Contains(text, "1 intervals are estimated") || !strings.Contains(text, "3 intervals have no reading") {
+	if text := strings.Join(inv.Notes, "\n"); !strings.Contains(text, "Estimated intervals: 1.") || !strings.Contains(text, "Intervals without a reading: 3.") {
 		t.Error(text)
 	}
 }

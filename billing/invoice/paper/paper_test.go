@@ -45,7 +45,7 @@ func long(t testing.TB) invoice.Invoice {
 	for _, l := range inv.Lines {
 		inv.Total += l.Billed()
 	}
-	inv.Notes = []string{"3 intervals are estimated; when they are read, a correction follows on a later invoice."}
+	inv.Notes = []string{"Estimated intervals: 3. When they are read, a correction follows on a later invoice."}
 	return inv
 }
 

@@ -190,7 +190,10 @@ func serviceOf(all []sla.Finding, promised unit.Ratio) *invoice.Service {
 		v.Delivered += f.Delivered.Energy
 		v.Wanted += f.Delivered.Wanted.Over(time.Duration(f.Delivered.Intervals) * length)
 		for _, l := range f.Evidence {
-			why := strings.TrimSpace(l.Verdict + " " + l.Why)
+			why := l.Verdict
+			if l.Why != "" {
+				why += "; " + strings.TrimSuffix(l.Why, ".")
+			}
 			if l.Excluded > 0 {
 				v.Excluded = append(v.Excluded, invoice.Exclusion{From: l.Start, To: l.End, Why: why, Ref: l.Ref})
 				continue
