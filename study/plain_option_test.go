@@ -142,9 +142,8 @@ func (s *plain) running(b *built, t int, draws, upkeep, property float64, p *pla
 	return energy + demand + keep, modified, modified + keep
 }
 
-// stay is when the tenant leaves, and whether because it failed; in the latter case ends is when its
-// term would have ended. Months are of the term.
-func (s *plain) stay(l *input.Lease, hall int, p *plainPath) (leaves, ends int, failed bool) {
+// stay is when the tenant leaves, and whether because it failed. Months are of the term.
+func (s *plain) stay(l *input.Lease, hall int, p *plainPath) (leaves int, failed bool) {
 	fails := math.MaxInt
 	if p.failsAt > 0 {
 		fails = p.failsAt - 1
@@ -157,7 +156,7 @@ func (s *plain) stay(l *input.Lease, hall int, p *plainPath) (leaves, ends int, 
 			}
 		}
 	}
-	ends = int(l.Term.Is)
+	ends := int(l.Term.Is)
 	chance := 1.0
 	for _, e := range l.Extensions {
 		chance *= float64(e.Chance)
@@ -170,18 +169,19 @@ func (s *plain) stay(l *input.Lease, hall int, p *plainPath) (leaves, ends int, 
 		}
 		ends += int(e.Term)
 	}
-	return min(fails, ends), ends, fails < ends
+	return min(fails, ends), fails < ends
 }
 
 // host is a lease.
 func (s *plain) host(l *input.Lease, exit *figure.Figure[float64], b *built, p *plainPath) *plainProject {
 	j := s.construct(b, p)
 	j.month[b.begin].given = -float64(given(l.Warrants, 0))
-	leaves, ends, failed := s.stay(l, b.hall, p)
+	leaves, failed := s.stay(l, b.hall, p)
 	if failed && b.operates+leaves < s.months {
 		j.failed = b.operates + leaves
 	}
 	relet := int(l.Relet.Is)
+	cycle := relet + int(l.ReletTerm.Is)
 	full := b.mw * 1000 * l.Rate.Is.DollarsPerKWMonth() * p.rent
 	var capex, ahead float64 // of the tenant
 	for t := b.begin; t < s.months; t++ {
@@ -200,8 +200,10 @@ func (s *plain) host(l *input.Lease, exit *figure.Figure[float64], b *built, p *
 				pays, used = float64(l.Ramp[k]), float64(l.Ramp[k])
 			case k < leaves:
 				pays = 1
-			case k < leaves+relet, failed && leaves+relet < ends && k >= ends && k < ends+relet:
+			case (k-leaves)%cycle < relet:
 				pays, used = 0, 0
+			case (k-leaves)%cycle == relet:
+				m.building -= b.mw * float64(l.ReletCapex.Is) * stepped(float64(s.f.Inflation.Is), t) * p.capex
 			}
 			if k == 0 && leaves > 0 {
 				ahead = float64(given(l.Prepaid, 0)) * rate

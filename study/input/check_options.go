@@ -48,6 +48,8 @@ func (l *loader) checkLeases() {
 		within(l, p+"load_factor", s.Load, 0, 1)
 		within(l, p+"relet", s.Relet, 0, 240)
 		within(l, p+"relet_rate", s.ReletRate, 0, 2)
+		within(l, p+"relet_term", s.ReletTerm, 1, 600)
+		within(l, p+"relet_capex", s.ReletCapex, 0, 1e8)
 		within(l, p+"warrants", s.Warrants, 0, 1e11)
 		within(l, p+"exit_multiple", s.Exit, 0, 50)
 	}

@@ -27,6 +27,8 @@ func (l *loader) leaseDefaults(p string, s *Lease) {
 	or(l, &s.Default, p+"default", []unit.Ratio{0.02}, "between the near zero of investment grade and the 4 % a year of speculative grade that rating agencies report; write the tenant's own")
 	assumed(l, &s.Relet, p+"relet", 9, "finding a tenant and fitting the hall out for it")
 	assumed(l, &s.ReletRate, p+"relet_rate", 0.80, "who re-lets a hall built for another gives a discount")
+	assumed(l, &s.ReletTerm, p+"relet_term", 120, "as long as the shorter of public leases")
+	assumed(l, &s.ReletCapex, p+"relet_capex", 1e6, "an eighth of what a conversion costs: cooling and distribution for another generation of machines, and brokers; no public case is known")
 	none(l, &s.Warrants, p+"warrants")
 }
 

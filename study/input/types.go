@@ -281,10 +281,13 @@ type Lease struct {
 	SLA      Ratio `yaml:"sla_cost"`    // of rent
 	Load     Ratio `yaml:"load_factor"` // of the critical load drawn, for power; default 80 %
 	// Default is the tenant's chance to fail in the first, second … year of the term; the last holds on.
-	// Then the hall is empty for Relet and let again at ReletRate of the then rate.
-	Default   []unit.Ratio `yaml:"default"`
-	Relet     Months       `yaml:"relet"`
-	ReletRate Ratio        `yaml:"relet_rate"` // default 80 %
+	// Then, as after the term, the hall is empty for Relet, fitted out for ReletCapex per MW of critical load, in dollars of
+	// Start, and let again at ReletRate of the then rate for ReletTerm; and so once more.
+	Default    []unit.Ratio                 `yaml:"default"`
+	Relet      Months                       `yaml:"relet"`
+	ReletRate  Ratio                        `yaml:"relet_rate"`  // default 80 %
+	ReletTerm  Months                       `yaml:"relet_term"`  // default ten years
+	ReletCapex *figure.Figure[figure.PerMW] `yaml:"relet_capex"` // default 1 $M/MW
 	// Warrants given to the tenant or its backer: their value, a cost to the owners at signing.
 	Warrants Money `yaml:"warrants"`
 	// Exit is what the hall is sold for at the study's end, as a multiple of the last 12 months' EBITDA; nil: nothing.

@@ -9,10 +9,11 @@ import (
 )
 
 // built says by names and templates what is built; share is of the site's fixed-price power, and
-// empty without any; so land.
+// empty without any; so land, and refit, what is taken off in operation for tenants after the first.
 type built struct {
 	critical, cost, build, share, land, pue string
 	waits                                   bool // for the grid's power
+	refit                                   string
 }
 
 // conversion are the figures of the hall's conversion.
@@ -52,7 +53,7 @@ func (x *option) construct(p built) {
 	if p.land != "" {
 		land = "-IF([World!t]=[begin$0]," + p.land + "*[then$0],0)"
 	}
-	x.row("building", "-[cost$0]*[then$0]*[drawn]"+land)
+	x.row("building", "-[cost$0]*[then$0]*[drawn]"+land+p.refit)
 	if p.share != "" {
 		x.row("blocks", "IF([World!t]>=[begin$0],[World!blocks]*"+p.share+",0)")
 	}

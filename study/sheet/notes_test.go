@@ -43,3 +43,38 @@ func TestNotesByLibreOffice(t *testing.T) {
 		}
 	}
 }
+
+// TestFailingByLibreOffice: a tenant that is as likely to fail as not leaves in the workbook too, what it is owed lapses, and
+// others come for a term each to a hall that is fitted out for them.
+func TestFailingByLibreOffice(t *testing.T) {
+	t.Parallel()
+	f, r := expected(t, sampleWith(t, "default: [1 %, 2 %, 3 %]", "default: [4 %, 18 %, 11 %]", "tenant_capex: 0 %", "tenant_capex: 60 %\n    tenant_capex_interest: 7 %",
+		"relet_term: {is: 10 years", "relet_term: {is: 27 months", "relet: {is: 9 months", "relet: {is: 5 months"))
+	sheets := calculated(t, workbook(t, f, r))
+	agree(t, sheets)
+	sound(t, sheets)
+	for _, o := range r.Options {
+		if o.Name != "host" {
+			continue
+		}
+		fitted := 0
+		for _, y := range o.Years[4:] {
+			if y.Lines["building"] < 0 {
+				fitted++
+			}
+		}
+		if fitted < 2 {
+			t.Errorf("%s is fitted out anew in %d years", o.Hall, fitted)
+		}
+	}
+}
+
+// TestShortTermsByLibreOffice: with a short term the extension is taken, and after it others come.
+func TestShortTermsByLibreOffice(t *testing.T) {
+	t.Parallel()
+	f, r := expected(t, sampleWith(t, "term: {is: 15 years", "term: {is: 3 years", "extensions: [{term: 5 years, chance: 60 %}]",
+		"extensions: [{term: 14 months, chance: 80 %}, {term: 14 months, chance: 60 %}]", "relet_term: {is: 10 years", "relet_term: {is: 3 years"))
+	sheets := calculated(t, workbook(t, f, r))
+	agree(t, sheets)
+	sound(t, sheets)
+}

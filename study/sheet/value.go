@@ -93,7 +93,11 @@ func (p *project) lapse() {
 	if !p.has("prepaid") && !p.has("tenant_capex") {
 		return
 	}
-	end := fmt.Sprintf("OR([World!t]=%s,[World!t]=%d)", p.last, p.b.months-1)
+	fails := ""
+	if p.g.has("failed") {
+		fails = ",AND([failed$0]=1,[k]=[ends$0])"
+	}
+	end := fmt.Sprintf("OR([World!t]=%s,[World!t]=%d%s)", p.last, p.b.months-1, fails)
 	for _, k := range [][2]string{{"prepaid", "Prepaid, owed"}, {"tenant_capex", "Tenant's capex, owed"}} {
 		if p.has(k[0]) {
 			p.owed(k[0]+"_owed", k[1], "IF("+end+",0,[#"+k[0]+"_owed<]+[#"+k[0]+"])", "")

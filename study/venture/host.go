@@ -47,6 +47,9 @@ func (s *Site) host(l *lease, pr *project, c *curve, p *world.Path, v *flow.Flow
 		v.Line[flow.Rent][t] = rent
 		v.Line[flow.Service][t] = -float64(rent * l.sla)
 		v.MW[t] = float64(pr.critical * holds)
+		if l.refit > 0 && l.fitsOut(&who, k) {
+			v.Line[flow.Building][t] -= float64(pr.critical * l.refit * s.dollar[t] * p.CapexFactor)
+		}
 		s.runs(&l.run, pr, pr.critical*holds, t, p, v)
 		if holds > 0 {
 			l.passes(t, s, p, v)

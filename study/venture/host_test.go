@@ -134,6 +134,7 @@ func TestRampAndWarrants(t *testing.T) {
 func TestATenantFails(t *testing.T) {
 	l := core42()
 	l.Relet, l.ReletRate, l.Kind, l.TenantCapex = months(6), pct(70), "net", pct(40)
+	l.ReletTerm, l.ReletCapex = months(60), of(figure.PerMW(1.2e6))
 	f := hosted(l)
 	p := calm(f)
 	p.FailsAt = 20
@@ -150,10 +151,12 @@ func TestATenantFails(t *testing.T) {
 	empty(t, v, flow.Passed, 29, 35)
 	want(t, v, flow.Upkeep, 29, -300_000)
 	want(t, v, flow.Property, 29, -420_000)
-	// By the end of the term, month 130, the one who came is gone too; six months later another comes.
-	want(t, v, flow.Rent, 129, 7.5e6*1.3047731838*0.7, 0) // 1.03^9
-	empty(t, v, flow.Rent, 130, 136)
-	want(t, v, flow.Rent, 136, 7.5e6*1.3439163793*0.7) // 1.03^10
+	// For each of them the hall is fitted out, and after five years the one who came is gone too.
+	want(t, v, flow.Building, 34, 0, -60*1.2e6, 0)
+	want(t, v, flow.Rent, 94, 7.5e6*1.2298738654*0.7) // 1.03^7
+	empty(t, v, flow.Rent, 95, 101)
+	want(t, v, flow.Rent, 101, 7.5e6*1.2298738654*0.7)
+	want(t, v, flow.Building, 100, 0, -60*1.2e6, 0)
 }
 
 // TestAsLikelyAsNot: as expected a tenant fails in the month by whose end that has a chance of a half.
@@ -269,21 +272,25 @@ func TestInflation(t *testing.T) {
 	want(t, v, flow.Rent, 40, 7.5e6) // a rate is nominal
 }
 
+// TestWhoComesAfterwards: after the tenant's term, or after it failed, the hall is empty for six months, let for 20, and
+// so once more, each time for who comes newly fitted out.
 func TestWhoComesAfterwards(t *testing.T) {
 	l := core42()
 	l.Term, l.Relet, l.Prepaid = months(24), months(6), nil
+	l.ReletTerm, l.ReletCapex = months(20), of(figure.PerMW(1e6))
 	f := hosted(l)
 	f.Halls[0].Build.P50 = 0
-	// The tenant fails in the 19th month of 24 and the next comes six months later, when the term is over:
-	// it stays. Had it failed a month earlier, the next would come for one month and leave.
-	for fails, empty := range map[int][2]int{19: {18, 24}, 20: {19, 25}, 18: {24, 30}} {
+	for fails, gone := range map[int]int{0: 24, 19: 18, 24: 23, 25: 24} {
 		p := calm(f)
 		p.FailsAt = fails
 		_, v := plan(t, f, hosting, 0, 0, p)
-		for k := 18; k < 36; k++ {
-			want := k >= empty[0] && k < empty[1] || fails == 18 && k < 23
-			if (v.MW[k] == 0) != want {
-				t.Errorf("failed in month %d: empty in %d is %v", fails, k, !want)
+		for k := 1; k < 144; k++ {
+			empty := k >= gone && (k-gone)%26 < 6
+			if (v.MW[k] == 0) != empty {
+				t.Errorf("failing in month %d: empty in %d is %v", fails, k, !empty)
+			}
+			if spent := v.Line[flow.Building][k] != 0; spent != (k >= gone && (k-gone)%26 == 6) {
+				t.Errorf("failing in month %d: fitted out in %d is %v", fails, k, spent)
 			}
 		}
 	}

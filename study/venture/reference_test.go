@@ -2,6 +2,7 @@ package venture
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -26,8 +27,8 @@ type ledger struct {
 	tenant, failed bool
 	until          int // the month of the term in which what is now ends
 	empty          bool
-	taken          int // extensions
-	after          int // the end of the term in which the tenant failed
+	taken          int  // extensions
+	fits           bool // the hall is fitted out for another
 	capex, ahead   float64
 }
 
@@ -58,21 +59,18 @@ func (g *ledger) turn(k int) {
 		}
 		switch {
 		case k == g.until:
-			g.tenant, g.empty, g.until, g.after = false, true, k+relet, -1
+			g.tenant, g.empty, g.until = false, true, k+relet
 		case fails:
-			g.tenant, g.failed, g.empty, g.after, g.until = false, true, true, g.until, k+relet
+			g.tenant, g.failed, g.empty, g.until = false, true, true, k+relet
 		default:
 			return
 		}
 	}
-	if g.empty && k == g.until {
-		g.empty = false
-		if g.after >= 0 && k >= g.after { // who comes only then stays
-			g.after = -1
-		}
-	}
-	if !g.empty && g.after >= 0 && k == g.after {
-		g.empty, g.until, g.after = true, k+relet, -1
+	switch {
+	case g.empty && k == g.until: // somebody comes, to a hall that was fitted out
+		g.empty, g.fits, g.until = false, true, k+int(g.l.ReletTerm.Is)
+	case !g.empty && !g.tenant && k == g.until:
+		g.empty, g.until = true, k+relet
 		g.turn(k)
 	}
 }
@@ -99,6 +97,11 @@ func (g *ledger) walk(v *flow.Flows) {
 		k := t - g.operates
 		if k >= 0 {
 			g.turn(k)
+		}
+		if g.fits {
+			inflated := math.Pow(1+float64(g.f.Inflation.Is), float64(t/12))
+			v.Line[flow.Building][t] -= g.mw * float64(l.ReletCapex.Is) * inflated * g.p.CapexFactor
+			g.fits = false
 		}
 		if g.tenant { // interest on the tenant's account, then its payment
 			interest := g.capex * float64(l.Interest.Is) / 12
@@ -171,6 +174,7 @@ func anyLease(t *rapid.T) (*input.File, *world.Path) {
 		Prepaid: months(n("prepaid", 0, 24)), CreditCap: pct(share("cap", 100)), TenantCapex: pct(share("tenant", 100)),
 		Interest: pct(share("interest", 12)), Upkeep: kw(share("upkeep", 20)), Property: pct(share("property", 3)),
 		SLA: pct(share("sla", 5)), Load: pct(share("load", 100)), Relet: months(n("relet", 0, 24)), ReletRate: pct(share("relet rate", 120)),
+		ReletTerm: months(n("relet term", 1, 60)), ReletCapex: of(figure.PerMW(share("relet capex", 3e6))),
 	}
 	for range n("extensions", 0, 3) {
 		l.Extensions = append(l.Extensions, input.Extension{Term: figure.Months(n("more", 1, 60)), Chance: unit.Ratio(share("chance", 1))})
@@ -206,7 +210,17 @@ func TestAnyLeaseAsWalked(t *testing.T) {
 		}
 		before, got, want := flow.New(144), flow.New(144), flow.New(144)
 		s.Plan(hosting, 0, begin, p, mined(f), before, got)
-		copy(want.Line[flow.Building], got.Line[flow.Building])
+		bare := *f // what building costs, without what is fitted out later
+		bare.Leases = slices.Clone(f.Leases)
+		bare.Leases[0].ReletCapex = nil
+		other, err := New(&bare)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Plan(hosting, 0, begin, p, mined(f), before, want)
+		building := slices.Clone(want.Line[flow.Building])
+		want.Clear()
+		copy(want.Line[flow.Building], building)
 		g := &ledger{f: f, l: &f.Leases[0], p: p, mw: 60, cost: 420e6 * p.CapexFactor, operates: begin + int(f.Halls[0].Build.P50)}
 		g.walk(want)
 		for l := range flow.Lines {

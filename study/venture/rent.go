@@ -26,6 +26,8 @@ type lease struct {
 	likely    int       // the month by whose end that is as likely as not: the expected case's
 	relet     int
 	reletRate float64
+	reletTerm int
+	refit     float64 // $ of Start per MW of critical load, for each tenant after the first
 	warrants  float64
 	exit      float64
 	// What the tenant pays back: power, and all the rest.
@@ -52,7 +54,7 @@ func (s *Site) leaseOf(in *input.Lease) (*lease, error) {
 		rate: in.Rate.Is.DollarsPerKWMonth() * 1000, term: int(in.Term.Is), prepaid: float64(is(in.Prepaid, 0)),
 		limit: float64(is(in.CreditCap, 0.5)), tenant: float64(is(in.TenantCapex, 0)), interest: float64(is(in.Interest, 0)) / 12,
 		run: runningOf(in.Load, in.Upkeep, in.Property), sla: float64(is(in.SLA, 0)), relet: int(is(in.Relet, 0)),
-		reletRate: float64(is(in.ReletRate, 0.8)), warrants: float64(is(in.Warrants, 0)), exit: is(in.Exit, 0),
+		reletRate: float64(is(in.ReletRate, 0.8)), reletTerm: max(1, int(is(in.ReletTerm, never))), refit: float64(is(in.ReletCapex, 0)), warrants: float64(is(in.Warrants, 0)), exit: is(in.Exit, 0),
 	}
 	switch in.Kind {
 	case "gross":
@@ -94,18 +96,11 @@ func runningOf(load input.Ratio, upkeep input.Rent, property input.Ratio) runnin
 	}
 }
 
-// let is who holds a hall: the tenant until month leaves, nobody in the gaps, somebody else at the
-// rate of re-letting in all other months.
+// let is who holds a hall: the tenant until month leaves, and then others, each after the hall was empty.
 type let struct {
 	leaves int
 	failed bool
-	gap    [2]span
 }
-
-// span is months from and up to, without to.
-type span struct{ from, to int }
-
-func (g span) has(k int) bool { return k >= g.from && k < g.to }
 
 // let is the lease's fate on a path.
 func (l *lease) let(hall int, p *world.Path) let {
@@ -122,14 +117,7 @@ func (l *lease) let(hall int, p *world.Path) let {
 		}
 		ends += e.term
 	}
-	if fails >= ends {
-		return let{leaves: ends, gap: [2]span{{ends, ends + l.relet}}}
-	}
-	out := let{leaves: fails, failed: true, gap: [2]span{{fails, fails + l.relet}}}
-	if fails+l.relet < ends {
-		out.gap[1] = span{ends, ends + l.relet}
-	}
-	return out
+	return let{leaves: min(fails, ends), failed: fails < ends}
 }
 
 // never is a month that no study reaches.
@@ -165,8 +153,15 @@ func (l *lease) month(w *let, k int) (pays, holds float64) {
 			return l.ramp[k], l.ramp[k]
 		}
 		return 1, 1
-	case w.gap[0].has(k) || w.gap[1].has(k):
+	case l.since(w, k) < l.relet:
 		return 0, 0
 	}
 	return l.reletRate, 1
 }
+
+// since is for how long, in month k, the last tenant has been gone: one is looked for, and then stays for the term of
+// re-letting.
+func (l *lease) since(w *let, k int) int { return (k - w.leaves) % (l.relet + l.reletTerm) }
+
+// fitsOut says that the hall is fitted out for another tenant, which comes in month k.
+func (l *lease) fitsOut(w *let, k int) bool { return k >= w.leaves && l.since(w, k) == l.relet }
