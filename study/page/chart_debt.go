@@ -14,7 +14,7 @@ const ceiling = 4.0
 // debt draws the balance of all loans by month, and below it on the same months how often the cash
 // flow covers the debt service.
 func debt(w float64, m study.Monthly, covenant float64) template.HTML {
-	c := newCanvas(w, 400, "Debt and its cover", "Above, columns of debt owed by month. Below, the debt service cover ratio by month, with the covenant where the study knows one.")
+	c := newCanvas(w, 400, "Debt and its cover", "Above, columns of debt owed by month. Below, the site's debt service cover ratio of the twelve months to each, before tax and after it, with the covenant where the study knows one.")
 	n := len(m.Labels)
 	size := (c.x1 - c.x0) / math.Max(float64(n), 1)
 	x := func(k float64) float64 { return c.x0 + k*size }
@@ -30,14 +30,14 @@ func debt(w float64, m study.Monthly, covenant float64) template.HTML {
 			c.rect("owed", x(float64(k)), a.at(v), math.Max(size-0.6, 0.8), a.at(0)-a.at(v), fmt.Sprintf("%s: %s owed", m.Labels[k], money(v)))
 		}
 	}
-	c.text("group", 2, 240, "start", "Cash flow over debt service (DSCR)")
+	c.text("group", 2, 240, "start", "The site's DSCR of the twelve months to each")
 	c.y0, c.y1 = 252, 374
 	c.cover(m, covenant, x)
 	c.januaries(m.Labels, x)
 	return c.done()
 }
 
-// cover draws the ratio as a line that breaks where there is no service.
+// cover draws the ratios as lines that break where there is no service.
 func (c *canvas) cover(m study.Monthly, covenant float64, x func(float64) float64) {
 	a := c.span()
 	a.take(0, 1.5, covenant)
@@ -46,34 +46,45 @@ func (c *canvas) cover(m study.Monthly, covenant float64, x func(float64) float6
 			a.take(math.Min(*v, ceiling))
 		}
 	}
+	for _, v := range m.Taxed {
+		if v != nil {
+			a.take(math.Min(*v, ceiling))
+		}
+	}
 	a.fit()
 	c.scale(a, 5, func(v float64) string { return group(v, 1) })
+	c.course(a, m.Labels, m.Taxed, covenant, "expected", "after tax", x)
+	c.course(a, m.Labels, m.DSCR, covenant, "curve", "before tax", x)
+	if covenant > 0 {
+		c.line("limit", c.x0, a.at(covenant), c.x1, a.at(covenant))
+		c.text("label", c.x1-2, a.at(covenant)-5, "end", "covenant "+ratio(covenant))
+	}
+}
+
+// course draws one of the ratios; what is below the covenant is dotted.
+func (c *canvas) course(a axis, months []string, dscr []*float64, covenant float64, class, name string, x func(float64) float64) {
 	var run []point
 	end := func() {
 		if len(run) == 1 {
 			run = append(run, point{run[0].x + 3, run[0].y})
 		}
-		c.shape("polyline", "curve", run, "")
+		c.shape("polyline", class, run, "")
 		run = nil
 	}
-	for k, v := range m.DSCR {
-		if v == nil || !finite(*v) || k >= len(m.Labels) {
+	for k, v := range dscr {
+		if v == nil || !finite(*v) || k >= len(months) {
 			end()
 			continue
 		}
 		p := point{x(float64(k) + 0.5), a.at(*v)}
 		run = append(run, p)
 		if *v < covenant {
-			c.dot("breach", p.x, p.y, 3, fmt.Sprintf("%s: %s, below the covenant", m.Labels[k], ratio(*v)))
+			c.dot("breach", p.x, p.y, 3, fmt.Sprintf("%s: %s %s, below the covenant", months[k], ratio(*v), name))
 		} else {
-			c.rect("ghost", x(float64(k)), c.y0, x(1)-x(0), c.y1-c.y0, fmt.Sprintf("%s: %s", m.Labels[k], ratio(*v)))
+			c.rect("ghost", x(float64(k)), c.y0, x(1)-x(0), c.y1-c.y0, fmt.Sprintf("%s: %s %s", months[k], ratio(*v), name))
 		}
 	}
 	end()
-	if covenant > 0 {
-		c.line("limit", c.x0, a.at(covenant), c.x1, a.at(covenant))
-		c.text("label", c.x1-2, a.at(covenant)-5, "end", "covenant "+ratio(covenant))
-	}
 }
 
 // januaries names the years under months.

@@ -41,12 +41,12 @@ func timingOf(r *study.Report) timing {
 		if o.Kind == "mine" || len(o.Timing) == 0 {
 			continue
 		}
-		row := timingRow{o.Name, o.Hall, map[string]cell{}}
+		row, best := timingRow{o.Name, o.Hall, map[string]cell{}}, bestStart(o)
 		for _, t := range o.Timing {
 			if !finite(t.NPV) {
 				continue
 			}
-			x := cell{npv: t.NPV, over: t.NPV - mining[o.Hall], best: t.Month == o.Start}
+			x := cell{npv: t.NPV, over: t.NPV - mining[o.Hall], best: t.Month == best}
 			x.done = slices.ContainsFunc(r.Best, func(b study.Choice) bool { return b.Hall == o.Hall && b.Option == o.Name && b.Start == t.Month })
 			row.cells[t.Month] = x
 			m.most = math.Max(m.most, math.Abs(x.over))
@@ -79,6 +79,13 @@ func (m timing) tint(over float64) string {
 	return fmt.Sprintf("tp%d", step)
 }
 
+// both draws the map for a wide screen, and for a narrow one as wide as its figures need, to be scrolled.
+func (m timing) both() template.HTML {
+	w := max(narrow, 84+48*float64(len(m.months)))
+	return `<div class="wide">` + m.draw(wide) + `</div>` +
+		template.HTML(fmt.Sprintf(`<div class="narrow scroll"><div style="width:%.0fpx">`, w)) + m.draw(w) + `</div></div>` //nolint:gosec // a number
+}
+
 // draw draws the map; the row of an option's name stands above its halls.
 func (m timing) draw(w float64) template.HTML {
 	const row, head = 24.0, 24.0
@@ -91,7 +98,7 @@ func (m timing) draw(w float64) template.HTML {
 	h := 10 + float64(len(m.rows))*row + float64(heads)*head + 24
 	c := newCanvas(w, h, "Conversion timing", "Heat map: for each option a row per hall and a column per month of decision, coloured by what that start is worth over mining on; blank where it cannot begin.")
 	c.x0, c.y0 = 110, 6
-	if w < half {
+	if w < wide {
 		c.x0 = 72
 	}
 	size := (c.x1 - c.x0) / math.Max(float64(len(m.months)), 1)
@@ -123,7 +130,11 @@ func (m timing) cell(c *canvas, r timingRow, month string, v cell, x, y, size, r
 		c.rect("best", x+1.5, y+2, size-3, row-4, "")
 	}
 	if size > 46 {
-		c.text("in-"+tint, x+size/2, y+row/2+4, "middle", group(v.over/1e6, 1))
+		aside := 0.0
+		if v.done { // beside the dot
+			aside = 5
+		}
+		c.text("in-"+tint, x+size/2+aside, y+row/2+4, "middle", group(v.over/1e6, 1))
 	}
 	if v.done {
 		c.dot("done", x+math.Min(9, size/2), y+row/2, math.Min(3.5, size/4), "")

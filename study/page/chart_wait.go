@@ -57,6 +57,7 @@ func waiting(w float64, f study.Flexible, r *study.Report) template.HTML {
 		}
 	}
 	a.fit()
+	a.lo, a.hi = rounded(a.lo/1.05, -1), rounded(a.hi*1.15, 1) // marks stay within what the axis names
 	c.text("group", 2, 13, "start", "Hashprice, $/PH/day")
 	c.scale(a, 6, plain)
 	if n := len(r.World.Hashprice); n > 0 {
@@ -69,6 +70,22 @@ func waiting(w float64, f study.Flexible, r *study.Report) template.HTML {
 	c.shares(f, options, r.Start, x)
 	c.yearLabels(r, x)
 	return c.done()
+}
+
+// rounded is the next of 1, 2, 3 and 5 times a power of ten at or beyond a value: upwards, or downwards where way is
+// below zero.
+func rounded(v float64, way int) float64 {
+	ten := math.Pow(10, math.Floor(math.Log10(v)))
+	steps := []float64{1, 2, 3, 5, 10}
+	if way < 0 {
+		slices.Reverse(steps)
+	}
+	for _, s := range steps {
+		if x := s * ten; way > 0 && x >= v || way < 0 && x <= v {
+			return x
+		}
+	}
+	return v
 }
 
 // boundary marks the hashprice of each date: a triangle that points to where the option is taken.

@@ -9,6 +9,7 @@ import (
 
 	"switchyard/study"
 	"switchyard/study/input"
+	"switchyard/study/said"
 )
 
 // comparison is what the page of several studies shows.
@@ -23,7 +24,7 @@ type comparison struct {
 }
 
 // head is one study of several.
-type head struct{ Study, Site, Do, File, Hash, Version string }
+type head struct{ Study, Name, Site, Do, File, Of, Hash, Version string }
 
 // compared is one figure over all studies.
 type compared struct {
@@ -39,8 +40,9 @@ type comparedCell struct {
 
 func compareOf(rs []*study.Report) comparison {
 	v := comparison{Warnings: unlike(rs), Figures: figuresOf(rs), Halls: hallsOf(rs)}
-	for _, r := range rs {
-		v.Heads = append(v.Heads, head{r.Study, r.Site, whatToDo(r), commandOf(r.File), r.Hash, r.Version})
+	names := said.Names(rs)
+	for k, r := range rs {
+		v.Heads = append(v.Heads, head{r.Study, names[k], r.Site, whatToDo(r), commandOf(r.File), strings.TrimPrefix(r.File+", from "+r.Start, ", "), r.Hash, r.Version})
 	}
 	v.Differ, v.Same = differences(rs)
 	v.Fans = fansOf(rs)
@@ -87,12 +89,13 @@ func figuresOf(rs []*study.Report) []compared {
 		{"net present value, expected case", func(r *study.Report) string { return million(r.Portfolio.Expected) }},
 		{"mining on everywhere, mean", func(r *study.Report) string { return million(r.Portfolio.MiningOn.Mean) }},
 		{"over mining on", func(r *study.Report) string { return million(gain(r)) }},
-		{"project IRR", func(r *study.Report) string { return rateText(r.Portfolio.ProjectIRR) }},
-		{"equity IRR", func(r *study.Report) string { return rateText(r.Portfolio.EquityIRR) }},
+		{"project IRR, expected case", func(r *study.Report) string { return rateText(r.Portfolio.ProjectIRR) }},
+		{"equity IRR, expected case", func(r *study.Report) string { return rateText(r.Portfolio.EquityIRR) }},
 		{"capex", func(r *study.Report) string { return million(abs(r.Portfolio.Capex)) }},
 		{"debt", func(r *study.Report) string { return million(r.Portfolio.Debt) }},
 		{"owners' money, at most", func(r *study.Report) string { return million(r.Portfolio.PeakEquity) }},
-		{"lowest DSCR", func(r *study.Report) string { return optional(r.Portfolio.MinDSCR, ratio) }},
+		{"lowest DSCR of the site, before tax", func(r *study.Report) string { return optional(r.Portfolio.MinDSCR, ratio) }},
+		{"lowest DSCR of the site, after tax", func(r *study.Report) string { return optional(r.Portfolio.TaxedDSCR, ratio) }},
 		{"what binds", func(r *study.Report) string { return orNone(list(r.Portfolio.Bound)) }},
 		{"findings", func(r *study.Report) string { return fmt.Sprint(len(r.Findings)) }},
 	}
@@ -228,12 +231,13 @@ func fansOf(rs []*study.Report) (out []chart) {
 			all = append(all, f.P10, f.P90)
 		}
 	}
+	names := said.Names(rs)
 	for k, r := range rs {
 		if len(r.Portfolio.Fan) == 0 {
 			continue
 		}
 		l := look{title: "Net cash by year: " + r.Study, desc: "Fan of the portfolio's net cash of each year, from P10 to P90 of all futures.", high: 260, print: money, tick: short, start: r.Start, hold: all}
-		name := strings.TrimSpace(r.Study)
+		name := strings.TrimSpace(names[k])
 		if name == "" {
 			name = fmt.Sprintf("study %d", k+1)
 		}

@@ -11,6 +11,7 @@ import (
 	"switchyard/study"
 	"switchyard/study/finance"
 	"switchyard/study/flow"
+	"switchyard/study/said"
 )
 
 func TestNumbers(t *testing.T) {
@@ -68,9 +69,11 @@ func TestHeadline(t *testing.T) {
 	a := adviceOf(sample())
 	for _, c := range []struct{ got, want string }{
 		{a.Do, "In North, host for Example Compute from 2027-07; in South, host for Example Compute from 2028-01; in East, mine on; in West, sell the hall, paid 2028-01."},
-		{a.Worth, "Together this is worth $212.3M today, $157.3M more than mining on everywhere: the mean over 10,000 futures. One future in ten brings less than $117.3M, one in ten more than $326.3M."},
-		{a.Takes, "It takes $330.0M of building and machines, $231.0M of it borrowed; the owners have at most $115.5M in it at a time. What binds: crew of 25 MW from 2027-07 and 40 $M of equity in 2028-03."},
-		{a.Risks, "East is the likeliest to lose: in 31 % of futures it is worth less than nothing. A lender's covenant is broken in up to 7 % of futures (North). As expected, debt service is covered 1.08 times at its tightest, below the covenant of 1.15. Rent moves the value most: $110.0M at 118 $/kW-month, $281.0M at 162 $/kW-month."},
+		{a.Worth, "Together this is worth $212.3M today, $157.3M more than mining on everywhere: the mean over 10,000 futures. One future in ten brings less than $117.3M, one in ten more than $326.3M. " +
+			"The expected case is worth $205.0M and the mean over all futures $212.3M: the one is a single future in which each figure is at its middle and nothing happens by chance; " +
+			"the other counts tenants that fail, buildings that come late or dear, and prices that rise and fall."},
+		{a.Takes, "In the expected case it takes $330.0M of building and machines, $231.0M of it borrowed; the owners have at most $115.5M in it at a time. What binds: crew of 25 MW from 2027-07 and 40 $M of equity in 2028-03."},
+		{a.Risks, "East is the likeliest to lose: in 31 % of futures it is worth less than nothing. A lender's covenant is broken in up to 7 % of futures (North and South). In the expected case the site covers its debt service 1.08 times before tax and 0.97 times after tax in its tightest twelve months, below the covenant of 1.15. Rent moves the expected case's $205.0M most: to $110.0M at 118 $/kW-month, to $281.0M at 162 $/kW-month."},
 	} {
 		if c.got != c.want {
 			t.Errorf("says\n%s\nwant\n%s", c.got, c.want)
@@ -213,6 +216,51 @@ func poison(x reflect.Value, v float64, every int, n *int) {
 				*n++ // all of a map: it has no order to count by
 				x.SetMapIndex(k, reflect.ValueOf(v))
 			}
+		}
+	}
+}
+
+// TestFewFuturesHaveNoSpread: of one path, or of nineteen, the page tells no P10, no chance and no eight in ten.
+func TestFewFuturesHaveNoSpread(t *testing.T) {
+	for _, paths := range []int{1, 19} {
+		r := sample()
+		r.Paths = paths
+		text := plainText(written(t, r))
+		for _, s := range []string{"eight futures in ten", "One future in ten brings", "is the likeliest to lose", money(r.Portfolio.NPV.P10) + " to "} {
+			if strings.Contains(text, s) {
+				t.Errorf("of %d futures the page says %q", paths, s)
+			}
+		}
+		if !strings.Contains(text, said.Spread(r)) {
+			t.Errorf("of %d futures the page does not say that they are too few", paths)
+		}
+	}
+}
+
+// TestChosenHasItsFigures: a choice that limits moved has no dashes, and the map's frame is the best start by itself.
+func TestChosenHasItsFigures(t *testing.T) {
+	r := sample()
+	for _, c := range choicesOf(r) {
+		o := optionOf(r, c.Hall, "host")
+		if c.Hall == "South" && (c.Lose != chance(o.Loses) || c.Beats != chance(o.BeatsMining) || c.Breach != chance(*o.Breach)) {
+			t.Errorf("%s ends below 0 in %s, beats mining on in %s, breaks the covenant in %s", c.Hall, c.Lose, c.Beats, c.Breach)
+		}
+	}
+	o := study.Option{Start: "2028-01", Timing: []study.Timing{{Month: "2027-01", NPV: 3}, {Month: "2028-01", NPV: 2}}}
+	if got := bestStart(o); got != "2027-01" {
+		t.Errorf("its best start is %s", got)
+	}
+}
+
+// TestRoundedBeyond: an axis ends at a figure that it names.
+func TestRoundedBeyond(t *testing.T) {
+	for _, c := range []struct {
+		v        float64
+		way      int
+		expected float64
+	}{{78, 1, 100}, {41, 1, 50}, {2.7, -1, 2}, {0.09, -1, 0.05}, {100, 1, 100}} {
+		if got := rounded(c.v, c.way); got < c.expected*0.999 || got > c.expected*1.001 {
+			t.Errorf("beyond %v: %v, want %v", c.v, got, c.expected)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"switchyard/study"
+	"switchyard/study/said"
 )
 
 // advice is what the page says first: what to do, what it is worth, what it takes, what it risks.
@@ -88,7 +89,10 @@ func whatItIsWorth(r *study.Report) string {
 	if r.Paths == 0 {
 		return s + ", in the expected case. No random futures were drawn, so this study does not say how sure that is."
 	}
-	return s + fmt.Sprintf(": the mean over %s futures. One future in ten brings less than %s, one in ten more than %s.", group(float64(r.Paths), 0), money(p.NPV.P10), money(p.NPV.P90))
+	if said.Few(r) {
+		return s + ": the mean " + said.Spread(r) + ". " + minus(said.Apart(r))
+	}
+	return s + fmt.Sprintf(": the mean over %s futures. One future in ten brings less than %s, one in ten more than %s. ", group(float64(r.Paths), 0), money(p.NPV.P10), money(p.NPV.P90)) + minus(said.Apart(r))
 }
 
 func whatItTakes(r *study.Report) string {
@@ -99,7 +103,7 @@ func whatItTakes(r *study.Report) string {
 	case p.Capex == 0:
 		return "Nothing is built for it."
 	}
-	s := fmt.Sprintf("It takes %s of building and machines", money(abs(p.Capex)))
+	s := fmt.Sprintf("In the expected case it takes %s of building and machines", money(abs(p.Capex)))
 	if p.Debt > 0 {
 		s += fmt.Sprintf(", %s of it borrowed", money(p.Debt))
 	} else {
@@ -123,7 +127,7 @@ func whatItRisks(r *study.Report) string {
 	most := 0.0
 	for _, b := range r.Best {
 		o := chosen(r, b)
-		if r.Paths == 0 || o == nil {
+		if r.Paths == 0 || said.Few(r) || o == nil {
 			continue
 		}
 		if o.Loses > 0 && (worst == nil || o.Loses > worst.Loses) {
@@ -144,15 +148,21 @@ func whatItRisks(r *study.Report) string {
 		out = append(out, fmt.Sprintf("a lender's covenant is broken in up to %s of futures (%s)", chance(most), list(broken)))
 	}
 	if d := r.Portfolio.MinDSCR; d != nil {
-		s := fmt.Sprintf("as expected, debt service is covered %s times at its tightest", ratio(*d))
+		s := fmt.Sprintf("in the expected case the site covers its debt service %s times before tax", ratio(*d))
+		if after := r.Portfolio.TaxedDSCR; after != nil {
+			s += fmt.Sprintf(" and %s times after tax", ratio(*after))
+		}
+		s += " in its tightest twelve months"
 		if c := covenantOf(r); c > *d {
 			s += ", below the covenant of " + ratio(c)
+		} else if after := r.Portfolio.TaxedDSCR; after != nil && c > *after {
+			s += fmt.Sprintf(", the latter below the covenant of %s, which is tested before tax", ratio(c))
 		}
 		out = append(out, s)
 	}
 	if len(r.Tornado) > 0 {
 		b := r.Tornado[0]
-		out = append(out, fmt.Sprintf("%s moves the value most: %s at %s, %s at %s", lower(b.Input), money(b.NPVLow), b.Low, money(b.NPVHigh), b.High))
+		out = append(out, fmt.Sprintf("%s moves the expected case's %s most: to %s at %s, to %s at %s", lower(b.Input), money(r.Portfolio.Expected), money(b.NPVLow), b.Low, money(b.NPVHigh), b.High))
 	}
 	for k, s := range out {
 		out[k] = upper(s)
@@ -162,6 +172,9 @@ func whatItRisks(r *study.Report) string {
 	}
 	return strings.Join(out, ". ") + "."
 }
+
+// minus has a sentence with true minuses before its sums.
+func minus(s string) string { return strings.ReplaceAll(s, "-$", "−$") }
 
 func upper(s string) string {
 	r := []rune(s)
@@ -194,9 +207,12 @@ type finding struct {
 	Where             []string
 }
 
+// topKind is what is read before all.
+const topKind = "first of all"
+
 // gravity is the order in which findings are read, the gravest first.
 func gravity() []string {
-	return []string{"cash", "covenant", "irr", "choice", "loan", "limit", "tax", "input"}
+	return []string{topKind, "cash", "covenant", "irr", "choice", "loan", "limit", "tax", "input"}
 }
 
 // apart parts what is said of the site and of what is chosen from what is said of options that are not.
@@ -225,6 +241,9 @@ func findingsOf(fs []study.Finding) (out []finding) {
 	}
 	names := map[string]string{"choice": "choice", "cash": "cash", "covenant": "covenant", "irr": "no rate of return", "loan": "loan", "limit": "limit", "tax": "tax", "input": "input"}
 	for _, f := range fs {
+		if f.Top { // the answer itself hangs on it
+			f.Kind = topKind
+		}
 		var where []string
 		for _, s := range []string{f.Hall, f.Option, f.Month} {
 			if s != "" {
@@ -234,7 +253,7 @@ func findingsOf(fs []study.Finding) (out []finding) {
 		at := slices.IndexFunc(out, func(o finding) bool { return o.Kind == f.Kind && o.Text == f.Text })
 		if at < 0 {
 			class := "warn"
-			if f.Kind == "cash" || f.Kind == "covenant" {
+			if f.Kind == "cash" || f.Kind == "covenant" || f.Kind == topKind {
 				class = "grave"
 			}
 			out, at = append(out, finding{Class: class, Kind: f.Kind, Text: f.Text}), len(out)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"switchyard/study"
+	"switchyard/study/said"
 )
 
 // hallRows are the options of one hall in the tables.
@@ -18,7 +19,7 @@ type hallRows struct {
 // optionRow is one option in the tables.
 type optionRow struct {
 	ID, Title, Start, Class           string
-	Chosen                            bool
+	Chosen, Lent                      bool
 	P10, Mean, P90, Over, Beats, Lose string
 	Strip                             template.HTML
 	ProjectIRR, EquityIRR             rate
@@ -26,6 +27,7 @@ type optionRow struct {
 
 	Capex, Debt, DebtWhy, PeakEquity         string
 	MinDSCR, LowDSCR, Breach, LLCR, MW       string
+	MeanDSCR, TaxedDSCR, TaxedMean           string
 	Power, Rent, Hashprice, Owners, Expected string
 }
 
@@ -88,10 +90,12 @@ func rowOf(r *study.Report, o study.Option) optionRow {
 		P10: million(d.P10), Mean: million(d.Mean), P90: million(d.P90), Over: million(o.Over.Mean), Beats: chance(o.BeatsMining), Lose: chance(o.Loses),
 		ProjectIRR: rateOf(o.ProjectIRR, o.IRR, o.NoIRR), EquityIRR: rateOf(o.EquityIRR, o.IRROwners, o.NoIRR),
 		Capex: million(abs(o.Capex)), Debt: million(o.Debt), DebtWhy: o.DebtWhy, PeakEquity: million(o.PeakEquity),
+		MeanDSCR: optional(o.MeanDSCR, ratio), TaxedDSCR: optional(o.TaxedDSCR, ratio), TaxedMean: optional(o.TaxedMean, ratio),
 		MinDSCR: optional(o.MinDSCR, ratio), LowDSCR: none, Breach: optional(o.Breach, chance), LLCR: optional(o.LLCR, ratio), MW: group(o.MW, 1),
 		Power: optional(o.BreakevenPower, cents), Rent: optional(o.BreakevenRent, cents), Hashprice: optional(o.BreakevenHashprice, cents),
 		Owners: million(o.Owners), Expected: million(o.Expected), Payback: none,
 	}
+	x.Lent = o.MinDSCR != nil
 	if x.Title == "" {
 		x.Title = o.Name
 	}
@@ -104,8 +108,8 @@ func rowOf(r *study.Report, o study.Option) optionRow {
 	if o.PathDSCR != nil {
 		x.LowDSCR = ratio(o.PathDSCR.P10)
 	}
-	if r.Paths == 0 {
-		x.P10, x.P90, x.Beats, x.Lose = none, none, none, none
+	if r.Paths == 0 || said.Few(r) {
+		x.P10, x.P90, x.Beats, x.Lose, x.LowDSCR, x.Breach = none, none, none, none, none, none
 	}
 	if o.Kind == "mine" {
 		x.Over, x.Beats = none, none
@@ -125,8 +129,8 @@ func rowOf(r *study.Report, o study.Option) optionRow {
 	for _, b := range r.Best {
 		if b.Hall == o.Hall && b.Option == o.Name {
 			x.Chosen, x.Class = true, "chosen"
-			if b.Start != "" && b.Start != o.Start {
-				x.Start += "; the portfolio: " + b.Start
+			if best := bestStart(o); b.Start != "" && best != b.Start {
+				x.Start += "; by itself best " + best
 			}
 		}
 	}
@@ -134,6 +138,17 @@ func rowOf(r *study.Report, o study.Option) optionRow {
 }
 
 func cents(v float64) string { return group(v, 2) }
+
+// bestStart is the month in which an option is worth most in the expected case.
+func bestStart(o study.Option) string {
+	month, most := o.Start, math.Inf(-1)
+	for _, t := range o.Timing {
+		if finite(t.NPV) && t.NPV > most {
+			month, most = t.Month, t.NPV
+		}
+	}
+	return month
+}
 
 // choice is one hall of the decision.
 type choice struct {
@@ -164,8 +179,8 @@ func choicesOf(r *study.Report) (out []choice) {
 				}
 			}
 		}
-		if r.Paths == 0 {
-			c.P10, c.P90 = none, none
+		if r.Paths == 0 || said.Few(r) {
+			c.P10, c.P90, c.Beats, c.Lose, c.Breach = none, none, none, none, none
 		}
 		out = append(out, c)
 	}
@@ -177,15 +192,25 @@ type card struct{ Value, What, Link string }
 
 func cardsOf(r *study.Report) []card {
 	p := r.Portfolio
-	out := []card{{money(value(r, p.NPV, p.Expected)), "net present value, after tax", "m-npv"}}
-	if r.Paths > 0 {
-		out = append(out, card{money(p.NPV.P10) + " to " + money(p.NPV.P90), "P10 to P90: eight futures in ten", "m-paths"})
+	of := ", mean over all futures"
+	if r.Paths == 0 {
+		of = ", expected case"
 	}
-	out = append(out, card{money(gain(r)), "over mining on everywhere", "m-npv"},
-		card{rateCard(rateOf(p.ProjectIRR, nil, "")), "project IRR", "m-irr"}, card{rateCard(rateOf(p.EquityIRR, nil, "")), "equity IRR", "m-irr"},
-		card{money(abs(p.Capex)), "to build", "m-tax"}, card{money(p.PeakEquity), "owners' money, at most", "m-irr"}, card{money(p.Debt), "borrowed", "m-debt"},
-		card{optional(p.MinDSCR, ratio), "lowest debt service cover, expected case", "m-dscr"})
-	return out
+	out := []card{{money(value(r, p.NPV, p.Expected)), "net present value after tax" + of, "m-npv"}}
+	switch {
+	case said.Few(r):
+		out = append(out, card{"no spread", said.Spread(r), "m-paths"})
+	case r.Paths > 0:
+		out = append(out, card{money(p.NPV.P10) + " to " + money(p.NPV.P90), "P10 to P90: " + said.Spread(r), "m-paths"})
+	}
+	if r.Paths > 0 {
+		out = append(out, card{money(p.Expected), "net present value after tax, expected case", "m-npv"})
+	}
+	return append(out, card{money(gain(r)), "over mining on everywhere" + of, "m-npv"},
+		card{rateCard(rateOf(p.ProjectIRR, nil, "")), "project IRR, expected case", "m-irr"}, card{rateCard(rateOf(p.EquityIRR, nil, "")), "equity IRR, expected case", "m-irr"},
+		card{money(abs(p.Capex)), "to build, expected case", "m-tax"}, card{money(p.PeakEquity), "owners' money at most, expected case", "m-irr"}, card{money(p.Debt), "borrowed, expected case", "m-debt"},
+		card{optional(p.MinDSCR, ratio), "lowest DSCR of the site, before tax, expected case", "m-dscr"},
+		card{optional(p.TaxedDSCR, ratio), "lowest DSCR of the site, after tax, expected case", "m-dscr"})
 }
 
 func rateCard(r rate) string {

@@ -37,7 +37,7 @@ func Compare(w io.Writer, rs []*study.Report) error {
 
 func write(w io.Writer, text string, data any) error {
 	t := template.New("page").Funcs(template.FuncMap{
-		"money": money, "million": million, "group": group, "list": list, "join": strings.Join,
+		"money": money, "ratio": func(v *float64) string { return optional(v, ratio) }, "million": million, "group": group, "list": list, "join": strings.Join,
 		"count": func(n int) string { return group(float64(n), 0) },
 		"inc":   func(n int) int { return n + 1 },
 	})

@@ -83,6 +83,7 @@ func option(h int, hall string, k int, kind string) study.Option {
 	switch kind {
 	case "host", "greenfield":
 		o.Operates, o.Debt, o.DebtWhy, o.MinDSCR, o.MeanDSCR, o.LLCR = "2028-09", size*4.2e6, "DSCR", p(1.31), p(1.42), p(1.48)
+		o.TaxedDSCR, o.TaxedMean = p(1.12), p(1.27)
 		o.PathDSCR, o.Breach, o.BreakevenRent = p(dist(1.22, 0.2)), p(0.07), p(97.4)
 	case "cloud":
 		o.EquityIRR, o.Payback = study.Rate{None: "it never comes back"}, nil
@@ -141,6 +142,7 @@ func bests(r *study.Report) {
 		title := o.Title
 		if c[0] == "South" {
 			title = "Host for Example Compute from 2028-01"
+			o.Title, o.Start = title, c[2] // the limits moved it
 		}
 		r.Best = append(r.Best, study.Choice{Hall: c[0], Option: c[1], Title: title, Start: c[2], NPV: o.NPV, Alone: c[3], Over: o.Over.Mean})
 	}
@@ -150,7 +152,7 @@ func portfolio(r *study.Report) {
 	f := &r.Portfolio
 	*f = study.Portfolio{
 		NPV: dist(212.34e6, 95e6), Expected: 205e6, MiningOn: dist(55e6, 60e6), EquityIRR: study.Rate{Pct: p(19.4)}, ProjectIRR: study.Rate{None: "more than one rate"},
-		PeakEquity: 115.5e6, Debt: 231e6, Capex: 330e6, MinDSCR: p(1.08), Bound: []string{"crew of 25 MW from 2027-07", "40 $M of equity in 2028-03"}, Considered: 12_960,
+		PeakEquity: 115.5e6, Debt: 231e6, Capex: 330e6, MinDSCR: p(1.08), MeanDSCR: p(1.52), TaxedDSCR: p(0.97), TaxedMean: p(1.38), Bound: []string{"crew of 25 MW from 2027-07", "40 $M of equity in 2028-03"}, Considered: 12_960,
 	}
 	for y := range 12 {
 		all := study.Year{Year: y + 1, Label: fmt.Sprint(2027 + y), Lines: map[string]float64{}, Rows: map[string]float64{}}
@@ -179,7 +181,7 @@ func portfolio(r *study.Report) {
 	for t := range r.Months {
 		m.Labels = append(m.Labels, fmt.Sprintf("%d-%02d", 2027+t/12, 1+t%12))
 		owed, service := 0.0, 0.0
-		var cover *float64
+		var cover, taxed *float64
 		switch {
 		case t >= 6 && t < 20:
 			owed = 231e6 * float64(t-5) / 14
@@ -189,8 +191,9 @@ func portfolio(r *study.Report) {
 			if t == 28 {
 				cover = p(1.08)
 			}
+			taxed = p(*cover - 0.11)
 		}
-		m.Debt, m.Service, m.CFADS, m.DSCR, m.Cash = append(m.Debt, owed), append(m.Service, service), append(m.CFADS, 4e6), append(m.DSCR, cover), append(m.Cash, 1e6)
+		m.Debt, m.Service, m.CFADS, m.DSCR, m.Taxed, m.Cash = append(m.Debt, owed), append(m.Service, service), append(m.CFADS, 4e6), append(m.DSCR, cover), append(m.Taxed, taxed), append(m.Cash, 1e6)
 	}
 }
 
@@ -224,6 +227,9 @@ func worlds(r *study.Report) {
 		w.Difficulty = append(w.Difficulty, logFan(1.5e14*math.Pow(1.2, float64(y))))
 		w.Power = append(w.Power, spreadOf(y, 41+float64(y), 3))
 		w.Expected = append(w.Expected, 52*math.Pow(0.89, float64(y)))
+		w.ExpectedPrice = append(w.ExpectedPrice, 106e3*math.Pow(1.1, float64(y)))
+		w.ExpectedPower = append(w.ExpectedPower, 42+1.1*float64(y))
+		w.ExpectedDifficulty = append(w.ExpectedDifficulty, 1.5e14*math.Pow(1.22, float64(y)))
 	}
 }
 

@@ -59,7 +59,11 @@ func statementOf(ys []study.Year) (labels []string, groups []rowGroup) {
 			if r == finance.Cover {
 				print = ratio
 			}
-			g.add(ys, r.String(), sum(r), print, func(y study.Year) (float64, bool) { v, ok := y.Rows[r.Key()]; return v, ok })
+			name := r.String()
+			if r == finance.Cover {
+				name += " before tax, of twelve months"
+			}
+			g.add(ys, name, sum(r), print, func(y study.Year) (float64, bool) { v, ok := y.Rows[r.Key()]; return v, ok })
 		}
 		groups = append(groups, g)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"switchyard/study"
 	"switchyard/study/figure"
+	"switchyard/study/said"
 )
 
 // view is what the page shows.
@@ -36,6 +37,7 @@ type view struct {
 	Assumed    []inputRow
 	Origins    []origin
 	Command    string
+	Few        string // of so few futures that spreads mean nothing: that they do
 
 	Cash, Timing, Fan, Histogram, Debt, Tornado, Deal template.HTML
 	Worlds                                            []chart
@@ -70,9 +72,9 @@ type heat struct{ Text, Class string }
 
 // wait is what waiting is worth to one hall.
 type wait struct {
-	Hall, Value, Committed, Plan, Option, Error, Today, Never string
-	Chart                                                     template.HTML
-	Legend                                                    []shade
+	Hall, Said, Value, Committed, Plan, Option, Error, Today, Never string
+	Chart                                                           template.HTML
+	Legend                                                          []shade
 }
 
 // dealRow is a lease in the sector's table.
@@ -94,6 +96,9 @@ func viewOf(r *study.Report) view {
 	chosen, others := apart(r)
 	v.Findings, v.Others = findingsOf(chosen), findingsOf(others)
 	v.Span = spanOf(r)
+	if said.Few(r) {
+		v.Few = said.Spread(r)
+	}
 	v.scenarios(r)
 	for _, p := range r.Assumed {
 		v.Assumed = append(v.Assumed, inputRowOf(p))
@@ -118,7 +123,7 @@ func (v *view) draw(r *study.Report) {
 		v.Cash = both(func(w float64) template.HTML { return cash(w, p.Years) })
 	}
 	if m := timingOf(r); len(m.rows) > 0 && len(m.months) > 0 {
-		v.Timing, v.Shades = both(m.draw), m.legend()
+		v.Timing, v.Shades = m.both(), m.legend()
 	}
 	if len(p.Fan) > 0 {
 		l := look{title: "Net cash by year", desc: "Fan of the portfolio's net cash of each year after tax and before financing, from P10 to P90 of all futures.", high: 280, print: money, tick: short, start: r.Start}
@@ -152,10 +157,10 @@ func worldsOf(r *study.Report) (out []chart) {
 		expected   []float64
 		print      func(float64) string
 	}{
-		{"Price of bitcoin", "logarithmic", r.World.Price, true, r.World.Halvings, nil, short},
+		{"Price of bitcoin", "logarithmic", r.World.Price, true, r.World.Halvings, r.World.ExpectedPrice, short},
 		{"Hashprice, $/PH/day", "logarithmic", r.World.Hashprice, true, r.World.Halvings, r.World.Expected, plain},
-		{"Difficulty", "logarithmic", r.World.Difficulty, true, r.World.Halvings, nil, tera},
-		{"Price of power, $/MWh", "the year's mean", r.World.Power, false, nil, nil, plain},
+		{"Difficulty", "logarithmic", r.World.Difficulty, true, r.World.Halvings, r.World.ExpectedDifficulty, tera},
+		{"Price of power, $/MWh", "the year's mean", r.World.Power, false, nil, r.World.ExpectedPower, plain},
 	} {
 		if len(c.fans) == 0 {
 			continue
@@ -215,7 +220,7 @@ func regretsOf(r study.Regret) (out []regret) {
 
 func waitsOf(r *study.Report) (out []wait) {
 	for _, f := range r.Flexible {
-		w := wait{Hall: f.Hall, Value: million(f.Value), Committed: million(f.Committed), Plan: f.Plan, Option: million(f.Option), Error: million(f.OptionError), Today: f.Today, Never: chance(f.Never)}
+		w := wait{Hall: f.Hall, Said: minus(said.Waiting(r, &f)), Value: million(f.Value), Committed: million(f.Committed), Plan: f.Plan, Option: million(f.Option), Error: million(f.OptionError), Today: f.Today, Never: chance(f.Never)}
 		if len(f.Dates) > 0 {
 			w.Chart = both(func(width float64) template.HTML { return waiting(width, f, r) })
 			for k, o := range exercised(f) {
