@@ -42,7 +42,7 @@ test('one study: the answer, options by hall, findings of what is chosen first',
   await expect(found.getByText('below the covenant')).toBeVisible()
   // The largest swing first.
   await expect(page.getByRole('region', { name: 'What it hangs on' }).locator('tr').first()).toContainText('Rent')
-  await expect(page.getByText('hall-a: being free to wait and see is worth $2.4M (± $400k) over the best plan fixed today, host from 2027-07')).toBeVisible()
+  await expect(page.getByText(/hall-a: the plan now: .*Being free to wait and see adds \$2\.4M \(± \$400k\) to a fixed plan/)).toBeVisible()
 })
 
 test('the report for people opens by itself', async ({ page, url, context }) => {

@@ -70,7 +70,8 @@ export interface StudyOption {
   project_irr: number | null
   equity_irr: number | null
   no_irr?: string
-  min_dscr: number | null
+  min_dscr: number | null // before tax
+  min_dscr_after_tax?: number | null // reports of earlier versions have none
   payback_months: number | null
   debt_usd: number
   capex_usd: number
@@ -99,6 +100,7 @@ export interface StudyFinding {
 /** The part of a report that the page draws; the report for people has the rest. */
 export interface StudyReport {
   study: string
+  file?: string
   site: string
   note?: string
   start: string
@@ -122,7 +124,9 @@ export interface StudyReport {
     peak_equity_usd: number
     debt_usd: number
     capex_usd: number
-    min_dscr: number | null
+    min_dscr: number | null // of the site, before tax
+    min_dscr_after_tax?: number | null
+    npv_expected_usd?: number
     bound_by: string[] | null
   }
   flexible: { hall: string; option_value_usd: number; option_error_usd: number; plan: string; fixed_plan_is_best: boolean; today: string }[] | null
