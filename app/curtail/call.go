@@ -96,7 +96,7 @@ func (c *Curtail) plan(t *plant.Tenant, now time.Time, r api.CurtailRequest) (Ca
 	thisYear := 0
 	for i := range c.calls {
 		old := &c.calls[i]
-		if old.Tenant == k.Tenant && old.From.Before(k.To) && k.From.Before(old.end()) {
+		if old.Tenant == k.Tenant && old.touches(k.From, k.To) {
 			return k, refuse("%s was told already to draw less from %s to %s: withdraw %s first", t.Name, old.From.Format(time.RFC3339), old.To.Format(time.RFC3339), old.ID)
 		}
 		if z, _, _ := old.To.In(c.opt.Plant.Zone).Date(); z >= y {

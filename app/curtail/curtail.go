@@ -99,6 +99,12 @@ func (k *Call) end() time.Time {
 	return k.To
 }
 
+// touches says whether it takes any of the time from one moment to another; one that was withdrawn
+// before it began takes none.
+func (k *Call) touches(from, to time.Time) bool {
+	return k.From.Before(k.end()) && k.From.Before(to) && from.Before(k.end())
+}
+
 func (k *Call) running(now time.Time) bool { return !now.Before(k.From) && now.Before(k.end()) }
 
 // Curtail is all of a site's curtailments.

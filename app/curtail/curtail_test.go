@@ -312,6 +312,16 @@ func TestTheRight(t *testing.T) {
 	if _, err := r.Withdraw(t.Context(), "eva", later.ID, "no heat"); err != nil {
 		t.Fatal(err)
 	}
+	if s := r.Standing("acme"); len(s) != 0 {
+		t.Errorf("the tenant still sees %+v", s)
+	}
+	if s := r.Of(r.clk.at, "acme", site.Some(mw)); len(s.Called) != 0 {
+		t.Errorf("still planned with: %+v", s)
+	}
+	over := r.call(api.CurtailRequest{Tenant: "acme", From: noon.Add(5 * time.Hour), To: noon.Add(7 * time.Hour), Why: "heat after all"})
+	if _, err := r.Withdraw(t.Context(), "eva", over.ID, "no"); err != nil {
+		t.Fatal(err)
+	}
 	r.clk.at = noon.Add(9 * time.Hour)
 	r.Tick(t.Context())
 	if w := of(); w.LeftS != 3*3600 {

@@ -58,7 +58,7 @@ func (c *Curtail) called(k *Call) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.ContainsFunc(c.calls, func(x Call) bool {
-		return x.Tenant == k.Tenant && x.From.Before(k.To) && k.From.Before(x.end())
+		return x.Tenant == k.Tenant && x.touches(k.From, k.To)
 	})
 }
 
@@ -171,7 +171,7 @@ func (c *Curtail) Of(now time.Time, tenant string, draw site.Opt[unit.Power]) St
 	s := Standing{Used: c.used(tenant, now)}
 	for i := range c.calls {
 		k := &c.calls[i]
-		if k.Tenant != tenant || !now.Before(k.end()) {
+		if k.Tenant != tenant || !k.Withdrawn.IsZero() || !now.Before(k.To) {
 			continue
 		}
 		power := k.Power

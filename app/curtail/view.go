@@ -64,7 +64,7 @@ func (c *Curtail) Standing(tenant string) []api.CurtailmentView {
 	now := c.opt.Clock.Now()
 	var out []api.CurtailmentView
 	for _, k := range slices.Backward(c.thisYear(now)) {
-		if k.Tenant == tenant && now.Before(k.end()) {
+		if k.Tenant == tenant && k.Withdrawn.IsZero() && now.Before(k.To) {
 			v := c.view(&k, now)
 			v.By = ""
 			out = append(out, v)
