@@ -31,7 +31,7 @@ test('a tenant is curtailed by its consent, its page says so, and it is withdraw
   await page.goto(`/#/tenants/${tenant.id}`)
   await expect(page.getByTestId('curtailment')).toContainText(new RegExp(`${kW} kW less than before.*A transformer runs hot\\.`, 's'))
   // The demonstration's tenant has a control of its own, which says that it has seen it.
-  await expect(page.getByTestId('curtailment')).toContainText('Seen at')
+  await expect(page.getByTestId('curtailment')).toContainText('Seen at', { timeout: 20_000 })
 
   await page.goto('/#/curtailments')
   const row = page.locator(`[data-call="${called.id}"]`)
