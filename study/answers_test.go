@@ -237,3 +237,24 @@ func TestAgainstTheBestAlternative(t *testing.T) {
 		}
 	}
 }
+
+// TestClosingIsUncertain: what machines fetch when a hall is closed hangs on what mining earns by then.
+func TestClosingIsUncertain(t *testing.T) {
+	f := sample(t)
+	f.Halls, f.Power.Blocks = f.Halls[:1], nil
+	for m := range f.Curve {
+		f.Curve[m] = []float64{5000} // until then nothing mines
+	}
+	for i := range f.Options {
+		f.Options[i].Halls = nil
+	}
+	// Today's price is certain: it is that of two years from now which is not.
+	f.Sales = []input.Sale{{ID: closing, Of: "power"}}
+	f.Options = append(f.Options[:1], input.Option{ID: closing, Kind: input.Sell, With: closing, From: f.Start + 24, To: f.Start + 24, Every: 6})
+	o := optionIn(t, run(t, f, 300), "north", closing)
+	f.Bitcoin.Resale.Is = 0
+	stiff := optionIn(t, run(t, f, 300), "north", closing)
+	if stiff.NPV.P90-stiff.NPV.P10 > 1 || o.NPV.P90-o.NPV.P10 < 1.5e6 {
+		t.Errorf("closing brings from %.0f to %.0f, and from %.0f to %.0f at one price of machines", o.NPV.P10, o.NPV.P90, stiff.NPV.P10, stiff.NPV.P90)
+	}
+}

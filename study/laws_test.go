@@ -322,6 +322,7 @@ func broke(t fataler, which string, f *input.File, o *Option) bool {
 func plainWorld(f *input.File) {
 	f.Limits, f.Scenarios, f.Site.Ramp = input.Limits{}, nil, nil
 	f.Bitcoin.Floor.Is, f.Power.SpikeChance = 0, pct(0)
+	f.Bitcoin.Resale.Is = 0 // of a file with another price another world is expected
 }
 
 func TestBreakevensBreakEven(t *testing.T) {

@@ -113,6 +113,14 @@ func (s *plain) age(m *input.Machines, t int, before bool) (since int, price, th
 	return since, price, th
 }
 
+// used is what used machines fetch in month t over what is expected.
+func (s *plain) used(t int, p *plainPath) float64 {
+	if s.usual == nil {
+		s.usual = s.expected().hashprice
+	}
+	return math.Pow(p.hashprice[t]/s.usual[t], s.f.Bitcoin.Resale.Is)
+}
+
 // sold is what all machines of a hall fetch in month t.
 func (s *plain) sold(hall, t int) float64 {
 	sum := 0.0
@@ -168,7 +176,7 @@ func (s *plain) mining(hall int, p *plainPath) []plainMonth {
 				_, price, th := s.age(k, t, false)
 				m.machines -= price * th
 				since, price, th := s.age(k, t, true)
-				m.resale += price * th * math.Exp(-float64(k.Decay.Is)*float64(t-since)/12)
+				m.resale += price * th * math.Exp(-float64(k.Decay.Is)*float64(t-since)/12) * s.used(t, p)
 			}
 		}
 	}

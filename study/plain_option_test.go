@@ -32,14 +32,14 @@ func (s *plain) value(o *input.Option, hall, month int, p *plainPath, mined []pl
 	case "host":
 		l := s.f.Lease(o.With)
 		b := s.convert(o, hall, month, float64(given(l.TenantCapex, 0)), p)
-		return s.npv(s.until(hall, month, mined)) + s.npv(s.host(l, l.Exit, b, p))
+		return s.npv(s.until(hall, month, mined, p)) + s.npv(s.host(l, l.Exit, b, p))
 	case "cloud":
 		b := s.convert(o, hall, month, 0, p)
-		return s.npv(s.until(hall, month, mined)) + s.npv(s.cloud(s.f.Cloud(o.With), b, p))
+		return s.npv(s.until(hall, month, mined, p)) + s.npv(s.cloud(s.f.Cloud(o.With), b, p))
 	case "sell":
 		w := s.f.Sale(o.With)
 		at := month + int(given(w.After, 0))
-		return s.npv(s.until(hall, at, mined)) + s.npv(s.sell(w, hall, at, p))
+		return s.npv(s.until(hall, at, mined, p)) + s.npv(s.sell(w, hall, at, p))
 	case "greenfield":
 		g := s.f.Greenfield(o.With)
 		l := s.f.Lease(g.Lease)
@@ -51,17 +51,17 @@ func (s *plain) value(o *input.Option, hall, month int, p *plainPath, mined []pl
 		b.cost = b.mw * spread(g.Capex, p.cost[hall]) * p.capex
 		b.ready = month + max(0, int(math.Floor(spread(g.Build, p.delay[hall])+0.5))+p.longer)
 		b.operates = b.ready
-		return s.npv(s.until(hall, s.months, mined)) + s.npv(s.host(l, exit, b, p))
+		return s.npv(s.until(hall, s.months, mined, p)) + s.npv(s.host(l, exit, b, p))
 	}
-	return s.npv(s.until(hall, s.months, mined))
+	return s.npv(s.until(hall, s.months, mined, p))
 }
 
 // until is to mine until a month, in which the machines are sold.
-func (s *plain) until(hall, to int, mined []plainMonth) *plainProject {
+func (s *plain) until(hall, to int, mined []plainMonth, p *plainPath) *plainProject {
 	j := &plainProject{month: make([]plainMonth, s.months), end: s.months, failed: -1}
 	copy(j.month, mined[:min(to, s.months)])
 	if to < s.months {
-		j.month[to].resale = s.sold(hall, to)
+		j.month[to].resale = s.sold(hall, to) * s.used(to, p)
 		j.end = to + 1
 	}
 	return j

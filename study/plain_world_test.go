@@ -15,9 +15,10 @@ import (
 type plain struct {
 	f      *input.File
 	months int
+	usual  []float64 // hashprice as expected, once asked for
 }
 
-func newPlain(f *input.File) *plain { return &plain{f, 12 * f.Years} }
+func newPlain(f *input.File) *plain { return &plain{f: f, months: 12 * f.Years} }
 
 // plainPath is one future.
 type plainPath struct {

@@ -315,6 +315,7 @@ func (l *loader) checkBitcoin() {
 	within(l, "bitcoin.noise", b.Noise, 0, 2)
 	within(l, "bitcoin.floor_power", b.Floor, 0, unit.DollarsPerMWh(1000))
 	within(l, "bitcoin.floor_efficiency", b.Efficiency, 4, 500)
+	within(l, "bitcoin.resale_elasticity", b.Resale, 0, 3)
 	within(l, "bitcoin.power_correlation", b.PowerCorrelation, -1, 1)
 	if l.doc.Has("bitcoin.forward") && l.doc.Has("bitcoin.drift") {
 		l.fault("bitcoin.drift", "write one of them", "forward and drift are both there")

@@ -261,5 +261,6 @@ func (l *loader) bitcoinDefaults() {
 	assumed(l, &b.Noise, "bitcoin.noise", 0.20, "what the network's growth of 2019 to 2024 had of its own: 20.5 % a year, the months of China's ban apart")
 	assumed(l, &b.Floor, "bitcoin.floor_power", unit.DollarsPerMWh(45), "what large miners report to pay for power, all in")
 	assumed(l, &b.Efficiency, "bitcoin.floor_efficiency", 26, "between the S19j Pro and the S19 XP, which were then the oldest machines in large fleets")
+	assumed(l, &b.Resale, "bitcoin.resale_elasticity", 1, "used machines are quoted by the months in which they pay themselves back, so that their price goes as what they earn")
 	none(l, &b.PowerCorrelation, "bitcoin.power_correlation")
 }

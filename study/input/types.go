@@ -240,6 +240,9 @@ type Bitcoin struct {
 	// that of its least efficient machines at Start (improving).
 	Floor      Price                           `yaml:"floor_power"`
 	Efficiency *figure.Figure[unit.Efficiency] `yaml:"floor_efficiency"`
+	// Resale is by how much the price of used machines follows hashprice: at x times the hashprice that is expected for the
+	// month they fetch x^Resale times what their own resale and decay say; default 1.
+	Resale Number `yaml:"resale_elasticity"`
 	// PowerCorrelation couples the price of bitcoin with that of power; -1 to 1.
 	PowerCorrelation Number `yaml:"power_correlation"`
 }

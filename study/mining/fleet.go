@@ -3,6 +3,8 @@ package mining
 import (
 	"switchyard/study/input"
 	"switchyard/study/power"
+	"switchyard/study/world"
+	"switchyard/study/world/exact"
 )
 
 // Month is what a hall's mining brings in a month: $ as its flow lines have them, money in above zero.
@@ -33,7 +35,10 @@ type Fleet struct {
 	capture float64 // of what perfect curtailment gains over running always
 	month   []when
 	stages  []stage
-	resale  []float64 // of what is in place when a month begins
+	resale  []float64 // of what is in place when a month begins, where hashprice is as expected
+	// Prices of used machines are over those expected as hashprice is, to the power of elastic.
+	expected []float64
+	elastic  float64
 }
 
 // when is what New knows of a month.
@@ -64,6 +69,7 @@ func New(f *input.File, hall int, tariff *power.Tariff) *Fleet {
 	h := &f.Halls[hall]
 	n := 12 * f.Years
 	out := &Fleet{tariff: tariff, share: tariff.Share(hall), capture: capture(f), month: make([]when, n), resale: make([]float64, n+1)}
+	out.elastic, out.expected = is(f.Bitcoin.Resale, 1), hashprices(f)
 	pue := is(f.Site.MiningPUE, 1.03)
 	groups := groupsOf(f, h, pue)
 	for t := range out.month {
@@ -95,4 +101,29 @@ func New(f *input.File, hall int, tariff *power.Tariff) *Fleet {
 		out.resale[n] += groups[i].resale(n)
 	}
 	return out
+}
+
+// hashprices are those of the expected case; nil where the file has no bitcoin.
+func hashprices(f *input.File) []float64 {
+	m, err := world.New(f)
+	if err != nil {
+		return nil
+	}
+	p := m.NewPath()
+	m.Expected(p)
+	return p.Hashprice
+}
+
+// used is what used machines fetch on a path in month t over what is expected: what they earn then says it. The month
+// after the last is as the last.
+func (f *Fleet) used(t int, p *world.Path) float64 {
+	t = min(t, len(f.expected)-1)
+	if t < 0 || f.elastic == 0 || f.expected[t] <= 0 {
+		return 1
+	}
+	over := p.Hashprice[t] / f.expected[t]
+	if f.elastic == 1 {
+		return over
+	}
+	return exact.Pow(over, f.elastic)
 }

@@ -20,7 +20,10 @@ func (f *Fleet) Months(p *world.Path, out []Month) {
 func (f *Fleet) mine(t int, p *world.Path, out *Month) {
 	w := &f.month[t]
 	s := &f.stages[w.stage]
-	*out = Month{Upkeep: w.upkeep, Renewal: w.renewal, Resale: w.sold, Blocks: f.tariff.Blocks(t, p, f.share)}
+	*out = Month{Upkeep: w.upkeep, Renewal: w.renewal, Blocks: f.tariff.Blocks(t, p, f.share)}
+	if w.sold != 0 {
+		out.Resale = float64(w.sold * f.used(t, p))
+	}
 	mean, adder, covered := f.tariff.Mean(t, p), f.tariff.Adder(t), w.covered
 	running := 0.0 // MW, mean of the month
 	for i := range s.blocks {
@@ -62,9 +65,11 @@ func (f *Fleet) mine(t int, p *world.Path, out *Month) {
 	}
 }
 
-// Resale is what the machines in place at the beginning of month t fetch when all are sold, $; those
+// Resale is what the machines in place at the beginning of month t fetch on path p when all are sold, $; those
 // that a renewal in t would bring are not bought.
-func (f *Fleet) Resale(t int) float64 { return f.resale[min(t, len(f.resale)-1)] }
+func (f *Fleet) Resale(t int, p *world.Path) float64 {
+	return float64(f.resale[min(t, len(f.resale)-1)] * f.used(t, p))
+}
 
 // Draw is the full draw from the grid in month t, cooling included, MW: all machines at work.
 func (f *Fleet) Draw(t int) float64 { return f.at(t).full }

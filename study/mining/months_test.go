@@ -220,11 +220,11 @@ func TestRenewal(t *testing.T) {
 		near(t, "draw", fleet.Draw(k), 3)
 		near(t, "revenue", m.Revenue, hash*50*fleet.tariff.Hours(k)/24)
 	}
-	near(t, "resale at Start", fleet.Resale(0), 600_000)
-	near(t, "resale after a year", fleet.Resale(12), 600_000*math.Exp(-0.4))
-	near(t, "resale in the month of a renewal is of the old ones", fleet.Resale(18), 600_000*math.Exp(-0.6))
-	near(t, "resale of new ones after three months", fleet.Resale(21), th*price*math.Exp(-0.1))
-	near(t, "resale at the end", fleet.Resale(48), 150_000*15*math.Exp(-0.4))
+	near(t, "resale at Start", fleet.Resale(0, nil), 600_000)
+	near(t, "resale after a year", fleet.Resale(12, nil), 600_000*math.Exp(-0.4))
+	near(t, "resale in the month of a renewal is of the old ones", fleet.Resale(18, nil), 600_000*math.Exp(-0.6))
+	near(t, "resale of new ones after three months", fleet.Resale(21, nil), th*price*math.Exp(-0.1))
+	near(t, "resale at the end", fleet.Resale(48, nil), 150_000*15*math.Exp(-0.4))
 }
 
 func TestAdd(t *testing.T) {

@@ -18,35 +18,35 @@ func (s *Site) Plan(o *input.Option, hall, month int, p *world.Path, mined []min
 	venture.Clear()
 	switch o.Kind {
 	case "host":
-		s.mine(hall, month, mined, before)
+		s.mine(hall, month, mined, p, before)
 		pr := s.convert(hall, month, p)
 		s.host(s.leases[o.With], &pr, s.drawn(o), p, venture)
 	case "cloud":
-		s.mine(hall, month, mined, before)
+		s.mine(hall, month, mined, p, before)
 		pr := s.convert(hall, month, p)
 		s.cloud(s.clouds[o.With], &pr, s.drawn(o), p, venture)
 	case "sell":
 		w := s.sales[o.With]
-		s.mine(hall, month+w.after, mined, before)
+		s.mine(hall, month+w.after, mined, p, before)
 		s.sell(w, hall, month+w.after, p, venture)
 	case "greenfield":
-		s.mine(hall, s.months, mined, before)
+		s.mine(hall, s.months, mined, p, before)
 		g := s.fields[o.With]
 		pr := g.begun(hall, month, p)
 		s.host(&g.lease, &pr, s.drawn(o), p, venture)
 	default:
-		s.mine(hall, s.months, mined, venture)
+		s.mine(hall, s.months, mined, p, venture)
 	}
 }
 
 // mine fills mining before month to, in which the machines are sold if the study lasts that long.
-func (s *Site) mine(hall, to int, mined []mining.Month, v *flow.Flows) {
+func (s *Site) mine(hall, to int, mined []mining.Month, p *world.Path, v *flow.Flows) {
 	to = min(to, s.months)
 	fleet := s.halls[hall].fleet
 	fleet.Add(0, to, mined, v)
 	v.Begin, v.Operate, v.End = 0, 0, to
 	if to < s.months {
-		v.Line[flow.Resale][to] += fleet.Resale(to)
+		v.Line[flow.Resale][to] += fleet.Resale(to, p)
 		v.End = to + 1
 	}
 }
