@@ -2,13 +2,12 @@ package sheet
 
 import (
 	"fmt"
-	"regexp"
-	"strings"
 
 	"github.com/xuri/excelize/v2"
 
 	"switchyard/study/figure"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
 )
 
 // book is a workbook that is being written; the first fault is kept.
@@ -124,47 +123,34 @@ func (b *book) styles() {
 	set(link, "", excelize.Style{Alignment: &excelize.Alignment{Horizontal: "left", Indent: 1}, Font: &excelize.Font{Underline: "single", Color: "#1F5FA8"}})
 }
 
-var notName = regexp.MustCompile(`[^A-Za-z0-9_]+`)
-
 // longest is how long a sheet's name may be.
 const longest = 31
 
 // sheet adds a sheet and returns its name: that which is asked for, in letters, digits and _, cut to what
 // fits; numbered where another sheet has it, for spreadsheets take "A-1", "a_1" and "A_1" for one.
 func (b *book) sheet(name string) string {
-	name = notName.ReplaceAllString(name, "_")
-	name = unique(name, longest, b.sheets)
+	name = ref.Plain(name)
+	name = ref.Unique(name, longest, b.sheets)
 	_, err := b.file.NewSheet(name)
 	b.keep(err)
 	return name
 }
 
-// unique cuts a name to so many letters, and numbers it where it is in use; then it is in use.
-func unique(name string, most int, used map[string]bool) string {
-	out := name[:min(len(name), most)]
-	for i := 2; used[strings.ToLower(out)]; i++ {
-		tail := fmt.Sprintf("_%d", i)
-		out = name[:min(len(name), most-len(tail))] + tail
-	}
-	used[strings.ToLower(out)] = true
-	return out
-}
-
 // text puts words into a cell.
 func (b *book) text(sheet string, column, row int, v string, s style) {
-	at := cell(column, row)
+	at := ref.Cell(column, row)
 	b.keep(b.file.SetCellStr(sheet, at, v))
 	b.styled(sheet, at, s)
 }
 
 func (b *book) formula(sheet string, column, row int, v string, s style) {
-	at := cell(column, row)
+	at := ref.Cell(column, row)
 	b.keep(b.file.SetCellFormula(sheet, at, v))
 	b.styled(sheet, at, s)
 }
 
 func (b *book) number(sheet string, column, row int, v float64, s style) {
-	at := cell(column, row)
+	at := ref.Cell(column, row)
 	b.keep(b.file.SetCellFloat(sheet, at, v, -1, 64))
 	b.styled(sheet, at, s)
 }
@@ -187,24 +173,3 @@ func (b *book) monthName(t int) string { return month(b.f, t) }
 
 // month names a month of a study.
 func month(f *input.File, t int) string { return (f.Start + figure.Month(t)).String() }
-
-// cell is a cell's name, "F12".
-func cell(column, row int) string {
-	name, err := excelize.CoordinatesToCellName(column, row)
-	if err != nil {
-		return "#REF!" // a month beyond 16,384 columns: a study has at most 480
-	}
-	return name
-}
-
-// fixed is a cell's name that does not move, "$F$12".
-func fixed(column, row int) string {
-	name, err := excelize.CoordinatesToCellName(column, row, true)
-	if err != nil {
-		return "#REF!"
-	}
-	return name
-}
-
-// on names cells of another sheet.
-func on(sheet, cells string) string { return "'" + sheet + "'!" + cells }

@@ -5,6 +5,7 @@ import (
 
 	"switchyard/study/flow"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
 	"switchyard/study/venture"
 )
 
@@ -88,7 +89,7 @@ func (x *option) draw() table {
 	for i := range 11 {
 		sum := "0"
 		if i > 0 {
-			sum = cell(i+1, row+1) + "+" + cell(i+1, row)
+			sum = ref.Cell(i+1, row+1) + "+" + ref.Cell(i+1, row)
 		}
 		b.formula(name, i+2, row+1, sum, percent)
 		if i < 10 {
@@ -96,7 +97,7 @@ func (x *option) draw() table {
 		}
 	}
 	b.mark(name, 2, row, tenth[:10], false)
-	t := table{on(name, fixed(2, row)+":"+fixed(11, row)), on(name, fixed(2, row+1)+":"+fixed(12, row+1))}
+	t := table{ref.On(name, ref.Fixed(2, row)+":"+ref.Fixed(11, row)), ref.On(name, ref.Fixed(2, row+1)+":"+ref.Fixed(12, row+1))}
 	b.draws[label] = t
 	return t
 }
@@ -125,7 +126,7 @@ func (x *option) exit(multiple string) {
 	var year []string
 	for l := range flow.Lines {
 		if k := l.Key(); l.Operating() && x.g.has(k) {
-			year = append(year, "SUM("+cells(n-12, n-1, x.g.rows[k])+")")
+			year = append(year, "SUM("+ref.Range(n-12, n-1, x.g.rows[k])+")")
 		}
 	}
 	x.g.scalar("exit", "EBITDA of the last 12 months", "$", dollars, total(year), "")

@@ -10,6 +10,7 @@ import (
 	"switchyard/study"
 	"switchyard/study/figure"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
 )
 
 // dying is the sample with power so dear that all halls are closed.
@@ -56,7 +57,7 @@ func TestClosingByLibreOffice(t *testing.T) {
 	paid := 0
 	for _, row := range sheets["Site_costs"] {
 		for m := range f.Months() {
-			if v, err := strconv.ParseFloat(row[min(firstMonth-1+m, len(row)-1)], 64); row[0] == "Site's fixed costs" && err == nil && v < 0 {
+			if v, err := strconv.ParseFloat(row[min(ref.FirstMonth-1+m, len(row)-1)], 64); row[0] == "Site's fixed costs" && err == nil && v < 0 {
 				paid++
 			}
 		}

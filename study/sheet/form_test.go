@@ -17,6 +17,7 @@ import (
 	"switchyard/study/finance"
 	"switchyard/study/flow"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
 )
 
 // wholeStudy is the study of all that the sample does without.
@@ -177,7 +178,7 @@ func TestUnique(t *testing.T) {
 	for _, c := range [][2]string{
 		{"Taken", "Taken_2"}, {"abc", "abc"}, {"ABC", "ABC_2"}, {"abcdefghijkl", "abcdefghij"}, {"abcdefghijklm", "abcdefgh_2"}, {"abcdefghij", "abcdefgh_3"},
 	} {
-		if got := unique(c[0], 10, used); got != c[1] {
+		if got := ref.Unique(c[0], 10, used); got != c[1] {
 			t.Errorf("%s: %s, want %s", c[0], got, c[1])
 		}
 	}

@@ -1,18 +1,11 @@
 package sheet
 
 import (
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
-)
 
-// firstMonth is the column of month 0. The one before it holds nought where a formula looks back from
-// month 0.
-const (
-	firstMonth = 6
-	opening    = firstMonth - 1
+	"switchyard/study/sheet/ref"
 )
 
 // grid is a sheet of months: a column a month, a row a line of the model, each with one formula that
@@ -23,7 +16,7 @@ type grid struct {
 	lines  []line
 	rows   map[string]int  // by key
 	opened map[string]bool // rows of which one looks back
-	parsed map[string][]piece
+	parsed map[string][]ref.Piece
 }
 
 // line is a row of the sheet.
@@ -37,21 +30,10 @@ type line struct {
 // grid adds a sheet of months; its first row names them.
 func (b *book) grid(name string) *grid {
 	name = b.sheet(name)
-	g := &grid{book: b, name: name, rows: map[string]int{}, opened: map[string]bool{}, parsed: map[string][]piece{}}
+	g := &grid{book: b, name: name, rows: map[string]int{}, opened: map[string]bool{}, parsed: map[string][]ref.Piece{}}
 	b.grids[name], b.order = g, append(b.order, g)
 	return g
 }
-
-// ref finds a reference of a template:
-//
-//	[rent]     the row rent in this month
-//	[rent<]    in the month before; nought in month 0
-//	[rent<11]  eleven months before; nought where there is none
-//	[rent..]   from month 0 up to this month
-//	[rent*]    all months
-//	[rent$0]   month 0
-//	[World!hp] the same of another grid
-var ref = regexp.MustCompile(`\[(?:([A-Za-z0-9_]+)!)?([a-z0-9_]+)(<\d*|\.\.|\*|\$0)?\]`)
 
 // always is a template that is the same in all months.
 func always(template string) func(int) string { return func(int) string { return template } }
@@ -87,10 +69,8 @@ func (g *grid) add(l line) {
 	}
 	g.lines = append(g.lines, l)
 	g.rows[l.key] = len(g.lines) + 1 // below the months' names
-	for _, p := range ref.FindAllStringSubmatch(l.template(min(1, g.book.months-1)), -1) {
-		if strings.HasPrefix(p[3], "<") && p[1] == "" {
-			g.opened[p[2]] = true
-		}
+	for _, key := range ref.Back(l.template(min(1, g.book.months-1))) {
+		g.opened[key] = true
 	}
 }
 
@@ -108,7 +88,7 @@ func (g *grid) flush() {
 		head = append(head, month(b.f, t))
 	}
 	b.keep(w.SetRow("A1", head, excelize.RowOpts{StyleID: b.style[heading]}))
-	values := make([]any, firstMonth+b.months-1)
+	values := make([]any, ref.FirstMonth+b.months-1)
 	for i := range g.lines {
 		l, n := &g.lines[i], i+2
 		clear(values)
@@ -121,23 +101,23 @@ func (g *grid) flush() {
 		case l.label == "":
 			continue
 		case l.template == nil:
-			b.keep(w.SetRow(cell(1, n), values[:1], excelize.RowOpts{StyleID: style}))
+			b.keep(w.SetRow(ref.Cell(1, n), values[:1], excelize.RowOpts{StyleID: style}))
 			continue
 		case l.once:
-			values[firstMonth-1] = excelize.Cell{Formula: g.expand(l.template(0), 0), StyleID: style}
-			b.keep(w.SetRow(cell(1, n), values[:firstMonth]))
+			values[ref.FirstMonth-1] = excelize.Cell{Formula: g.expand(l.template(0), 0), StyleID: style}
+			b.keep(w.SetRow(ref.Cell(1, n), values[:ref.FirstMonth]))
 			continue
 		}
 		if g.opened[l.key] {
-			values[opening-1] = excelize.Cell{Value: 0, StyleID: style}
+			values[ref.Opening-1] = excelize.Cell{Value: 0, StyleID: style}
 		}
 		if l.sums {
-			values[2] = excelize.Cell{Formula: "SUM(" + cells(0, b.months-1, n) + ")", StyleID: style}
+			values[2] = excelize.Cell{Formula: "SUM(" + ref.Range(0, b.months-1, n) + ")", StyleID: style}
 		}
 		for t := range b.months {
-			values[firstMonth-1+t] = excelize.Cell{Formula: g.expand(l.template(t), t), StyleID: style}
+			values[ref.FirstMonth-1+t] = excelize.Cell{Formula: g.expand(l.template(t), t), StyleID: style}
 		}
-		b.keep(w.SetRow(cell(1, n), values))
+		b.keep(w.SetRow(ref.Cell(1, n), values))
 	}
 	b.keep(w.Flush())
 }
@@ -152,91 +132,42 @@ func (g *grid) stream() *excelize.StreamWriter {
 	for _, c := range []struct {
 		from, to int
 		width    float64
-	}{{1, 1, 44}, {2, 2, 12}, {3, 3, 17}, {4, 4, 30}, {5, 5, 8}, {firstMonth, firstMonth + g.book.months, 14}} {
+	}{{1, 1, 44}, {2, 2, 12}, {3, 3, 17}, {4, 4, 30}, {5, 5, 8}, {ref.FirstMonth, ref.FirstMonth + g.book.months, 14}} {
 		g.book.keep(w.SetColWidth(c.from, c.to, c.width))
 	}
 	g.book.keep(w.SetPanes(&excelize.Panes{Freeze: true, XSplit: 1, YSplit: 1, TopLeftCell: "B2", ActivePane: "bottomRight"}))
 	return w
 }
 
-// piece is a part of a template: words as they are, and behind them a reference, if it has one.
-type piece struct {
-	words  string
-	n      int    // the row that is meant; zero: words alone
-	prefix string // the sheet that it is on, if another
-	how    string // as ref has it
-	back   int    // months
-}
-
 // parse takes a template apart; most are the same in all months.
-func (g *grid) parse(template string) []piece {
+func (g *grid) parse(template string) []ref.Piece {
 	if v, there := g.parsed[template]; there {
 		return v
 	}
-	var out []piece
-	from := 0
-	for _, m := range ref.FindAllStringSubmatchIndex(template, -1) {
-		p := piece{words: template[from:m[0]], back: 1}
+	out, err := ref.Parse(template, func(sheet, key string) int {
 		of := g
-		if m[2] >= 0 {
-			name := template[m[2]:m[3]]
-			if of = g.book.grids[name]; of == nil {
-				g.book.fail("%s on %s: there is no such sheet", template, g.name)
-				return nil
-			}
-			p.prefix = "'" + name + "'!"
+		if sheet != "" {
+			of = g.book.grids[sheet]
 		}
-		if m[6] >= 0 {
-			p.how = template[m[6]:m[7]]
+		if of == nil {
+			return 0
 		}
-		if p.n = of.rows[template[m[4]:m[5]]]; p.n == 0 {
-			g.book.fail("%s on %s: %s has no such row", template, g.name, of.name)
-			return nil
-		}
-		if months, is := strings.CutPrefix(p.how, "<"); is && months != "" {
-			n, err := strconv.Atoi(months)
-			g.book.keep(err)
-			p.back = n
-		}
-		out, from = append(out, p), m[1]
+		return of.rows[key]
+	})
+	if err != nil {
+		g.book.fail("%s: %w", g.name, err)
 	}
-	out = append(out, piece{words: template[from:]})
 	g.parsed[template] = out
 	return out
 }
 
 // expand writes a template's references for month t.
 func (g *grid) expand(template string, t int) string {
-	var out strings.Builder
-	for _, p := range g.parse(template) {
-		out.WriteString(p.words)
-		if p.n == 0 {
-			break
-		}
-		out.WriteString(p.prefix)
-		switch p.how {
-		case "":
-			out.WriteString(cell(firstMonth+t, p.n))
-		case "..":
-			out.WriteString(cells(0, t, p.n))
-		case "*":
-			out.WriteString(cells(0, g.book.months-1, p.n))
-		case "$0":
-			out.WriteString(fixed(firstMonth, p.n))
-		default:
-			out.WriteString(cell(firstMonth+max(t-p.back, -1), p.n))
-		}
-	}
-	return out.String()
-}
-
-// cells is the range of a row from one month to another, its beginning fixed.
-func cells(from, to, n int) string {
-	return fixed(firstMonth+from, n) + ":" + cell(firstMonth+to, n)
+	return ref.Expand(g.parse(template), t, g.book.months)
 }
 
 // at is a row's one figure as other sheets write it.
-func (g *grid) at(key string) string { return on(g.name, fixed(firstMonth, g.rows[key])) }
+func (g *grid) at(key string) string { return ref.On(g.name, ref.Fixed(ref.FirstMonth, g.rows[key])) }
 
 // total adds up; nothing is nought.
 func total(parts []string) string {

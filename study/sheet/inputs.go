@@ -8,6 +8,7 @@ import (
 
 	"switchyard/study/figure"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
 	"switchyard/unit"
 )
 
@@ -76,7 +77,7 @@ func (g figures) add(what, label, unit string, value float64, s style, from, sou
 		}
 	}
 	// With in_ before it, it can never be taken for a cell.
-	name := unique(notName.ReplaceAllString(strings.Join(parts, "_"), "_"), 200, in.names)
+	name := ref.Unique(ref.Plain(strings.Join(parts, "_")), 200, in.names)
 	if g.id != "" {
 		label = g.id + ": " + label
 	}
@@ -159,7 +160,9 @@ func (b *book) edited() string {
 			last += 1 + len(list)
 		}
 	}
-	is := func(column int) string { return on(b.inputs.sheet, fixed(column, 5)+":"+fixed(column, last)) }
+	is := func(column int) string {
+		return ref.On(b.inputs.sheet, ref.Fixed(column, 5)+":"+ref.Fixed(column, last))
+	}
 	return "OR(" + strings.Join(append([]string{"SUMPRODUCT(--(" + is(2) + "<>" + is(inFile) + "))>0"}, b.marks...), ",") + ")"
 }
 
@@ -168,15 +171,15 @@ func (b *book) mark(sheet string, column, row int, figures []float64, down bool)
 	if len(figures) == 0 {
 		return
 	}
-	sum, of, last := 0.0, "COLUMN", cell(column+len(figures)-1, row)
+	sum, of, last := 0.0, "COLUMN", ref.Cell(column+len(figures)-1, row)
 	first := column
 	if down {
-		of, last, first = "ROW", cell(column, row+len(figures)-1), row
+		of, last, first = "ROW", ref.Cell(column, row+len(figures)-1), row
 	}
 	for i, v := range figures {
 		sum += v * float64(first+i)
 	}
-	at := on(sheet, cell(column, row)+":"+last)
+	at := ref.On(sheet, ref.Cell(column, row)+":"+last)
 	b.marks = append(b.marks, fmt.Sprintf("ABS(SUMPRODUCT(%s,%s(%s))-(%v))>0.00001", at, of, at, sum))
 }
 
@@ -220,7 +223,7 @@ func (b *book) flushInputs() {
 				b.text(name, 3+i, row, s, indented)
 			}
 			b.number(name, inFile, row, v.value, v.style)
-			b.keep(b.file.SetDefinedName(&excelize.DefinedName{Name: v.name, RefersTo: on(name, fixed(2, row))}))
+			b.keep(b.file.SetDefinedName(&excelize.DefinedName{Name: v.name, RefersTo: ref.On(name, ref.Fixed(2, row))}))
 		}
 	}
 	for _, c := range []struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/xuri/excelize/v2"
+	"switchyard/study/sheet/ref"
 )
 
 const pricesSheet = "Prices"
@@ -42,16 +43,16 @@ func (b *book) hourly() {
 			if i >= len(prices) {
 				continue
 			}
-			price, sum := excelize.Cell{Value: prices[i], StyleID: b.style[inPlain]}, cell(2*c+1, i+2)
+			price, sum := excelize.Cell{Value: prices[i], StyleID: b.style[inPlain]}, ref.Cell(2*c+1, i+2)
 			if flat != "" {
 				price = excelize.Cell{Formula: flat, StyleID: b.style[plain]}
 			}
 			if i > 0 {
-				sum = cell(2*c+2, i+1) + "+" + sum
+				sum = ref.Cell(2*c+2, i+1) + "+" + sum
 			}
 			values[2*c], values[2*c+1] = price, excelize.Cell{Formula: sum, StyleID: b.style[plain]}
 		}
-		b.keep(w.SetRow(cell(1, i+2), values))
+		b.keep(w.SetRow(ref.Cell(1, i+2), values))
 	}
 	b.keep(w.Flush())
 }
@@ -66,7 +67,7 @@ type hours struct {
 func (b *book) prices(t int) hours {
 	c := b.calendar(t)
 	n := len(b.f.Curve[c])
-	column := func(k int) string { return pricesSheet + "!" + fixed(k, 2) + ":" + fixed(k, n+1) }
+	column := func(k int) string { return pricesSheet + "!" + ref.Fixed(k, 2) + ":" + ref.Fixed(k, n+1) }
 	return hours{column(2*c + 1), column(2*c + 2), n}
 }
 

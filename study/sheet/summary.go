@@ -7,8 +7,9 @@ import (
 
 	"switchyard/study"
 	"switchyard/study/finance"
-	"switchyard/study/flow"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
+	"switchyard/study/sheet/tell"
 )
 
 // summaryColumn is a column of the table of options: its title, its width, and the figure of the option's
@@ -65,7 +66,7 @@ func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *proj
 			s = headFigure
 		}
 		b.text(name, i+1, summaryHead, c.title, s)
-		b.keep(b.file.SetColWidth(name, columnName(i+1), columnName(i+1), c.width))
+		b.keep(b.file.SetColWidth(name, ref.Column(i+1), ref.Column(i+1), c.width))
 	}
 	b.keep(b.file.SetRowHeight(name, summaryHead, 48))
 	row := summaryHead
@@ -78,7 +79,7 @@ func (b *book) summary(r *study.Report, all []listed, years *yearly, fixed *proj
 	b.tab(name, "#3E8E5A")
 	hide := false
 	b.keep(b.file.SetSheetView(name, 0, &excelize.ViewOptions{ShowGridLines: &hide}))
-	b.keep(b.file.SetPanes(name, &excelize.Panes{Freeze: true, YSplit: summaryHead, TopLeftCell: cell(1, summaryHead+1), ActivePane: "bottomLeft"}))
+	b.keep(b.file.SetPanes(name, &excelize.Panes{Freeze: true, YSplit: summaryHead, TopLeftCell: ref.Cell(1, summaryHead+1), ActivePane: "bottomLeft"}))
 	b.landscape(name)
 }
 
@@ -103,10 +104,10 @@ func (b *book) summaryRow(name string, row int, v *listed, all []listed) {
 		case c.title == "Begins" && v.kind == input.Mine:
 			b.text(name, column, row, "", s)
 		case c.title == "Begins":
-			b.formula(name, column, row, fmt.Sprintf("INDEX(%s,1,%s+1)", on("World", fixed(firstMonth, 1)+":"+fixed(firstMonth+b.months-1, 1)), v.start), s)
+			b.formula(name, column, row, fmt.Sprintf("INDEX(%s,1,%s+1)", ref.On("World", ref.Fixed(ref.FirstMonth, 1)+":"+ref.Fixed(ref.FirstMonth+b.months-1, 1)), v.start), s)
 		case c.style == link:
 			b.text(name, column, row, v.g.name, link)
-			b.keep(b.file.SetCellHyperLink(name, cell(column, row), on(v.g.name, "A1"), "Location"))
+			b.keep(b.file.SetCellHyperLink(name, ref.Cell(column, row), ref.On(v.g.name, "A1"), "Location"))
 		default:
 			b.formula(name, column, row, v.g.at("worth")+"-"+miningOf(v.hall, all), s)
 		}
@@ -169,11 +170,11 @@ func (b *book) charts(name string, row int, all []listed, years *yearly) {
 			column = 8
 		}
 		at++
-		return cell(column, down)
+		return ref.Cell(column, down)
 	}
-	titles := on(years.name, fixed(firstYear, 1)+":"+fixed(firstYear+b.f.Years-1, 1))
+	titles := ref.On(years.name, ref.Fixed(firstYear, 1)+":"+ref.Fixed(firstYear+b.f.Years-1, 1))
 	series := func(n int) excelize.ChartSeries {
-		return excelize.ChartSeries{Name: on(years.name, fixed(4, n)), Categories: titles, Values: on(years.name, fixed(firstYear, n)+":"+fixed(firstYear+b.f.Years-1, n))}
+		return excelize.ChartSeries{Name: ref.On(years.name, ref.Fixed(4, n)), Categories: titles, Values: ref.On(years.name, ref.Fixed(firstYear, n)+":"+ref.Fixed(firstYear+b.f.Years-1, n))}
 	}
 	chart := func(kind excelize.ChartType, title string, of []excelize.ChartSeries) *excelize.Chart {
 		c := &excelize.Chart{Type: kind, Series: of, Dimension: excelize.ChartDimension{Width: 760, Height: 360}, Legend: excelize.ChartLegend{Position: "bottom"}}
@@ -189,7 +190,7 @@ func (b *book) charts(name string, row int, all []listed, years *yearly) {
 			continue
 		}
 		var of []excelize.ChartSeries
-		for _, k := range sources {
+		for _, k := range tell.Sources() {
 			if n := v.years[k]; n != 0 {
 				of = append(of, series(n))
 			}
@@ -206,17 +207,6 @@ func (b *book) charts(name string, row int, all []listed, years *yearly) {
 	b.keep(b.file.AddChart(name, place(), chart(excelize.Col, "All halls as chosen: debt at the year's end, and DSCR", []excelize.ChartSeries{series(debt)}), ratio))
 }
 
-// sources are what the cash of a hall comes from and goes to, as Years has it.
-var sources = func() (out []string) {
-	for l := range flow.Blocks + 1 {
-		out = append(out, "line "+l.Key())
-	}
-	for _, r := range []finance.Row{finance.OpCosts, finance.Capex, finance.SaleCash, finance.FreeTax} {
-		out = append(out, "row "+r.Key())
-	}
-	return out
-}()
-
 // rowOf is the row of a statement's figure; zero without it.
 func (s *yearly) rowOf(hall string, r finance.Row) int {
 	for i := range s.lines {
@@ -225,12 +215,4 @@ func (s *yearly) rowOf(hall string, r finance.Row) int {
 		}
 	}
 	return 0
-}
-
-func columnName(n int) string {
-	name, err := excelize.ColumnNumberToName(n)
-	if err != nil {
-		return "XFD"
-	}
-	return name
 }

@@ -7,6 +7,7 @@ import (
 	"switchyard/study/finance"
 	"switchyard/study/flow"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
 )
 
 // e puts a prefix for # in a template.
@@ -139,7 +140,7 @@ func (p *project) written(key, label, placed, kind string) {
 	shares, n := p.b.taxTable(kind), p.g.rows[p.prefix+placed]
 	months := p.b.months
 	p.g.row(p.prefix+key, label, "$", dollars, true, func(t int) string {
-		return fmt.Sprintf("SUMPRODUCT(%s,%s)", cells(0, t, n), on(taxSheet, fixed(2+months-1-t, shares)+":"+fixed(2+months-1, shares)))
+		return fmt.Sprintf("SUMPRODUCT(%s,%s)", ref.Range(0, t, n), ref.On(taxSheet, ref.Fixed(2+months-1-t, shares)+":"+ref.Fixed(2+months-1, shares)))
 	}, "")
 }
 
@@ -198,6 +199,6 @@ func (b *book) oneTable(row int, what, kind string) {
 	}
 	b.mark(taxSheet, 2, row, shares[:min(len(shares), b.f.Years)], false)
 	for t := range b.months {
-		b.formula(taxSheet, b.months+1-t, row+1, fixed(2+t/12, row)+"/12", plain)
+		b.formula(taxSheet, b.months+1-t, row+1, ref.Fixed(2+t/12, row)+"/12", plain)
 	}
 }

@@ -1,6 +1,10 @@
 package sheet
 
-import "fmt"
+import (
+	"fmt"
+
+	"switchyard/study/sheet/ref"
+)
 
 // worth writes what the option comes to, beside its value: rates of return, and what lenders and owners
 // read.
@@ -56,8 +60,8 @@ func (p *project) rate(key, label, flows string) {
 	differ := e("IF(AND(ISNUMBER([#_low$0]),ISNUMBER([#_high$0])),ABS([#_low$0]-[#_high$0])>0.0000001,FALSE)", key)
 	p.once(key+"_many", "… and others fit too", "", whole, "IF(OR("+differ+e(",SIGN(NPV("+low+",[#*]))=SIGN(NPV("+high+",[#*]))),1,0)", flows), "1: they do")
 	at := p.g.rows[p.prefix+sum]
-	falls := fmt.Sprintf("SUMPRODUCT((%s>0)*(%s<0))", cells(0, n-2, at), cells(1, n-1, at))
-	once := fmt.Sprintf("AND(%s=0,%s>0,", falls, cell(firstMonth+n-1, at)) + e("[#_high$0]>0)", key)
+	falls := fmt.Sprintf("SUMPRODUCT((%s>0)*(%s<0))", ref.Range(0, n-2, at), ref.Range(1, n-1, at))
+	once := fmt.Sprintf("AND(%s=0,%s>0,", falls, ref.Cell(ref.FirstMonth+n-1, at)) + e("[#_high$0]>0)", key)
 	found := e("IF(ISNUMBER([#_high$0]),[#_high$0],[#_low$0])", key)
 	p.once(key+"_month", "… the one that counts", "%", percent, "IF("+e("[#_many$0]=1", key)+",IF("+once+","+found+`,"more than one rate"),`+found+")", "")
 	none := e(`IF(MIN([#*])>=0,"no money is put in",IF(MAX([#*])<=0,"it never comes back",IF(NPV(`+high+`,[#*])>0,"it brings money before it costs any",`, flows)
@@ -141,7 +145,7 @@ func (g *grid) yearEnd(y int) string {
 	if n == 0 {
 		return "0"
 	}
-	from := firstMonth + 12*y
-	at := on(g.name, cell(from, n)+":"+cell(from+11, n))
+	from := ref.FirstMonth + 12*y
+	at := ref.On(g.name, ref.Cell(from, n)+":"+ref.Cell(from+11, n))
 	return fmt.Sprintf("IF(COUNT(%[1]s)=0,0,INDEX(%[1]s,1,SUMPRODUCT(MAX(ISNUMBER(%[1]s)*COLUMN(%[1]s)))-%[2]d))", at, from-1)
 }

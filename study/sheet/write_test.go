@@ -17,6 +17,7 @@ import (
 
 	"switchyard/study"
 	"switchyard/study/input"
+	"switchyard/study/sheet/ref"
 )
 
 // calculated opens a workbook in LibreOffice, which computes all formulas anew, and returns the cells
@@ -181,7 +182,7 @@ func sound(t *testing.T, sheets map[string][][]string) {
 			for c, v := range row {
 				if (strings.HasPrefix(v, "#") || strings.HasPrefix(v, "Err:")) && bad < 20 {
 					bad++
-					t.Errorf("%s!%s is %s", name, cell(c+1, i+1), v)
+					t.Errorf("%s!%s is %s", name, ref.Cell(c+1, i+1), v)
 				}
 			}
 			if len(row) > 3 && (strings.HasPrefix(row[0], "Off balance") || strings.HasPrefix(row[3], "Off balance")) {
