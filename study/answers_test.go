@@ -154,7 +154,7 @@ func TestBreakevensHaveDirections(t *testing.T) {
 				l = leverGPU
 			}
 			gap := func(figure float64) float64 {
-				w.move(x.hall, l, (figure-b.rest())/(b.Now-b.rest()))
+				w.move(x.hall, l, (figure-unmoved(&b))/(b.Now-unmoved(&b)))
 				most := math.Inf(-1)
 				for k := range all {
 					if all[k].hall == x.hall && (b.Against == AgainstMining && all[k].out.Kind == input.Mine || b.Against == AgainstAlternative && !same(&all[k].out, &x.out)) {
@@ -185,8 +185,8 @@ func TestBreakevensHaveDirections(t *testing.T) {
 	}
 }
 
-// rest is what of a figure its lever does not move: searched is from a tenth to ten times the rest.
-func (b *Breakeven) rest() float64 { return b.From - (b.To-b.From)/99 }
+// unmoved is what of a figure its lever does not move: searched is from a tenth to ten times the rest.
+func unmoved(b *Breakeven) float64 { return b.From - (b.To-b.From)/99 }
 
 // TestMineBreaksEvenTwice: fixed-price power that is resold pays for a hall that rests when power is dear.
 func TestMineBreaksEvenTwice(t *testing.T) {

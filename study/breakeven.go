@@ -302,7 +302,7 @@ func (c *contest) tell() {
 			b.Ahead, b.Text = ahead, wording(b.Roots, ahead, &b)
 			x.out.Breakevens = append(x.out.Breakevens, b)
 			if old := AgainstMining; against == old || i == 0 && against == AgainstNothing {
-				x.out.breaksEven(of, found, at)
+				breaksEven(&x.out, of, found, at)
 			}
 		}
 	}
@@ -314,7 +314,7 @@ func (c *contest) best(some []int) *future {
 }
 
 // breaksEven writes the crossing that is nearest to the expected case, on a logarithmic scale.
-func (o *Option) breaksEven(of string, found []crossing, at func(float64) float64) {
+func breaksEven(o *Option, of string, found []crossing, at func(float64) float64) {
 	if len(found) == 0 {
 		return
 	}
