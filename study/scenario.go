@@ -8,6 +8,9 @@ import (
 	"switchyard/study/input"
 )
 
+// MineEverywhere is the decision to leave all halls as they are.
+const MineEverywhere = "mine on everywhere"
+
 // choices are one candidate a hall.
 type choices []candidate
 
@@ -86,7 +89,7 @@ func (e *engine) ways(all []future, best choices) (names []string, ways []choice
 	for h := range on {
 		on[h] = e.cands[h][0]
 	}
-	names, ways = append(names, "mine on everywhere"), append(ways, on)
+	names, ways = append(names, MineEverywhere), append(ways, on)
 	for i := range e.f.Options {
 		o := &e.f.Options[i]
 		if o.Kind == mine {

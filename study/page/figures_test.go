@@ -264,3 +264,13 @@ func TestRoundedBeyond(t *testing.T) {
 		}
 	}
 }
+
+// TestWorthOverTheBestAlternative: what is chosen is held against the best of the rest, with mining on beside it.
+func TestWorthOverTheBestAlternative(t *testing.T) {
+	r := sample()
+	over := 61.2e6
+	r.Portfolio.Alternative, r.Portfolio.OverAlternative = "sell in 4 halls", &over
+	if got := whatItIsWorth(r); !strings.Contains(got, "today, $61.2M more than the best alternative (sell in 4 halls), $157.3M more than mining on everywhere") {
+		t.Errorf("it says %q", got)
+	}
+}

@@ -78,6 +78,10 @@ func whatItIsWorth(r *study.Report) string {
 	p := r.Portfolio
 	v, g := value(r, p.NPV, p.Expected), gain(r)
 	s := fmt.Sprintf("Together this is worth %s today", money(v))
+	// Mining on may be a loss that nobody need bear: the best of the other ways says more.
+	if o := p.OverAlternative; o != nil && p.Alternative != study.MineEverywhere && *o >= 500 {
+		s += fmt.Sprintf(", %s more than the best alternative (%s)", money(*o), p.Alternative)
+	}
 	switch {
 	case g >= 500:
 		s += fmt.Sprintf(", %s more than mining on everywhere", money(g))
