@@ -333,11 +333,11 @@ func breaksEven(o *Option, of string, found []crossing, at func(float64) float64
 // wording says at which figures an option is ahead: "at least 95.43 $/kW-month".
 func wording(roots []Root, ahead bool, b *Breakeven) string {
 	if len(roots) == 0 {
-		how := "behind"
+		how := "at none"
 		if ahead {
-			how = "ahead"
+			how = "at any"
 		}
-		return fmt.Sprintf("none between %.2f and %.2f %s: %s at all of them", b.From, b.To, b.Unit, how)
+		return fmt.Sprintf("%s from %.2f to %.2f %s", how, b.From, b.To, b.Unit)
 	}
 	var parts []string
 	for i, r := range roots {

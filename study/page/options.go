@@ -25,10 +25,10 @@ type optionRow struct {
 	ProjectIRR, EquityIRR             rate
 	Payback                           string
 
-	Capex, Debt, DebtWhy, PeakEquity         string
-	MinDSCR, LowDSCR, Breach, LLCR, MW       string
-	MeanDSCR, TaxedDSCR, TaxedMean           string
-	Power, Rent, Hashprice, Owners, Expected string
+	Capex, Debt, DebtWhy, PeakEquity   string
+	MinDSCR, LowDSCR, Breach, LLCR, MW string
+	MeanDSCR, TaxedDSCR, TaxedMean     string
+	Owners, Expected                   string
 }
 
 // rate is a rate of return or why there is none.
@@ -92,7 +92,6 @@ func rowOf(r *study.Report, o study.Option) optionRow {
 		Capex: million(abs(o.Capex)), Debt: million(o.Debt), DebtWhy: o.DebtWhy, PeakEquity: million(o.PeakEquity),
 		MeanDSCR: optional(o.MeanDSCR, ratio), TaxedDSCR: optional(o.TaxedDSCR, ratio), TaxedMean: optional(o.TaxedMean, ratio),
 		MinDSCR: optional(o.MinDSCR, ratio), LowDSCR: none, Breach: optional(o.Breach, chance), LLCR: optional(o.LLCR, ratio), MW: group(o.MW, 1),
-		Power: optional(o.BreakevenPower, cents), Rent: optional(o.BreakevenRent, cents), Hashprice: optional(o.BreakevenHashprice, cents),
 		Owners: million(o.Owners), Expected: million(o.Expected), Payback: none,
 	}
 	x.Lent = o.MinDSCR != nil

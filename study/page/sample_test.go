@@ -64,6 +64,10 @@ func option(h int, hall string, k int, kind string) study.Option {
 	}
 	o.BreakevenPower = p(61.25 - 4*float64(k))
 	o.BreakevenHashprice = p(44.9 + float64(k))
+	o.Breakevens = []study.Breakeven{
+		{Of: "power", Unit: "$/MWh", Against: study.AgainstNothing, Now: 48, Text: "at most 61.25, or at least 176.84 $/MWh"},
+		{Of: "power", Unit: "$/MWh", Against: study.AgainstMining, Now: 48, Text: "at any from 4.80 to 480.00 $/MWh"},
+	}
 	if h > 1 {
 		o.Start = []string{"2028-01", "2028-07"}[h-2]
 	}
@@ -85,6 +89,9 @@ func option(h int, hall string, k int, kind string) study.Option {
 		o.Operates, o.Debt, o.DebtWhy, o.MinDSCR, o.MeanDSCR, o.LLCR = "2028-09", size*4.2e6, "DSCR", p(1.31), p(1.42), p(1.48)
 		o.TaxedDSCR, o.TaxedMean = p(1.12), p(1.27)
 		o.PathDSCR, o.Breach, o.BreakevenRent = p(dist(1.22, 0.2)), p(0.07), p(97.4)
+		o.Breakevens = append(o.Breakevens, study.Breakeven{
+			Of: "rent", Unit: "$/kW-month", Against: study.AgainstAlternative, Alternative: "Sell the hall", Now: 125, Text: "at least 97.40 $/kW-month",
+		})
 	case "cloud":
 		o.EquityIRR, o.Payback = study.Rate{None: "it never comes back"}, nil
 	case "sell":

@@ -21,6 +21,8 @@ type view struct {
 	Findings   []finding
 	Others     []finding // of options that are not chosen
 	Halls      []hallRows
+	EvenChosen []evenRow
+	EvenOthers []evenRow
 	HasDebt    bool
 	Legend     []source
 	Shades     []shade
@@ -93,6 +95,7 @@ func viewOf(r *study.Report) view {
 		Legend: used(r.Portfolio.Years), Given: inputsOf(r.Given), Origins: originsOf(r.Given, r.Assumed),
 		Regrets: regretsOf(r.Regret), Energies: energiesOf(r.Energy), Deals: dealsOf(r.Sector), Waits: waitsOf(r), Command: commandOf(r.File),
 	}
+	v.EvenChosen, v.EvenOthers = evens(r)
 	chosen, others := apart(r)
 	v.Findings, v.Others = findingsOf(chosen), findingsOf(others)
 	v.Span = spanOf(r)
