@@ -259,13 +259,23 @@ func (r *rig) explained(s step, begun time.Time, died bool) {
 			return "no award says that it is now " + s.stage
 		})
 	}
-	type question struct{ device, says string }
 	var about []question
 	jobs, err := r.eng.jobs()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	ask := func(target, says string) { about = append(about, question{clusterID + "/" + target, says}) }
+	ask := func(target, says string) {
+		about = append(about, func() (string, string) { return clusterID + "/" + target, says })
+	}
+	// Which nodes are off or held may change from one moment to the next, as the award does.
+	askFirst := func(all func() []string, says string) {
+		about = append(about, func() (string, string) {
+			if now := all(); len(now) > 0 {
+				return clusterID + "/" + now[0], fmt.Sprintf(says, now[0])
+			}
+			return "", ""
+		})
+	}
 	for _, name := range flex {
 		if j := jobs[name]; j.paused {
 			ask(j.id, "pause "+j.id)
@@ -273,10 +283,10 @@ func (r *rig) explained(s step, begun time.Time, died bool) {
 		}
 	}
 	if c := r.capped(); s.capped && len(c) > 0 {
-		ask(c[0], "cap "+c[0]+" to ")
+		askFirst(r.capped, "cap %s to ")
 	}
 	if o := r.off(); s.off && len(o) > 0 {
-		ask(o[0], "off "+o[0])
+		askFirst(r.off, "off %s")
 	}
 	chain := []string{"award", "command", "ack", "confirm"}
 	switch {
@@ -284,21 +294,31 @@ func (r *rig) explained(s step, begun time.Time, died bool) {
 		ask(jobs["a"].id, "is taken back: there is room again")
 		chain = []string{"command", "confirm"}
 	case s.stage == "":
-		about = append(about, question{"miners-001", "miners-001: sleep"})
+		about = append(about, func() (string, string) { return "miners-001", "miners-001: sleep" })
 	}
 	if died {
 		chain = slices.DeleteFunc(chain, func(k string) bool { return k == "ack" }) // it may have died with the controller
 	}
 	for _, q := range about {
-		r.chain(s, q.device, q.says, chain)
+		r.chain(s, q, chain)
 	}
 }
 
+// question names something that is as the step wants it now, and what the journal is to say of it;
+// empty: nothing is.
+type question func() (device, says string)
+
 // chain awaits that the journal says why something is as it is, with every link of the chain.
-func (r *rig) chain(s step, device, says string, kinds []string) {
+func (r *rig) chain(s step, about question, kinds []string) {
 	r.t.Helper()
 	var v api.WhyView
+	device, _ := about()
 	r.await(fmt.Sprintf("%s: the journal explains %s", s.name, device), func() string {
+		now, says := about()
+		if now == "" {
+			return "nothing is so just now"
+		}
+		device = now
 		var err error
 		if v, err = r.why(device); err != nil {
 			return err.Error()
