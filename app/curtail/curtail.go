@@ -187,24 +187,13 @@ func (c *Curtail) tenant(id string) (*plant.Tenant, bool) {
 }
 
 // used is how long of the calendar year of at power of a tenant is or was called back: hours on
-// the clock, overlapping ones once. c.mu is held.
-func (c *Curtail) used(tenant string, at time.Time) time.Duration {
+// the clock. No two calls of one tenant overlap. c.mu is held.
+func (c *Curtail) used(tenant string, at time.Time) (sum time.Duration) {
 	y, _, _ := at.In(c.opt.Plant.Zone).Date()
 	from, to := time.Date(y, 1, 1, 0, 0, 0, 0, c.opt.Plant.Zone), time.Date(y+1, 1, 1, 0, 0, 0, 0, c.opt.Plant.Zone)
-	var spans [][2]time.Time
 	for i := range c.calls {
-		k := &c.calls[i]
-		begin, end := later(k.From, from), earlier(k.end(), to)
-		if k.Tenant == tenant && begin.Before(end) {
-			spans = append(spans, [2]time.Time{begin, end})
-		}
-	}
-	slices.SortFunc(spans, func(a, b [2]time.Time) int { return a[0].Compare(b[0]) })
-	var sum time.Duration
-	var until time.Time
-	for _, s := range spans {
-		if begin := later(s[0], until); begin.Before(s[1]) {
-			sum, until = sum+s[1].Sub(begin), s[1]
+		if k := &c.calls[i]; k.Tenant == tenant && k.touches(from, to) {
+			sum += earlier(k.end(), to).Sub(later(k.From, from))
 		}
 	}
 	return sum

@@ -26,10 +26,17 @@ const (
 	patience = 24 * time.Hour
 )
 
+// proposal is a call that the schedule would make.
+type proposal struct {
+	Call
+	mode string    // who calls it: the right's call
+	by   time.Time // the last moment at which it can be told in time
+}
+
 // proposed is what the schedule would call now, the next first: what could still be told in time,
 // and is within what the right allows.
-func (c *Curtail) proposed(now time.Time) []Call {
-	var out []Call
+func (c *Curtail) proposed(now time.Time) []proposal {
+	var out []proposal
 	for _, p := range c.opt.Planned() {
 		t, ok := c.tenant(p.Tenant)
 		if !ok {
@@ -41,15 +48,15 @@ func (c *Curtail) proposed(now time.Time) []Call {
 		}
 		k := Call{
 			Tenant: p.Tenant, From: later(p.From, now.Add(has.Notice)).UTC(), To: p.To.UTC(), Power: min(p.Power, has.Power),
-			PriceUSD: has.Price.DollarsPerMWh(), Consent: has.name, Baseline: -1, Given: -1, By: has.call,
+			PriceUSD: has.Price.DollarsPerMWh(), Consent: has.name, Baseline: -1, Given: -1, By: schedule,
 			Why: "Power is short or dear then, and your contract lets the site ask you to draw less.",
 		}
 		k.From = k.From.Truncate(time.Second)
 		if k.From.Before(k.To) && k.Power > 0 && !c.called(&k) {
-			out = append(out, k)
+			out = append(out, proposal{k, has.call, k.From.Add(-has.Notice)})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Call) int { return a.From.Compare(b.From) })
+	slices.SortStableFunc(out, func(a, b proposal) int { return a.From.Compare(b.From) })
 	return out
 }
 
@@ -62,23 +69,13 @@ func (c *Curtail) called(k *Call) bool {
 	})
 }
 
-// callBy is the last moment at which k can be told in time.
-func (c *Curtail) callBy(k *Call, now time.Time) time.Time {
-	if t, ok := c.tenant(k.Tenant); ok {
-		if has, ok := c.rightOf(t, now); ok {
-			return k.From.Add(-has.Notice)
-		}
-	}
-	return k.From
-}
-
 // callPlanned calls what a right lets the site call by itself, once its notice would be missed
 // by waiting for the next plan but one.
 func (c *Curtail) callPlanned(ctx context.Context) {
 	now := c.opt.Clock.Now()
 	ahead := 2*c.opt.Every + time.Duration(2*float64(pace)*c.opt.Clock.Speed())
 	for _, k := range c.proposed(now) {
-		if k.By != sitefile.CallAuto || c.callBy(&k, now).After(now.Add(ahead)) {
+		if k.mode != sitefile.CallAuto || k.by.After(now.Add(ahead)) {
 			continue
 		}
 		_, err := c.Call(ctx, schedule, api.CurtailRequest{Tenant: k.Tenant, From: k.From, To: k.To, PowerW: k.Power.Watts(), Why: k.Why})

@@ -32,7 +32,7 @@ func (c *Curtail) Curtailments(tenant string) (api.CurtailmentsView, error) {
 	}
 	for _, k := range c.proposed(now) {
 		if tenant == "" || tenant == k.Tenant {
-			v.Proposed = append(v.Proposed, c.view(&k, now))
+			v.Proposed = append(v.Proposed, c.viewProposed(&k, now))
 		}
 	}
 	for _, k := range c.thisYear(now) {
@@ -79,31 +79,36 @@ func (c *Curtail) Due(now time.Time) map[string]string {
 	const soon = time.Hour
 	out := map[string]string{}
 	for _, k := range c.proposed(now) {
-		by := c.callBy(&k, now)
-		if _, told := out[k.Tenant]; told || k.By != sitefile.CallAsk || by.After(now.Add(soon)) {
-			continue
+		if _, told := out[k.Tenant]; !told && k.mode == sitefile.CallAsk && !k.by.After(now.Add(soon)) {
+			out[k.Tenant] = c.viewProposed(&k, now).Text
 		}
-		out[k.Tenant] = c.view(&k, now).Text
 	}
 	return out
 }
 
-// view shows a call, or a proposed one.
+// viewProposed shows what the schedule would call.
+func (c *Curtail) viewProposed(k *proposal, now time.Time) api.CurtailmentView {
+	v := c.view(&k.Call, now)
+	v.State, v.CallBy = "proposed", &k.by
+	v.Text = fmt.Sprintf("The schedule would have %s draw %s less from %s to %s", v.Name, k.Power.Short(), c.clockTime(k.From, now), c.clockTime(k.To, now))
+	if k.mode == sitefile.CallAuto {
+		v.Text += ": it is called by itself when its notice comes due."
+	} else {
+		v.Text += ": call it by " + c.clockTime(k.by, now) + "."
+	}
+	return v
+}
+
+// view shows a call.
 func (c *Curtail) view(k *Call, now time.Time) api.CurtailmentView {
 	v := api.CurtailmentView{
-		ID: k.ID, Tenant: k.Tenant, Name: k.Tenant, State: "proposed", From: k.From, To: k.To, PowerW: k.Power.Watts(), PriceUSD: k.PriceUSD,
+		ID: k.ID, Tenant: k.Tenant, Name: k.Tenant, State: k.state(now), From: k.From, To: k.To, PowerW: k.Power.Watts(), PriceUSD: k.PriceUSD,
 		By: k.By, Why: k.Why, Consent: k.Consent, Told: moment(k.Told), Seen: moment(k.Seen), Withdrawn: moment(k.Withdrawn),
 	}
 	if t, ok := c.tenant(k.Tenant); ok {
 		v.Name = t.Name
 	}
-	if k.ID == "" {
-		by := c.callBy(k, now)
-		v.CallBy, v.By = &by, schedule
-	} else {
-		v.State = k.state(now)
-	}
-	if k.Baseline >= 0 && k.ID != "" {
+	if k.Baseline >= 0 {
 		base, down := unit.Power(k.Baseline).Watts(), max(unit.Power(k.Baseline)-k.Power, 0).Watts()
 		v.BaselineW, v.DownToW = &base, &down
 	}
@@ -132,12 +137,6 @@ func (k *Call) state(now time.Time) string {
 func (c *Curtail) text(k *Call, v *api.CurtailmentView, now time.Time) string {
 	span := fmt.Sprintf("from %s to %s", c.clockTime(k.From, now), c.clockTime(k.To, now))
 	switch v.State {
-	case "proposed":
-		text := fmt.Sprintf("The schedule would have %s draw %s less %s", v.Name, k.Power.Short(), span)
-		if k.By == sitefile.CallAuto {
-			return text + ": it is called by itself when its notice comes due."
-		}
-		return text + ": call it by " + c.clockTime(*v.CallBy, now) + "."
 	case "withdrawn":
 		return fmt.Sprintf("%s was to draw %s less %s; it was withdrawn at %s.", v.Name, k.Power.Short(), span, c.clockTime(k.Withdrawn, now))
 	case "ended":
