@@ -11,7 +11,7 @@ import (
 // curtailCmd makes the command that takes power back from hosted tenants.
 func (c *cli) curtailCmd() *cobra.Command {
 	return curtailcmd.Command(curtailcmd.Console{
-		Out: c.out, JSON: c.json, BadInput: badInput, When: parseWhen,
+		Out: c.out, JSON: c.json, PrintJSON: c.printJSON, BadInput: badInput, When: parseWhen,
 		Ask: func(ctx context.Context, method, path string, body, into any) error {
 			k, err := c.client()
 			if err != nil {

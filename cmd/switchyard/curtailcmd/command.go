@@ -9,7 +9,6 @@ package curtailcmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,8 +24,9 @@ import (
 // Console is what the commands need of the command line.
 type Console struct {
 	Out io.Writer
-	// JSON says whether the answer is to be printed as JSON.
-	JSON func() bool
+	// JSON says whether the answer is to be printed as JSON, and PrintJSON does it.
+	JSON      func() bool
+	PrintJSON func(any) error
 	// Ask asks the controller once; body and into may be nil. Its errors carry their exit code.
 	Ask func(ctx context.Context, method, path string, body, into any) error
 	// BadInput makes the error of bad flags, arguments or values.
@@ -88,7 +88,7 @@ func (c *console) list(ctx context.Context, tenant string) error {
 		return err
 	}
 	if c.JSON() {
-		return c.printJSON(v)
+		return c.PrintJSON(v)
 	}
 	zone, err := c.site(ctx)
 	if err != nil {
@@ -188,21 +188,11 @@ func (c *console) withdrawCmd() *cobra.Command {
 // say prints one curtailment, and what may be done next.
 func (c *console) say(v api.CurtailmentView, next string) error {
 	if c.JSON() {
-		return c.printJSON(v)
+		return c.PrintJSON(v)
 	}
 	fmt.Fprintln(c.Out, v.Text)
 	if next != "" {
 		fmt.Fprintln(c.Out, next)
-	}
-	return nil
-}
-
-func (c *console) printJSON(v any) error {
-	e := json.NewEncoder(c.Out)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("print the answer: %w", err)
 	}
 	return nil
 }
