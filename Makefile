@@ -47,11 +47,12 @@ test: test-go test-web
 # A real Slurm, which the tests start for themselves: slurmdbd and MariaDB are its accounting.
 SLURM_PACKAGES := slurm-wlm slurmctld slurmd slurmrestd slurm-client munge slurm-wlm-basic-plugins slurm-wlm-jwt-plugin slurmdbd mariadb-server
 
-# What our protocols, our optimiser and our workbook are tested against: other people's programs.
+# What our protocols, our optimiser, our workbook and our invoices are tested against: other people's programs.
 peers: tools/prism/node_modules/.done
 	@missing=; command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$$missing mosquitto"; \
 	command -v cbc >/dev/null || missing="$$missing coinor-cbc"; \
 	command -v soffice >/dev/null || missing="$$missing libreoffice-calc-nogui"; \
+	command -v pdftotext >/dev/null || missing="$$missing poppler-utils"; \
 	/usr/bin/python3 -c 'import pymodbus' 2>/dev/null || missing="$$missing python3-pymodbus"; \
 	for p in $(SLURM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	[ -z "$$missing" ] || { \
